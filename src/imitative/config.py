@@ -1,0 +1,479 @@
+"""problem.toml ↔ objects; the only file that knows the concrete classes.
+
+loaded = load_problem("examples/mushrooms/problem.toml", data="../shared/data")
+loaded = load_problem("huskies")
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import math
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imitative.data import Feature, FeatureKind, Table
+from imitative.errors import InputError, did_you_mean, listed, shown
+from imitative.induction import Settings
+from imitative.loaded import LoadedProblem
+from imitative.overseers.overseer import Overseer
+from imitative.problem import Problem, Truth
+from imitative.problem_file import (
+    ComparisonsFile,
+    FileSection,
+    NamesFile,
+    ProblemFile,
+    RatingsFile,
+    RecordedSection,
+    RelevanceFile,
+    SimulatedSection,
+    WordsSection,
+    quoted,
+    read_problem_file,
+    row_tests,
+)
+from imitative.reading import Data, Stated, read_data
+from imitative.records import GRADES
+from imitative.rows import Source, floats, no_column, read_rows
+
+if TYPE_CHECKING:
+    from imitative.hypotheses.statements import Statement, StatementSpace
+
+__all__ = ["LoadedProblem", "load_problem"]
+
+DATA_VARIABLE = "IMITATIVE_DATA"
+"""The environment variable that names the folder of `data:` paths."""
+
+
+def load_problem(
+    problem: str | os.PathLike[str], data: str | os.PathLike[str] | None = None, *, seed: int | None = None
+) -> LoadedProblem:
+    """Load a problem file, a folder with a problem.toml in it, or a built-in problem.
+
+    Args:
+        problem: a path, or a built-in name where there is no such file.
+        data: the folder that paths beginning with `data:` are looked up in, before $IMITATIVE_DATA.
+        seed: instead of the problem's own.
+
+    Raises:
+        InputError: one line naming the place, what was found, what was expected and what to do.
+    """
+    path = Path(problem)
+    try:
+        if path.is_dir() and (path / "problem.toml").exists():
+            path = path / "problem.toml"
+        is_file = path.is_file()
+    except (OSError, ValueError) as error:  # a name too long, or with a NUL in it
+        raise InputError(shown(str(problem)), str(error), "the path of a problem.toml, or a built-in name") from None
+    if is_file or path.suffix == ".toml":
+        return _Loader(path, None if data is None else Path(data)).load(seed)
+    return _built_in(str(problem), seed)
+
+
+def _built_in(name: str, seed: int | None) -> LoadedProblem:
+    from imitative.problems import BUILTIN
+
+    if name not in BUILTIN:
+        remedy = did_you_mean(name, BUILTIN) or "check the path"
+        raise InputError(
+            shown(name), "neither a file nor a built-in problem", f"a path or one of {listed(BUILTIN)}", remedy
+        )
+    loaded: LoadedProblem = BUILTIN[name](0 if seed is None else seed)
+    return loaded if seed is None else replace(loaded, seed=seed)
+
+
+@final
+class _Loader:
+    """One problem file on its way to objects: knows where paths start from and how places are named."""
+
+    def __init__(self, path: Path, data: Path | None) -> None:
+        self.path, self.data = path, data
+        self.file: ProblemFile = read_problem_file(path)
+
+    def load(self, seed: int | None) -> LoadedProblem:
+        """D and D′, then the space that can speak of them, then whoever judges."""
+        file = self.file
+        data = self._read()
+        space = self._space(data)
+        problem = Problem(
+            file.problem.name, file.problem.question, data.labelled, data.unlabelled, dict(file.answers), space
+        )
+        section = file.overseer
+        build = (
+            self._simulated(section, space) if isinstance(section, SimulatedSection) else self._recorded(section, space)
+        )
+        return LoadedProblem(
+            problem=problem,
+            truth=None if data.truth is None else Truth(data.truth),
+            build_overseer=build,
+            seed=file.problem.seed if seed is None else seed,
+            budget=file.problem.budget,
+            settings=Settings(evidence=file.labelled.evidence),
+            notes=data.notes,
+            source=str(self.path),
+        )
+
+    def _at(self, key: str) -> str:
+        return f"{self.path}: {key}"
+
+    # -- files -------------------------------------------------------------------------------------------------------
+
+    def _resolve(self, text: str, key: str) -> Path:
+        """A path as written → a path: `data:` and `package:` prefixes, ${IMITATIVE_DATA}, ~, relative to the file."""
+        place = self._at(key)
+        if "\0" in text or not text.strip():
+            raise InputError(place, shown(text), "a path")
+        if "://" in text:
+            raise InputError(place, shown(text), "a path on this machine", "fetch the file first")
+        if text.startswith("package:"):
+            return _in_package(text.removeprefix("package:"), place)
+        if text.startswith("data:"):
+            return self._in_data(text.removeprefix("data:").lstrip("/"), place)
+        if "${IMITATIVE_DATA}" in text:
+            folder = os.environ.get(DATA_VARIABLE) or self.data
+            if not folder:
+                raise InputError(place, shown(text), f"a value of {DATA_VARIABLE}", "set it, or give --data DIR")
+            text = text.replace("${IMITATIVE_DATA}", str(folder))
+        try:
+            path = Path(text).expanduser()
+        except RuntimeError as error:
+            raise InputError(place, shown(text), "a path", str(error)) from None
+        return path if path.is_absolute() else self.path.parent / path
+
+    def _in_data(self, rest: str, place: str) -> Path:
+        variable = os.environ.get(DATA_VARIABLE)
+        folders = [folder for folder in (self.data, Path(variable) if variable else None) if folder is not None]
+        if not folders:
+            remedy = f"give --data DIR, or set {DATA_VARIABLE} to the folder that holds {rest}"
+            raise InputError(place, shown(f"data:{rest}"), "a data folder to look in", remedy)
+        return next((folder / rest for folder in folders if (folder / rest).exists()), folders[0] / rest)
+
+    def _source(self, section: FileSection, key: str) -> Source:
+        return Source(
+            path=self._resolve(section.file, f"{key}.file"),
+            where=row_tests(section.where, self._at(f"{key}.where")),
+            separator=section.separator,
+            encoding=section.encoding,
+            missing=tuple(map(str, section.missing)),
+            quote=section.quote,
+            columns=tuple(section.columns),
+        )
+
+    def _read(self) -> Data:
+        file, features = self.file, self.file.features
+        first = self._source(file.labelled, "labelled")
+        said = file.unlabelled.model_dump(exclude_unset=True, exclude={"truth"})
+        taken = file.labelled.model_dump(exclude={"answer", "evidence", "where"} | ({"separator"} if "file" in said else set()))
+        second = self._source(FileSection(**(taken | said)), "unlabelled")
+        columns = {
+            name: Stated(
+                kind=section.feature_kind,
+                spoken=section.spoken or "",
+                words=section.words,
+                phrases=section.phrases,
+                values=tuple(map(str, section.values)),
+                unit=section.unit,
+            )
+            for name, section in features.columns.items()
+        }
+        named = {} if features.names is None else self._names(features.names)
+        return read_data(
+            first,
+            second,
+            answer=file.labelled.answer,
+            answers=tuple(file.answers),
+            truth=file.unlabelled.truth,
+            stated=columns,
+            named=named,
+            only=features.only,
+            leave_out=features.leave_out,
+            place=str(self.path),
+        )
+
+    def _names(self, section: NamesFile) -> dict[str, Stated]:
+        """Column → what a table of clauses says of it: `odor=f`, `odour is <i>foul</i>`."""
+        pairs = self._columns(section, "features.names", {"value": section.value, "clause": section.clause})
+        found: dict[str, Stated] = {}
+        for row, (value, clause) in enumerate(zip(pairs["value"], pairs["clause"], strict=True), 1):
+            name, equals, code = (value or "").partition("=")
+            if not equals or not clause:
+                place = self._at(f"features.names: row {row}")
+                raise InputError(place, shown(f"{value}, {clause}"), "FEATURE=VALUE and a clause")
+            said = found.get(name, Stated())
+            named = _clause(clause)
+            found[name] = replace(
+                said,
+                spoken=said.spoken or named.spoken,
+                words=dict(said.words) | ({code: named.word} if named.word else {}),
+                phrases=dict(said.phrases) | ({code: named.phrase} if named.phrase else {}),
+            )
+        return found
+
+    def _columns(self, section: FileSection, key: str, columns: Mapping[str, str]) -> dict[str, list[str | None]]:
+        """The named columns of a table beside the data."""
+        source = self._source(section, key)
+        frame = read_rows(source).frame
+        for part, name in columns.items():
+            if name not in frame.columns:
+                no_column(name, frame.columns, f"{source.named} ({self._at(f'{key}.{part}')})")
+        return {part: frame[name].to_list() for part, name in columns.items()}
+
+    def _numbers(self, cells: Sequence[str | None], key: str) -> NDArray[np.float64]:
+        import polars as pl
+
+        numbers = floats(pl.Series(cells, dtype=pl.String))
+        wrong = [i for i, cell in enumerate(cells) if cell and not math.isfinite(numbers[i])]
+        if wrong:
+            raise InputError(self._at(f"{key}: row {wrong[0] + 1}"), shown(cells[wrong[0]]), "a finite number")
+        return numbers
+
+    # -- the space ---------------------------------------------------------------------------------------------------
+
+    def _space(self, data: Data) -> StatementSpace:
+        from imitative.hypotheses.statements import Limits, StatementSpace
+
+        section, tables = self.file.space, (data.labelled.table, data.unlabelled)
+        features = data.unlabelled.features
+        words = {f.name: self._words(section.words, f, tables) for f in features if f.kind is FeatureKind.TEXT}
+        cuts = {
+            f.name: cut_points(np.concatenate([table.numbers(f.name) for table in tables]), section.cuts)
+            for f in features
+            if f.kind is FeatureKind.NUMERIC
+        }
+        limits = Limits(section.statements, section.conditions, section.cuts)
+        try:
+            return StatementSpace(features, tuple(self.file.answers), dict(self.file.answers), limits, words, cuts)
+        except ValueError as error:
+            raise InputError(self._at("features"), str(error), "sentences that can be told apart") from None
+
+    def _words(self, section: WordsSection, feature: Feature, tables: Sequence[Table]) -> tuple[str, ...]:
+        if section.source != "data":
+            for i, word in enumerate(section.source):
+                if not _A_WORD.fullmatch(word):
+                    raise InputError(self._at(f"space.words.from[{i}]"), shown(word), "one word, in small letters")
+            return tuple(dict.fromkeys(section.source))
+        return vocabulary(feature.name, tables, section.minimum, section.most)
+
+    # -- who judges --------------------------------------------------------------------------------------------------
+
+    def _simulated(self, section: SimulatedSection, space: StatementSpace) -> Callable[[int], Overseer]:
+        from imitative.overseers.simulated import Simulated
+
+        believes = [self._belief(text, i, space) for i, text in enumerate(section.believes)]
+        names = [feature.name for feature in space.features]
+        for name in section.relevance:
+            if name not in names:
+                no_column(name, names, self._at("overseer.relevance"))
+        relevance = self._relevance(section.relevance_file, names) | section.relevance
+        plain = section.model_dump(
+            exclude={"kind", "believes", "relevance", "relevance_file", "covers"}, exclude_none=True
+        )
+        covers = self._covers(section, space)
+
+        def build(seed: int) -> Overseer:
+            return Simulated(space=space, believes=believes, relevance=relevance, covers=covers, seed=seed, **plain)
+
+        return build
+
+    def _belief(self, text: str, i: int, space: StatementSpace) -> Statement:
+        try:
+            return space.read_statement(text)
+        except ValueError:
+            from imitative.hypotheses.statements import Statement, Strength
+
+            place = self._at(f"overseer.believes[{i}]")
+            condition = next(space.conditions(), None)
+            form = "If CONDITION, ANSWER (STRENGTH)."
+            if condition is not None:
+                form = space.show_statement(Statement((condition,), space.answers[0], Strength.MODERATE))
+            strengths = ", ".join(str(strength.value) for strength in Strength)
+            remedy = f"use the problem's own words, and one of: {strengths}"
+            raise InputError(place, f"“{text}”", f"a sentence such as “{form}”", remedy) from None
+
+    def _relevance(self, section: str | RelevanceFile | None, names: Sequence[str]) -> dict[str, float]:
+        """Feature → nats: its mean rating, stretched linearly. Ratings of what is no feature are passed over."""
+        if section is None:
+            return {}
+        key = "overseer.relevance_file"
+        table = RelevanceFile(file=section) if isinstance(section, str) else section
+        (low, high), (least, most) = table.between, table.nats
+        if low >= high:
+            raise InputError(self._at(f"{key}.between"), shown(table.between), "two numbers, the lower first")
+        columns = self._columns(table, key, {"feature": table.feature, "rating": table.rating})
+        numbers = self._numbers(columns["rating"], key)
+        ratings: dict[str, list[float]] = {}
+        for row, (name, rating) in enumerate(zip(columns["feature"], numbers.tolist(), strict=True), 1):
+            if math.isnan(rating) or name is None or name not in names:
+                continue
+            if not low <= rating <= high:
+                raise InputError(self._at(f"{key}: row {row}"), f"the rating {rating:g}", f"{low:g} to {high:g}")
+            ratings.setdefault(name, []).append(rating)
+        return {
+            name: least + (sum(given) / len(given) - low) / (high - low) * (most - least)
+            for name, given in ratings.items()
+        }
+
+    def _covers(self, section: SimulatedSection, space: StatementSpace) -> dict[tuple[str, str], frozenset[str]]:
+        """(feature, value) → the values it is taken to cover, from their words or the values themselves."""
+        features = {feature.name: feature for feature in space.features}
+        found: dict[tuple[str, str], frozenset[str]] = {}
+        for name, table in section.covers.items():
+            if name not in features:
+                no_column(name, list(features), self._at("overseer.covers"))
+            place = self._at(f"overseer.covers.{quoted(name)}")
+            values = {features[name].word(value): value for value in features[name].values}
+            values |= {value: value for value in features[name].values}
+            for word, covered in table.items():
+                for each in (word, *covered):
+                    if each not in values:
+                        raise InputError(place, shown(each), f"one of {listed(values)}", did_you_mean(each, values))
+                found[name, values[word]] = frozenset(values[each] for each in covered)
+        return found
+
+    def _recorded(self, section: RecordedSection, space: StatementSpace) -> Callable[[int], Overseer]:
+        from imitative.overseers.recorded import Recorded
+
+        comparisons: list[tuple[str, str, int, str]] = []
+        ratings: list[tuple[str, float, float, str]] = []
+        if section.comparisons is None and section.ratings is None:
+            raise InputError(self._at("overseer"), "neither comparisons nor ratings", "a table of at least one of them")
+        if section.comparisons is not None:
+            comparisons = self._comparisons(section.comparisons)
+        if section.ratings is not None:
+            ratings = self._ratings(section.ratings)
+
+        return lambda seed: Recorded(space=space, comparisons=comparisons, ratings=ratings, reader=section.reader)
+
+    def _comparisons(self, section: ComparisonsFile) -> list[tuple[str, str, int, str]]:
+        """(first, second, grade, judge): what was compared, 2 … −2 for the first, and who said so."""
+        key = "overseer.comparisons"
+        names = {"first": section.first, "second": section.second, "preference": section.preference}
+        columns = self._columns(section, key, names | ({"judge": section.judge} if section.judge else {}))
+        grades = self._numbers(columns["preference"], key)
+        judges = columns.get("judge") or ["crowd"] * len(grades)
+        found = []
+        for row, (a, b, grade, judge) in enumerate(
+            zip(columns["first"], columns["second"], grades.tolist(), judges, strict=True), 1
+        ):
+            if math.isnan(grade) or not a or not b:
+                continue  # a comparison left out is a skip, not a tie
+            if grade not in GRADES:
+                raise InputError(self._at(f"{key}: row {row}"), f"{grade:g}", "a whole number from -2 to 2")
+            found.append((a, b, int(grade), judge or "unknown"))
+        return found
+
+    def _ratings(self, section: RatingsFile) -> list[tuple[str, float, float, str]]:
+        """(item, rating, spread, judge): what was rated, how, its standard deviation (0 where not said), by whom."""
+        key = "overseer.ratings"
+        names = {"item": section.item, "rating": section.rating}
+        names |= {part: name for part in ("spread", "judge") if (name := getattr(section, part))}
+        columns = self._columns(section, key, names)
+        ratings = self._numbers(columns["rating"], key).tolist()
+        spreads = self._numbers(columns["spread"], key).tolist() if "spread" in columns else [0.0] * len(ratings)
+        judges = columns.get("judge") or ["crowd"] * len(ratings)
+        rows = zip(columns["item"], ratings, spreads, judges, strict=True)
+        return [
+            (item, rating, 0.0 if math.isnan(spread) else spread, judge or "unknown")
+            for item, rating, spread, judge in rows
+            if item and not math.isnan(rating)
+        ]
+
+
+class _Clause(NamedTuple):
+    spoken: str
+    word: str
+    phrase: str
+
+
+_A_WORD = re.compile(r"[a-z0-9]+(?:['’-][a-z0-9]+)*")
+_DETERMINED = frozenset(
+    ("a", "an", "he", "it", "its", "she", "that", "the", "their", "there", "these", "they", "this", "those")
+)
+_ITALIC = re.compile(r"^(.*?)<i>(.*?)</i>(.*)$", re.DOTALL)
+
+
+def _clause(text: str) -> _Clause:
+    """What a clause says of its value: `odour is <i>foul</i>` is a subject and a word, anything else a phrase too.
+
+    >>> _clause("odour is <i>foul</i>")
+    _Clause(spoken='the odour', word='foul', phrase='')
+    >>> _clause("mushroom has <i>no rings</i>")
+    _Clause(spoken='', word='no rings', phrase='the mushroom has no rings')
+    """
+    found = _ITALIC.match(text)
+    before, word, after = (" ".join(part.split()) for part in found.groups()) if found else ("", "", "")
+    if before.endswith(" is") and word and not after:
+        return _Clause(_with_article(before.removesuffix(" is")), word, "")
+    whole = " ".join(re.sub(r"</?i>", "", text).split())
+    return _Clause("", word, _with_article(whole))
+
+
+def _with_article(text: str) -> str:
+    return text if text.split(" ", 1)[0].lower() in _DETERMINED else f"the {text}"
+
+
+def _in_package(rest: str, place: str) -> Path:
+    """A file that an installed package carries: `package:vaderSentiment/vader_lexicon.txt`."""
+    package, _, inside = rest.partition("/")
+    found = importlib.util.find_spec(package) if package.isidentifier() else None
+    if found is None or not found.submodule_search_locations:
+        raise InputError(
+            place, f"no installed package {shown(package)}", "one that carries the file", f"pip install {package}"
+        )
+    return Path(found.submodule_search_locations[0]) / inside
+
+
+def cut_points(numbers: NDArray[np.float64], most: int) -> tuple[float, ...]:
+    """At most `most` thresholds that part the numbers into groups of about equal size, none empty.
+
+    Each is the number that is shortest to write within a quarter of a group of where it should be.
+
+    >>> cut_points(np.array([0.0, 1.0, 2.0, 3.0, np.nan]), 8)
+    (1.0, 2.0, 3.0)
+    >>> cut_points(np.random.default_rng(0).normal(size=1000), 3)
+    (-0.7, 0.0, 0.8)
+    """
+    known = np.sort(numbers[np.isfinite(numbers)])
+    distinct = np.unique(known)
+    if len(distinct) - 1 <= most:
+        return tuple(_shortest(float(low), float(high)) for low, high in itertools.pairwise(distinct))
+    by_gap: dict[int, float] = {}  # two thresholds between the same two numbers would be one
+    for k in range(1, most + 1):
+        low, high = (float(known[int(len(known) * (k + side) / (most + 1))]) for side in (-0.25, 0.25))
+        if low == high:
+            gap = max(1, int(np.searchsorted(distinct, low)))
+            low, high = float(distinct[gap - 1]), float(distinct[gap])
+        cut = _shortest(low, high)
+        by_gap.setdefault(int(np.searchsorted(distinct, cut)), cut)
+    return tuple(by_gap.values())
+
+
+def _shortest(low: float, high: float) -> float:
+    """A number in (low, high] with the fewest decimals: whole numbers part between themselves at the higher one."""
+    for decimals in range(-15, 16):
+        for candidate in (round(high, decimals), round(low + (high - low) / 2.0, decimals)):
+            if low < candidate <= high:
+                return candidate
+    return high
+
+
+def vocabulary(feature: str, tables: Sequence[Table], minimum: int, most: int) -> tuple[str, ...]:
+    """The words that occur in at least `minimum` rows of the tables together, the most frequent `most`, sorted.
+
+    Numbers and single letters are left out. Only questions are read, so D′ takes part.
+    """
+    counts: Counter[str] = Counter()
+    for table in tables:
+        index = table.mentions(feature)
+        for word in index.plain.keys() | index.negated.keys():
+            counts[word] += len(np.union1d(index.rows(word), index.rows(word, negated=True)))
+    usable = [(-n, word) for word, n in counts.items() if n >= minimum and len(word) > 1 and not word.isdigit()]
+    return tuple(sorted(word for _, word in sorted(usable)[:most]))

@@ -1,0 +1,270 @@
+"""D and D′: tables of questions, the features they speak of, and the answers that are known.
+
+A `Table` holds questions by column, in the form that conditions read: integer codes for words, float64 for numbers,
+strings for text. Missing values are code −1, NaN and the empty string; no condition ever applies to one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imitative.records import Example, Value
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int32]
+Mask = NDArray[np.bool_]
+
+_WORD = re.compile(r"[a-z0-9]+(?:['’-][a-z0-9]+)*")
+_CLAUSE_END = re.compile(r"[.!?;:,()\n]|<br")
+_NEGATIONS = frozenset(
+    "not no never neither nor none nothing without hardly barely scarcely rarely seldom lacks lack lacking cannot"
+    .split()
+)
+NEGATION_REACH = 3
+"""How many words a negation reaches forward within its clause."""
+
+
+class FeatureKind(StrEnum):
+    """What a column holds."""
+
+    BOOLEAN = "boolean"
+    CATEGORICAL = "categorical"
+    ORDINAL = "ordinal"
+    NUMERIC = "numeric"
+    TEXT = "text"
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A named column and the English it is spoken of with.
+
+    Args:
+        name: the column's name in the file.
+        kind: what it holds.
+        spoken: the subject of a sentence about it, `the odour`.
+        words: value → the word for it (`f` → `foul`); a value without a word is spoken as it is written.
+        phrases: value → a whole clause for it (`n` → `the mushroom has no smell`), used instead of
+            `<spoken> is <word>`.
+        values: the values the feature may take, in order for an ordinal one. May hold values that no row has.
+        unit: said after numbers, `cm`.
+    """
+
+    name: str
+    kind: FeatureKind
+    spoken: str
+    words: Mapping[str, str] = field(default_factory=dict)
+    phrases: Mapping[str, str] = field(default_factory=dict)
+    values: tuple[str, ...] = ()
+    unit: str = ""
+
+    @property
+    def discrete(self) -> bool:
+        """Whether its values are words from a list."""
+        return self.kind in (FeatureKind.BOOLEAN, FeatureKind.CATEGORICAL, FeatureKind.ORDINAL)
+
+    def word(self, value: str) -> str:
+        """The English for one of its values."""
+        return self.words.get(value, value)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Table:
+    """N questions, by column.
+
+    Args:
+        features: what the columns are.
+        columns: feature name → int32 codes into `Feature.values` (discrete; −1 missing), float64 (numeric; NaN
+            missing) or an object array of strings (text; "" missing), each of shape (N,).
+    """
+
+    features: tuple[Feature, ...]
+    columns: Mapping[str, NDArray[np.generic]]
+
+    def __post_init__(self) -> None:
+        sizes = {feature.name: len(self.columns[feature.name]) for feature in self.features}
+        if len(set(sizes.values())) > 1:
+            raise ValueError(f"columns differ in length: {sizes}")
+
+    def __len__(self) -> int:
+        return len(self.columns[self.features[0].name]) if self.features else 0
+
+    def feature(self, name: str) -> Feature:
+        """The feature of that name.
+
+        Raises:
+            KeyError: if there is none.
+        """
+        return self._by_name[name]
+
+    @cached_property
+    def _by_name(self) -> dict[str, Feature]:
+        return {feature.name: feature for feature in self.features}
+
+    def codes(self, name: str) -> Codes:
+        """A discrete column as indices into `Feature.values`, (N,), −1 where missing."""
+        return self.columns[name].astype(np.int32, copy=False)
+
+    def numbers(self, name: str) -> Floats:
+        """A numeric column, (N,), NaN where missing."""
+        return self.columns[name].astype(np.float64, copy=False)
+
+    def texts(self, name: str) -> Sequence[str]:
+        """A text column, N strings, empty where missing."""
+        return [str(text) for text in self.columns[name]]
+
+    def mentions(self, name: str) -> WordIndex:
+        """Which rows mention which words, built once per column."""
+        if name not in self._indices:
+            self._indices[name] = WordIndex.build(self.texts(name))
+        return self._indices[name]
+
+    @cached_property
+    def _indices(self) -> dict[str, WordIndex]:
+        return {}
+
+    def take(self, rows: NDArray[np.integer] | Sequence[int]) -> Table:
+        """The questions at `rows`, in that order."""
+        index = np.asarray(rows, dtype=np.int64)
+        return Table(self.features, {name: column[index] for name, column in self.columns.items()})
+
+    def row(self, i: int) -> dict[str, Value]:
+        """Question i as a plain mapping: value for a word, number, text, None where missing."""
+        found: dict[str, Value] = {}
+        for feature in self.features:
+            cell = self.columns[feature.name][i]
+            if feature.discrete:
+                found[feature.name] = feature.values[int(cell)] if int(cell) >= 0 else None
+            elif feature.kind is FeatureKind.NUMERIC:
+                found[feature.name] = None if np.isnan(float(cell)) else float(cell)
+            else:
+                found[feature.name] = str(cell) or None
+        return found
+
+    @classmethod
+    def of(cls, features: Sequence[Feature], questions: Sequence[Mapping[str, Value]]) -> Table:
+        """A table of a few questions given as mappings; a value outside `Feature.values` reads as missing."""
+        columns: dict[str, NDArray[np.generic]] = {}
+        for feature in features:
+            cells = [question.get(feature.name) for question in questions]
+            if feature.discrete:
+                index = {value: code for code, value in enumerate(feature.values)}
+                columns[feature.name] = np.array(
+                    [-1 if cell is None else index.get(str(cell), -1) for cell in cells], dtype=np.int32
+                )
+            elif feature.kind is FeatureKind.NUMERIC:
+                columns[feature.name] = np.array([np.nan if cell is None else float(cell) for cell in cells])
+            else:
+                columns[feature.name] = np.array(["" if cell is None else str(cell) for cell in cells], dtype=object)
+        return cls(tuple(features), columns)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over features and cells: the same questions in the same order have the same one."""
+        digest = hashlib.sha256()
+        for feature in self.features:
+            heading = [feature.name, feature.kind.value, *feature.values]
+            digest.update("\x1f".join(heading).encode("utf-8", "surrogatepass") + b"\x1d")
+            column = self.columns[feature.name]
+            if column.dtype == object:
+                for text in column:
+                    digest.update(str(text).encode("utf-8", "surrogatepass") + b"\x1f")
+            else:
+                digest.update(np.ascontiguousarray(column).tobytes())
+        return digest.hexdigest()
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """D: questions whose answers are known.
+
+    Args:
+        table: the N questions.
+        answers: (N,) int indices into `names`.
+        names: the possible answers, Y.
+    """
+
+    table: Table
+    answers: NDArray[np.int64]
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.answers)
+
+    def take(self, rows: NDArray[np.integer] | Sequence[int]) -> Labelled:
+        """The examples at `rows`, in that order."""
+        index = np.asarray(rows, dtype=np.int64)
+        return Labelled(self.table.take(index), self.answers[index], self.names)
+
+    def example(self, i: int) -> Example:
+        """Example i as a record."""
+        return Example(self.table.row(i), self.names[int(self.answers[i])])
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over questions and answers."""
+        digest = hashlib.sha256(self.table.fingerprint.encode())
+        digest.update("\x1e".join(self.names).encode() + self.answers.tobytes())
+        return digest.hexdigest()
+
+    def split(self, share: float, seed: int) -> tuple[Labelled, Labelled]:
+        """Two disjoint random parts, the second with `share` of the rows (at least one, where N > 1)."""
+        order = np.random.default_rng(seed).permutation(len(self))
+        held = max(1, round(share * len(self))) if len(self) > 1 else 0
+        return self.take(np.sort(order[held:])), self.take(np.sort(order[:held]))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class WordIndex:
+    """An inverted index of a text column: word → rows that say it, plainly and after a negation.
+
+    A word is negated when a negation stands at most `NEGATION_REACH` words before it in the same clause:
+    `not a good film` negates *good*; `not boring, and good` does not. A word ending in n't is a negation.
+    """
+
+    size: int
+    plain: Mapping[str, NDArray[np.int32]]
+    negated: Mapping[str, NDArray[np.int32]]
+
+    @classmethod
+    def build(cls, texts: Sequence[str]) -> WordIndex:
+        """Read every text once."""
+        plain: dict[str, list[int]] = {}
+        negated: dict[str, list[int]] = {}
+        for row, text in enumerate(texts):
+            said: set[str] = set()
+            denied: set[str] = set()
+            for clause in _CLAUSE_END.split(text.lower().replace("’", "'")):
+                reach = 0
+                for word in _WORD.findall(clause):
+                    (denied if reach > 0 else said).add(word)
+                    reach -= 1
+                    if word in _NEGATIONS or word.endswith("n't"):
+                        reach = NEGATION_REACH
+            for word in said:
+                plain.setdefault(word, []).append(row)
+            for word in denied:
+                negated.setdefault(word, []).append(row)
+        return cls(len(texts), _frozen(plain), _frozen(negated))
+
+    def rows(self, word: str, *, negated: bool = False) -> NDArray[np.int32]:
+        """The rows that say `word`, ascending."""
+        return (self.negated if negated else self.plain).get(word, _NOWHERE)
+
+
+_NOWHERE = np.empty(0, dtype=np.int32)
+
+
+def _frozen(index: Mapping[str, list[int]]) -> dict[str, NDArray[np.int32]]:
+    return {word: np.array(rows, dtype=np.int32) for word, rows in index.items()}

@@ -1,0 +1,80 @@
+"""What a problem is, before anything is asked: for `imitative check` and for whoever writes a problem.toml."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from imitative.data import Feature, Table
+from imitative.hypotheses.statements import Statement, StatementSpace, Strength
+from imitative.loaded import LoadedProblem
+
+
+def describe(loaded: LoadedProblem) -> dict[str, Any]:
+    """The problem in plain values: D, D′, answers, features with an example sentence each, Z, who judges.
+
+    Nobody is asked anything, and the answers of D′ are not looked at.
+    """
+    problem, space = loaded.problem, loaded.problem.space
+    counts = np.bincount(problem.labelled.answers, minlength=len(problem.answers))
+    overseer = loaded.build_overseer(loaded.seed)
+    return {
+        "problem": problem.name,
+        "question": problem.question,
+        "source": loaded.source,
+        "labelled": len(problem.labelled),
+        "unlabelled": len(problem.unlabelled),
+        "truth": loaded.truth is not None,
+        "answers": {
+            name: {"spoken": problem.spoken[name], "labelled": int(n)}
+            for name, n in zip(problem.answers, counts, strict=True)
+        },
+        "features": [
+            _feature(feature, problem.labelled.table, problem.unlabelled, space) for feature in space.features
+        ],
+        "space": space_size(space) if problem.candidates is None else {"hypotheses": float(len(problem.candidates))},
+        "overseer": type(overseer).__name__.lower(),
+        "budget": loaded.budget,
+        "seed": loaded.seed,
+        "notes": list(loaded.notes),
+    }
+
+
+def _feature(feature: Feature, labelled: Table, unlabelled: Table, space: StatementSpace) -> dict[str, Any]:
+    condition = next(iter(space.conditions_on(feature)), None)
+    sentence = None
+    if condition is not None:
+        whole = space.show_statement(Statement((condition,), space.answers[0], Strength.MODERATE))
+        sentence = whole.split(f", {space.spoken[space.answers[0]]}")[0] + ", …"
+    found: dict[str, Any] = {"name": feature.name, "kind": feature.kind.value, "sentence": sentence}
+    if feature.discrete:
+        met = [np.unique(table.codes(feature.name)) for table in (labelled, unlabelled)]
+        new = np.setdiff1d(met[1], met[0])
+        found["values"] = len(feature.values)
+        found["never_in_labelled"] = [feature.word(feature.values[code]) for code in new.tolist() if code >= 0]
+    elif feature.name in space.words:
+        found["values"] = len(space.words[feature.name])
+    return found
+
+
+def space_size(space: StatementSpace) -> dict[str, float]:
+    """How many conditions and statements Z can say, and the decimal logarithm of how many hypotheses at most.
+
+        |Z| ≤ |Y| · W · Σ_{k ≤ K} C(S, k),      S = |Y| · W · Σ_{j ≤ J} C(C, j)
+
+    with C conditions, W strengths, at most J conditions a statement and K statements a hypothesis. A bound: two
+    conditions of a conjunction never speak of the same feature in the same way.
+    """
+    conditions = sum(1 for _ in space.conditions())
+    heads = len(space.answers) * len(Strength)
+    statements = heads * sum(math.comb(conditions, j) for j in range(1, space.limits.conditions + 1))
+    hypotheses = heads * sum(math.comb(statements, k) for k in range(space.limits.statements + 1))
+    return {
+        "conditions": float(conditions),
+        "statements": float(statements),
+        "log10_hypotheses": math.log10(hypotheses),
+        "most_statements": float(space.limits.statements),
+        "most_conditions": float(space.limits.conditions),
+    }

@@ -1,0 +1,112 @@
+"""Conditions on one feature, and their exact reading."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from itertools import product
+from typing import final
+
+import numpy as np
+
+from imitative.data import Feature, FeatureKind, Mask, Table
+
+
+class Relation(StrEnum):
+    """What a condition says of a feature."""
+
+    IS = "is"
+    IS_ONE_OF = "is one of"
+    IS_NOT = "is not"
+    AT_LEAST = "is at least"
+    BELOW = "is below"
+    MENTIONS = "mentions"
+    NEGATES = "negates"
+
+
+@final
+@dataclass(frozen=True, slots=True, order=True)
+class Condition:
+    """Something that is true or not of a question. Missing values satisfy no condition, not even `is not`.
+
+    Args:
+        feature: the name of the feature.
+        relation: what is said of it.
+        values: one value (IS, IS_NOT), several in the feature's order (IS_ONE_OF), the least value that satisfies
+            the condition or the least that does not (AT_LEAST and BELOW of an ordinal feature), or the words of which
+            one must occur (MENTIONS, NEGATES).
+        threshold: for AT_LEAST and BELOW of a numeric feature, in its unit.
+    """
+
+    feature: str
+    relation: Relation
+    values: tuple[str, ...] = ()
+    threshold: float | None = None
+
+    def applies(self, table: Table) -> Mask:
+        """The exact reading: (N,) booleans.
+
+        Raises:
+            KeyError: if the table has no such feature.
+        """
+        feature = table.feature(self.feature)
+        if self.relation in (Relation.MENTIONS, Relation.NEGATES):
+            found = np.zeros(len(table), dtype=np.bool_)
+            index = table.mentions(self.feature)
+            for word in self.values:
+                found[index.rows(word, negated=self.relation is Relation.NEGATES)] = True
+            return found
+        if feature.kind is FeatureKind.NUMERIC:
+            numbers = table.numbers(self.feature)
+            assert self.threshold is not None
+            with np.errstate(invalid="ignore"):  # NaN compares false, which is what a missing value should do
+                return numbers >= self.threshold if self.relation is Relation.AT_LEAST else numbers < self.threshold
+        return self.satisfying(feature)[table.codes(self.feature)]
+
+    def satisfying(self, feature: Feature) -> Mask:
+        """Which of a discrete feature's values satisfy the condition: (V + 1,) booleans, the last for missing."""
+        truth = np.zeros(len(feature.values) + 1, dtype=np.bool_)
+        codes = [feature.values.index(value) for value in self.values if value in feature.values]
+        if self.relation in (Relation.IS, Relation.IS_ONE_OF):
+            truth[codes] = True
+        elif self.relation is Relation.IS_NOT:
+            truth[:-1] = True
+            truth[codes] = False
+        elif self.relation is Relation.AT_LEAST:
+            truth[codes[0] : -1] = True
+        elif self.relation is Relation.BELOW:
+            truth[: codes[0]] = True
+        return truth
+
+
+def one_of(feature: Feature, values: frozenset[str] | set[str]) -> Condition:
+    """`is` for one value, `is one of` for several, in the feature's own order."""
+    ordered = tuple(value for value in feature.values if value in values)
+    return Condition(feature.name, Relation.IS if len(ordered) == 1 else Relation.IS_ONE_OF, ordered)
+
+
+def overlap(first: tuple[Condition, ...], second: tuple[Condition, ...], features: Mapping[str, Feature]) -> bool:
+    """Whether two conjunctions say the same thing of the same things: over the same discrete features, some value of
+    each satisfies both. Thresholds and words may overlap: `at least 3` and `at least 5` are two different remarks.
+    """
+    if [c.feature for c in first] != [c.feature for c in second]:
+        return False
+    if first == second:
+        return True
+    return all(
+        features[a.feature].discrete and bool((a.satisfying(features[a.feature]) & b.satisfying(features[b.feature])).any())
+        for a, b in zip(first, second, strict=True)
+    )
+
+
+def named(conditions: tuple[Condition, ...]) -> Iterator[tuple[Condition, ...]]:
+    """The conjunctions about one value each that a conjunction about several comprises: `foul or musty` is two."""
+    several = (Relation.IS_ONE_OF, Relation.MENTIONS, Relation.NEGATES)
+    each = [
+        [replace(c, relation=Relation.IS if c.relation is Relation.IS_ONE_OF else c.relation, values=(v,)) for v in c.values]
+        if c.relation in several
+        else [c]
+        for c in conditions
+    ]
+    yield from product(*each)

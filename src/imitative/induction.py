@@ -1,0 +1,498 @@
+"""Steps 1–3: elicit, fit, search, and elicit again where the search now is, until z* survives a fresh audit.
+
+    state ← init(problem)
+    while not done(state):
+        queries   ← what is worth asking                         elicitation
+        judgements ← overseer(queries)                           the only line that costs money
+        M_prior, M_L ← fit(all judgements)
+        z*, rivals ← search(M_prior + Σ_D M_L)                   warm from the last round
+        audit: is the overseer's fresh judgement of z* what M_prior says it is?
+
+Everything random comes from the seed and every judgement passes the ledger: the same rows and seed give the same z*.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, final
+
+import numpy as np
+
+from imitative import elicitation
+from imitative.elicitation import Pair
+from imitative.hypotheses.statements import Hypothesis
+from imitative.likelihood import LITERAL, Reading
+from imitative.overseers.overseer import Archive, Budgeted, Ledger, OrderSwapped, Overseer, Record
+from imitative.pool import build_pool
+from imitative.posterior import Posterior
+from imitative.prior import PriorModel, StatementPrior, TablePrior
+from imitative.problem import Problem
+from imitative.records import Judgement, Kind, Query
+from imitative.scoring import Scorer
+from imitative.search.exhaustive import Exhaustive
+from imitative.search.search import Scored, probabilities, run
+from imitative.search.tempering import Tempering
+from imitative.traits import Encode, Traits
+
+
+@final
+@dataclass(frozen=True)
+class Settings:
+    """How induction spends its budget and its time; one setting serves every problem.
+
+    Args:
+        rounds: how often to ask, fit and search.
+        transfer_share: of the budget, kept for answers on D′ and their audit.
+        reading_share: of each round's judgements, spent on how people read (M_L).
+        steps: draws of each chain per round; the last round takes twice as many.
+        caution: κ of `Posterior`.
+        evidence: e of `Posterior`.
+        active: whether queries are chosen by what they are worth, or drawn at random.
+        ask_again: whether later rounds ask where the search is; if not, the first round spends everything.
+        exact: takes odds at their word (for an overseer without noise).
+        most_rows: D is searched on at most so many rows, drawn at random and weighted up.
+    """
+
+    rounds: int = 5
+    transfer_share: float = 0.35
+    reading_share: float = 0.1
+    steps: int = 160
+    caution: float = 0.5
+    evidence: float = 1.0
+    active: bool = True
+    ask_again: bool = True
+    exact: bool = False
+    most_rows: int = 20_000
+
+
+class Survival(NamedTuple):
+    """M_prior's score of z* against the overseer's fresh judgement of it.
+
+    Args:
+        model: what M_prior says z*'s statements add up to, over the hypotheses they were left out of, in nats.
+        overseer: the same by the overseer's odds, asked for this alone.
+        judgements: how many odds.
+        tolerance: how large a gap is within their noise and M_prior's uncertainty, in nats.
+    """
+
+    model: float
+    overseer: float
+    judgements: int
+    tolerance: float
+
+    @property
+    def gap(self) -> float:
+        """model − overseer: positive where M_prior flatters z*."""
+        return self.model - self.overseer
+
+    @property
+    def survived(self) -> bool:
+        """Whether z* is as plausible to the overseer as the model claims."""
+        return self.gap <= self.tolerance
+
+
+class Round(NamedTuple):
+    """What a round did: for eyes, plots and the report."""
+
+    number: int
+    asked: int
+    best: Hypothesis
+    score: float
+    audit: Survival | None
+
+
+@final
+@dataclass(frozen=True)
+class State:
+    """Where induction is: everything the next round needs."""
+
+    prior: PriorModel
+    reading: Reading
+    found: tuple[Scored, ...] = ()
+    rounds: tuple[Round, ...] = ()
+    judgements: tuple[Judgement, ...] = ()
+    finished: bool = False
+
+
+class Progress(NamedTuple):
+    """What a person watching wants to know."""
+
+    stage: str
+    round: int
+    rounds: int
+    asked: int
+    budget: int
+    cost: float
+    best: str
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Induced:
+    """What Steps 1–3 give.
+
+    Args:
+        problem: what was asked.
+        best: z*.
+        found: z* and the runners-up with their scores, best first.
+        probabilities: the posterior over `found`.
+        prior, reading: M_prior and M_L as they last stood.
+        posterior: the objective they make.
+        rounds: what happened.
+        ledger: every judgement used, and who answers the next.
+        budgeted: what is left to ask.
+        seconds: by stage.
+        notes: what a reader should know.
+    """
+
+    problem: Problem
+    best: Hypothesis
+    found: tuple[Scored, ...]
+    probabilities: np.ndarray[tuple[int], np.dtype[np.float64]]
+    prior: PriorModel
+    reading: Reading
+    posterior: Posterior
+    rounds: tuple[Round, ...]
+    ledger: Ledger
+    budget: int
+    settings: Settings
+    seconds: dict[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@final
+class Induction:
+    """Steps 1–3 as init and step.
+
+    Args:
+        problem: D, D′, Z.
+        ledger: who is asked, with memory and budget.
+        budget: judgements for the whole run, transfer included.
+        encode: the sentence encoder, or None.
+        settings: how to spend.
+        seed: of everything random.
+        progress: told after every stage.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        ledger: Ledger,
+        budget: int,
+        encode: Encode | None,
+        settings: Settings,
+        seed: int,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> None:
+        self.problem, self.ledger, self.settings, self.seed = problem, ledger, settings, seed
+        self.budget = budget
+        self.seconds: dict[str, float] = {}
+        self._progress = progress
+        self._traits = None if problem.candidates else Traits(problem.space, encode)
+        rows = len(problem.labelled)
+        chosen = np.random.default_rng(seed).permutation(rows)[: settings.most_rows]
+        self._labelled = problem.labelled if rows <= settings.most_rows else problem.labelled.take(np.sort(chosen))
+        self._evidence = settings.evidence * rows / len(self._labelled)
+        counts = np.bincount(problem.labelled.answers, minlength=len(problem.answers))
+        self._default = problem.answers[int(counts.argmax())]
+        self._for_induction = budget - round(settings.transfer_share * budget)
+
+    # -- the loop ---------------------------------------------------------------------------------------------------
+
+    async def init(self) -> State:
+        """M_prior and M_L before the first question; an archive's judgements are all read at once."""
+        if self._traits is None:
+            return State(TablePrior.fit(self.problem.space.show, self._candidates, ()), LITERAL)
+        judgements: tuple[Judgement, ...] = ()
+        if isinstance(self.ledger.overseer, Archive):
+            judgements = tuple(await self.ledger.judge(self.ledger.overseer.queries))
+        with _Timer(self.seconds, "fit"):
+            return State(self._fit(judgements, self._rng(0)), LITERAL, judgements=judgements)
+
+    async def step(self, state: State) -> State:
+        """One round."""
+        number = len(state.rounds)
+        rng = self._rng(number + 1)
+        if self._traits is None:
+            return await self._finite(state, rng)
+        with _Timer(self.seconds, "elicitation"):
+            queries = self._queries(state, number, rng)
+        fresh = await self._ask(queries, "asking", state)
+        judgements = (*state.judgements, *fresh)
+        with _Timer(self.seconds, "fit"):
+            prior = self._fit(judgements, rng)
+            reading = Reading.fit(self.problem.space, judgements)
+        with _Timer(self.seconds, "search"):
+            found = self._search(prior, reading, state.found, rng, last=number + 1 >= self._rounds)
+        audit, audited = await self._audit(found[0].hypothesis, prior, number, state)
+        ended = Round(number + 1, len(fresh) + len(audited), found[0].hypothesis, found[0].score, audit)
+        settled = number > 0 and state.found[0].hypothesis == found[0].hypothesis
+        rounds = (*state.rounds, ended)
+        finished = len(rounds) >= self._rounds or (settled and audit is not None and audit.survived and audit.judgements > 0)
+        # What an audit has said of this round's z* may teach the next round; the last round's audit teaches nobody.
+        taught = judgements if finished else (*judgements, *audited)
+        after = State(prior, reading, found, rounds, taught, finished)
+        self._tell("round", after)
+        return after
+
+    def done(self, state: State) -> bool:
+        """Whether z* survived, or everything meant for induction is spent."""
+        return state.finished
+
+    def posterior(self, state: State) -> Posterior:
+        """The objective over all of D, as the state's models make it."""
+        caution = self.settings.caution if self._traits is not None else 0.0
+        return Posterior(self.problem.labelled, state.prior, state.reading, caution, self.settings.evidence)
+
+    # -- asking -----------------------------------------------------------------------------------------------------
+
+    @property
+    def _rounds(self) -> int:
+        return self.settings.rounds if self.settings.ask_again else 1
+
+    @property
+    def _left(self) -> int:
+        return self._for_induction - self.ledger.asked_in_all
+
+    def _queries(self, state: State, number: int, rng: np.random.Generator) -> list[Query]:
+        rounds_left = self._rounds - number
+        reserve = self.problem.space.limits.statements if number + 1 < self._rounds else 0
+        count = max(0, min(self._left, self._left // rounds_left - min(reserve, self._left // (4 * rounds_left))))
+        if number + 1 == self._rounds:
+            count = max(0, self._left - min(self.problem.space.limits.statements, self._left // 4))
+        if isinstance(self.ledger.overseer, Archive) or count == 0:
+            return []
+        about_reading = round(self.settings.reading_share * count) if state.found else 0
+        queries: list[Query] = []
+        if about_reading:
+            asked = Counter(self._reading_asked(state.judgements))
+            found = elicitation.readings(
+                state.found[0].hypothesis, self.problem.space, self.problem.unlabelled, asked, about_reading
+            )
+            queries = [query for query, _ in found]
+        bets = self._bets(state, 2 if count >= 20 else 0)
+        pairs = self._pairs(state, count - len(queries) - len(bets), rng)
+        return [*queries, *bets, *elicitation.as_queries(pairs, self.problem.space, rng)]
+
+    def _pairs(self, state: State, count: int, rng: np.random.Generator) -> list[Pair]:
+        """Which hypotheses to compare, none compared before."""
+        assert isinstance(state.prior, StatementPrior)
+        posterior = self._objective(state.prior, state.reading)
+        around = [scored.hypothesis for scored in state.found[:5]]
+        scorer = Scorer(posterior, build_pool(self.problem.space, posterior, self.problem.unlabelled, around))
+        before = {frozenset(j.query.hypotheses) for j in state.judgements}
+        pairs = elicitation.explore(scorer, self._default, 4 * count, rng)
+        if state.found:
+            pairs += elicitation.around(state.found, scorer, state.prior, rng)
+        show = self.problem.space.show
+        fresh = [p for p in dict.fromkeys(pairs) if frozenset((show(p.first), show(p.second))) not in before]
+        if not self.settings.active:
+            return [fresh[i] for i in rng.permutation(len(fresh))[:count]]
+        if not state.found:
+            return fresh[:count]
+        value = elicitation.worth(fresh, state.found[:200], state.prior)
+        return elicitation.choose(fresh, value / np.array([elicitation.cost(p) for p in fresh]), count)
+
+    def _bets(self, state: State, count: int) -> list[Query]:
+        """Reference bets on silence and z*, at the stakes nearest to even by the present M_prior."""
+        best = [state.found[0].hypothesis] if state.found else []
+        queries = []
+        for z in [elicitation.silent(self._default), *best][:count]:
+            heads = int(np.clip(round(-state.prior.log_prior(z) / np.log(2.0)), 1, 15))
+            queries.append(Query(Kind.BET, (self.problem.space.show(z),), heads=heads, repeat=len(state.rounds)))
+        return queries
+
+    def _reading_asked(self, judgements: Sequence[Judgement]) -> list[tuple[str, str, str]]:
+        asked = []
+        for judgement in judgements:
+            if judgement.query.kind is Kind.COMPARE_ANSWERS and judgement.query.question is not None:
+                [statement] = self.problem.space.read(judgement.query.hypotheses[0]).statements
+                [condition] = statement.conditions
+                met = judgement.query.question.get(condition.feature)
+                asked.append((condition.feature, condition.values[0], str(met)))
+        return asked
+
+    async def _ask(self, queries: Sequence[Query], stage: str, state: State) -> list[Judgement]:
+        self._tell(stage, state)
+        with _Timer(self.seconds, "asking"):
+            return await self.ledger.judge(queries) if queries else []
+
+    async def _audit(
+        self, best: Hypothesis, prior: StatementPrior, number: int, state: State
+    ) -> tuple[Survival | None, list[Judgement]]:
+        """Odds of z* over z* without each of its statements: what M_prior says they add, said by the overseer afresh."""
+        if isinstance(self.ledger.overseer, Archive):
+            return None, []
+        pairs = [Pair(best, elicitation._without(best, s)) for s in best.statements][: max(0, self._left)]
+        space = self.problem.space
+        queries = [elicitation.query_of(pair, space, Kind.ODDS, "audit", number) for pair in pairs]
+        judgements = await self._ask(queries, "auditing", state)
+        said = [(j, p) for j, p in zip(judgements, pairs, strict=True) if j.answer.ratio is not None]
+        if not said:
+            return None, judgements
+        top = float(np.log(1000.0))  # the labelled scale ends here: beyond it neither side can say more
+        model = np.array([np.clip(prior.log_prior(p.first) - prior.log_prior(p.second), -top, top) for _, p in said])
+        heard = np.array([np.log(j.answer.ratio or 1.0) for j, _ in said])
+        noise = prior.preference.odds_sd if prior.preference is not None else 1.0
+        uncertain = float(np.nan_to_num(noise, nan=1.0)) * np.sqrt(len(said)) + prior.sd(best)
+        return Survival(float(model.sum()), float(heard.sum()), len(said), float(max(1.0, uncertain))), judgements
+
+    # -- fitting and searching --------------------------------------------------------------------------------------
+
+    def _fit(self, judgements: Sequence[Judgement], rng: np.random.Generator) -> StatementPrior:
+        assert self._traits is not None
+        return StatementPrior.fit(self._traits, judgements, int(rng.integers(2**31)))
+
+    def _objective(self, prior: StatementPrior, reading: Reading) -> Posterior:
+        return Posterior(self._labelled, prior, reading, self.settings.caution, self._evidence)
+
+    def _search(
+        self, prior: StatementPrior, reading: Reading, before: tuple[Scored, ...], rng: np.random.Generator, last: bool
+    ) -> tuple[Scored, ...]:
+        posterior = self._objective(prior, reading)
+        starts = tuple(scored.hypothesis for scored in before[:3])
+        slots = self.problem.space.limits.statements
+        found: tuple[Scored, ...] = ()
+        # Two passes: the first finds what to pair into conjunctions, the second may use them.
+        for steps in (self.settings.steps // 2, self.settings.steps * (2 if last else 1) - self.settings.steps // 2):
+            scorer = Scorer(posterior, build_pool(self.problem.space, posterior, self.problem.unlabelled, starts))
+            found = run(Tempering(scorer, slots, steps, starts), rng)
+            starts = tuple(scored.hypothesis for scored in found[:3])
+        polished = self._polish(found[0].hypothesis, posterior)
+        exact = [Scored(z, posterior.score(z)) for z in dict.fromkeys([*polished, *(s.hypothesis for s in found[:100])])]
+        return tuple(sorted(exact, key=lambda scored: (-scored.score, self.problem.space.show(scored.hypothesis))))
+
+    def _polish(self, best: Hypothesis, posterior: Posterior) -> list[Hypothesis]:
+        """Climb by the readable edits the pool does not hold (widen, narrow, split) until none is better."""
+        path, score = [best], posterior.score(best)
+        for _ in range(20):
+            near = [n.hypothesis for n in self.problem.space.refinements(path[-1])]
+            scores = [posterior.score(z) for z in near]
+            if not scores or max(scores) <= score + 1e-9:
+                break
+            score = max(scores)
+            path.append(near[int(np.argmax(scores))])
+        return path
+
+    # -- a finite Z -------------------------------------------------------------------------------------------------
+
+    @property
+    def _candidates(self) -> tuple[Hypothesis, ...]:
+        assert self.problem.candidates is not None
+        return self.problem.candidates
+
+    async def _finite(self, state: State, rng: np.random.Generator) -> State:
+        """Every member of Z against the first, by odds; then all of Z is scored."""
+        first, *others = self._candidates
+        space = self.problem.space
+        repeats = max(1, self._left // max(1, len(others))) if not self.settings.exact else 1
+        queries = [
+            elicitation.query_of(Pair(z, first), space, Kind.ODDS, repeat=repeat)
+            for repeat in range(repeats)
+            for z in others
+        ][: max(0, self._left)]
+        judgements = tuple(await self._ask(queries, "asking", state))
+        prior = TablePrior.fit(space.show, self._candidates, judgements, exact=self.settings.exact)
+        posterior = Posterior(self.problem.labelled, prior, LITERAL, 0.0, self.settings.evidence)
+        with _Timer(self.seconds, "search"):
+            found = run(Exhaustive(self._candidates, posterior.score), rng)
+        ended = Round(1, len(judgements), found[0].hypothesis, found[0].score, None)
+        return State(prior, LITERAL, found, (ended,), judgements, True)
+
+    # -- odds and ends ----------------------------------------------------------------------------------------------
+
+    def _rng(self, round_number: int) -> np.random.Generator:
+        return np.random.default_rng([self.seed, round_number])
+
+    def _tell(self, stage: str, state: State) -> None:
+        if self._progress is not None:
+            best = self.problem.space.show(state.found[0].hypothesis) if state.found else ""
+            asked = self.ledger.asked_in_all
+            self._progress(
+                Progress(stage, len(state.rounds) + 1, self._rounds, asked, self.budget, self.ledger.cost, best)
+            )
+
+
+def induce(
+    problem: Problem,
+    overseer: Overseer,
+    *,
+    seed: int = 0,
+    budget: int = 300,
+    known: Mapping[str, Judgement] | None = None,
+    record: Record | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    encode: Encode | None = None,
+    settings: Settings | None = None,
+) -> Induced:
+    """Find z*: what people would believe had they seen D.
+
+    Args:
+        problem: D, D′, the question, Z.
+        overseer: who judges.
+        seed: of everything random; the same seed and the same judgements give the same z*.
+        budget: how many judgements may be asked in all, the transfer's included.
+        known: judgements from before, by `Query.key`: they are not asked again.
+        record: called with each new judgement before it is used.
+        progress: called after every stage.
+        encode: the sentence encoder that gives words a meaning to M_prior; None: none.
+        settings: how budget and time are spent.
+
+    Raises:
+        ValueError: for a budget below 1.
+    """
+    return asyncio.run(
+        ainduce(
+            problem, overseer, seed=seed, budget=budget, known=known, record=record, progress=progress, encode=encode,
+            settings=settings,
+        )
+    )
+
+
+async def ainduce(
+    problem: Problem,
+    overseer: Overseer,
+    *,
+    seed: int = 0,
+    budget: int = 300,
+    known: Mapping[str, Judgement] | None = None,
+    record: Record | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    encode: Encode | None = None,
+    settings: Settings | None = None,
+) -> Induced:
+    """`induce` for callers that already run an event loop."""
+    if budget < 1:
+        raise ValueError(f"the budget is how many judgements may be asked: at least 1, found {budget}")
+    settings = settings or Settings()
+    ledger = Ledger(overseer if isinstance(overseer, Archive) else OrderSwapped(overseer, seed), known, record)
+    started = time.perf_counter()
+    induction = Induction(problem, ledger, budget, encode, settings, seed, progress)
+    induction.seconds["set-up"] = time.perf_counter() - started
+    state = await induction.init()
+    while not induction.done(state):
+        state = await induction.step(state)
+    posterior = induction.posterior(state)
+    exact = tuple(Scored(s.hypothesis, posterior.score(s.hypothesis)) for s in state.found[:50])
+    found = tuple(sorted(exact, key=lambda scored: -scored.score))
+    return Induced(
+        problem, found[0].hypothesis, found, probabilities(found), state.prior, state.reading, posterior, state.rounds,
+        ledger, budget, settings, induction.seconds,
+    )
+
+
+class _Timer:
+    """Adds the time spent inside to `seconds[stage]`."""
+
+    def __init__(self, seconds: dict[str, float], stage: str) -> None:
+        self._seconds, self._stage = seconds, stage
+
+    def __enter__(self) -> None:
+        self._start = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self._seconds[self._stage] = self._seconds.get(self._stage, 0.0) + time.perf_counter() - self._start

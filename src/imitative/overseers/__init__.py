@@ -1,0 +1,1 @@
+"""Who judges: the role, and those who fill it."""

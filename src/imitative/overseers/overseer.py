@@ -1,0 +1,149 @@
+"""The overseer's role, and the wrappers every overseer can wear.
+
+An overseer is anything with one asynchronous method, `judge`. A person, a simulation and a language model satisfy
+the same protocol; a wrapper has the type of what it wraps.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol, final, runtime_checkable
+
+from imitative.records import Judgement, Kind, Query, content_key
+
+Record = Callable[[Judgement], None]
+"""Called once for every new judgement, before it is used: the place where a store writes its row."""
+
+
+@runtime_checkable
+class Overseer(Protocol):
+    """H: judges queries. Called with a batch, so that a crowd or a model can answer side by side."""
+
+    async def judge(self, queries: Sequence[Query]) -> list[Judgement]:
+        """One judgement per query, in the same order. A refusal is a judgement too (SKIPPED), never an exception."""
+        ...
+
+
+@runtime_checkable
+class Archive(Protocol):
+    """An overseer that can only say what was said before: asked once for all it holds, before any search."""
+
+    @property
+    def queries(self) -> Sequence[Query]:
+        """What it can answer."""
+        ...
+
+    async def judge(self, queries: Sequence[Query]) -> list[Judgement]:
+        """See `Overseer.judge`; what it does not hold is SKIPPED."""
+        ...
+
+
+class BudgetSpent(Exception):
+    """More was asked than the budget of judgements allows; nothing of the batch was asked."""
+
+
+@final
+class Budgeted:
+    """Refuses a batch that would exceed `limit` judgements in all.
+
+    Raises:
+        BudgetSpent: from `judge`, before anything is asked.
+    """
+
+    def __init__(self, overseer: Overseer, limit: int) -> None:
+        self._overseer = overseer
+        self.limit = limit
+        self.spent = 0
+
+    @property
+    def remaining(self) -> int:
+        """How many judgements may still be asked."""
+        return self.limit - self.spent
+
+    async def judge(self, queries: Sequence[Query]) -> list[Judgement]:
+        """See `Overseer.judge`."""
+        if len(queries) > self.remaining:
+            raise BudgetSpent(f"{len(queries)} judgements asked, {self.remaining} of {self.limit} left in the budget")
+        self.spent += len(queries)
+        return await self._overseer.judge(queries)
+
+
+@final
+class Ledger:
+    """Keeps every judgement, and answers a query already judged from what was kept.
+
+    A run is a fold over its judgements: started again with the rows of a run that was killed, it asks nothing twice.
+
+    Args:
+        overseer: who is asked what is not yet known.
+        known: judgements kept from before, by `Query.key`.
+        record: called with every new judgement, before it is returned.
+    """
+
+    def __init__(
+        self, overseer: Overseer, known: Mapping[str, Judgement] | None = None, record: Record | None = None
+    ) -> None:
+        self.overseer = overseer
+        self._known = dict(known or {})
+        self._record = record
+        self._used: dict[str, Judgement] = {}
+
+    @property
+    def judgements(self) -> tuple[Judgement, ...]:
+        """Every judgement this run has used, in the order first asked."""
+        return tuple(self._used.values())
+
+    @property
+    def asked_in_all(self) -> int:
+        """How many judgements were used."""
+        return len(self._used)
+
+    @property
+    def cost(self) -> float:
+        """The sum of the costs of the judgements used."""
+        return sum(judgement.cost for judgement in self._used.values())
+
+    def asked(self) -> dict[str, int]:
+        """How many judgements of each kind were used."""
+        counts = Counter(judgement.query.kind.value for judgement in self._used.values())
+        return {kind.value: counts[kind.value] for kind in Kind}
+
+    async def judge(self, queries: Sequence[Query]) -> list[Judgement]:
+        """See `Overseer.judge`."""
+        keys = [query.key for query in queries]
+        unknown = {key: query for key, query in zip(keys, queries, strict=True) if key not in self._known}
+        if unknown:
+            for key, judgement in zip(unknown, await self.overseer.judge(list(unknown.values())), strict=True):
+                if self._record is not None:
+                    self._record(judgement)
+                self._known[key] = judgement
+        for key in keys:
+            self._used.setdefault(key, self._known[key])
+        return [self._known[key] for key in keys]
+
+
+@final
+class OrderSwapped:
+    """Shows the two sides of each comparison in an order drawn from `seed` and the query, and turns the answer back.
+
+    Which side stands first sways people and models alike; a random order turns that bias into noise.
+    """
+
+    def __init__(self, overseer: Overseer, seed: int = 0) -> None:
+        self._overseer = overseer
+        self._seed = seed
+
+    def _swaps(self, query: Query) -> bool:
+        two_sided = query.kind in (Kind.COMPARE_HYPOTHESES, Kind.COMPARE_ANSWERS, Kind.ODDS)
+        return two_sided and int(content_key([self._seed, query.key]), 16) % 2 == 1
+
+    async def judge(self, queries: Sequence[Query]) -> list[Judgement]:
+        """See `Overseer.judge`."""
+        shown = [query.swapped() if self._swaps(query) else query for query in queries]
+        judgements = await self._overseer.judge(shown)
+        return [
+            replace(judgement, query=query, answer=judgement.answer.swapped()) if self._swaps(query) else judgement
+            for query, judgement in zip(queries, judgements, strict=True)
+        ]

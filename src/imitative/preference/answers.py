@@ -1,0 +1,223 @@
+"""The likelihood of the answers given the score, and the parameters beside w: the judges, the cuts, the scale."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy.linalg import solve_triangular
+from scipy.special import expit
+
+from imitative.preference.evidence import Floats, Rows
+
+POPULATION_SD = 1.0  #: of log β, the population's discrimination: a logit is 1/8 to 8 nats, nineteen times in twenty.
+JUDGE_SD = 0.7  #: of log(β_j/β): judges differ by a factor of four either way, nineteen times in twenty.
+BIAS_SD = 0.5  #: of b_j in logits: an even comparison is said to favour one side at most 73 % of the time, likewise.
+BIAS_ANSWERS = 10  #: comparisons a judge must have given before a bias is fitted at all.
+CARELESS = (0.5, 9.5)  #: Beta prior of ε_j: mean 0.05, worth ten answers.
+CUT_MEANS, CUT_SD = np.log([0.5, 1.5]), 1.0  #: of log c₁ and log(c₂ − c₁), in logits.
+ODDS_SD, ODDS_WEIGHT, ODDS_FLOOR = 0.5, 2.0, 0.05  #: prior of σ_odds in nats, the answers it is worth, its floor.
+EXACT_SD = 1e-6  #: σ_odds when odds are exact: moves a score by less than 1e-11 of the prior's pull.
+WIDEST = 3.0  #: sd, in logits, up to which a score's Gaussian is believed when averaging over it: beyond, σ is flat.
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(7)
+_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
+_BY_CUT = np.array([[0, -1, -1, 0, 1, 1, 0], [0, -1, 0, 0, 0, 1, 0]])  # what c₁ and c₂ − c₁ add to each edge
+
+
+class Answers:
+    """The parameters beside w, and the likelihood they give.
+
+    θ = (log β, log β_j/β for every judge, b_j for every judge, log c₁, log(c₂ − c₁), log σ_odds), of which only those
+    at `free` are fitted.
+    """
+
+    def __init__(self, data: Rows, each: bool, exact: bool) -> None:
+        self.data, self.n, self.exact = data, len(data.lower), exact
+        n, count = self.n, len(data.names)
+        compared = np.bincount(data.judge[:n][data.biased], minlength=count)
+        answered = np.bincount(data.judge[:n], minlength=count)
+        ties, grades = bool(data.levels[2]), data.levels[3:]
+        self.each = each
+        self.identified = n > 0 and (len(data.ratio) > 0 or not data.biased.all())
+        self.free = np.concatenate([
+            [self.identified],
+            (answered > 0) & each & (np.count_nonzero(answered) > 1),
+            (compared >= BIAS_ANSWERS) & each,
+            [ties, bool(grades.all()), len(data.ratio) > 0 and not exact],
+        ]).nonzero()[0]
+        blank = np.zeros(count)
+        self.prior_mean = np.concatenate([[0.0], blank, blank, CUT_MEANS, [0.0]])
+        self.prior_sd = np.concatenate([[POPULATION_SD], blank + JUDGE_SD, blank + BIAS_SD, [CUT_SD, CUT_SD, math.inf]])
+        self.theta = self.prior_mean.copy()
+        typical = math.sqrt(float(np.mean(data.ratio**2))) if len(data.ratio) else 0.0
+        self.theta[-1] = math.log(EXACT_SD if exact else max(ODDS_SD, 0.5 * typical))
+        self.open = np.array([ties, grades.all()], dtype=np.float64)
+        # Where each row's five local parameters (β, β_j, b_j, cuts) stand in θ.
+        judge = data.judge[:n]
+        self.places = np.stack(
+            [np.zeros_like(judge), 1 + judge, 1 + count + judge, *np.broadcast_to([[1], [2]], (2, n)) + 2 * count], 1
+        )
+        self.careless = np.full(count, CARELESS[0] / sum(CARELESS) if each else 0.0)
+        self.careful = np.ones(len(data.judge))
+        self.tunable = len(self.free) > 0 or each
+        self.trail: list[tuple[Floats, Floats]] = []
+        self.log_beta_sd = math.inf
+
+    @property
+    def beta(self) -> Floats:
+        """(n,) each ordinal row's discrimination."""
+        each = self.theta[1 : 1 + len(self.data.names)]
+        return np.asarray(np.exp(self.theta[0] + each)[self.data.judge[: self.n]])
+
+    @property
+    def bias(self) -> Floats:
+        """(n,) each ordinal row's bias."""
+        each = self.theta[1 + len(self.data.names) : -3]
+        return np.where(self.data.biased, each[self.data.judge[: self.n]], 0.0)
+
+    @property
+    def odds_sd(self) -> float:
+        """σ_odds in nats."""
+        return math.exp(self.theta[-1])
+
+    @property
+    def edges(self) -> Floats:
+        """(7,) the borders between grades, −∞, −c₂, −c₁, 0, c₁, c₂, ∞."""
+        inner = (np.exp(self.theta[-3:-1]) * self.open) @ _BY_CUT
+        inner[0], inner[-1] = -math.inf, math.inf
+        return np.asarray(inner)
+
+    def ordinal(self, delta: Floats) -> tuple[Floats, Floats, Floats]:
+        """Log P of the ordinal answers given Δ (n, ...), and the derivative and curvature by Δ."""
+        shape = (-1,) + (1,) * (delta.ndim - 1)
+        lower, upper = (self.edges[place].reshape(shape) for place in (self.data.lower, self.data.upper))
+        beta, bias = self.beta.reshape(shape), self.bias.reshape(shape)
+        logits = beta * delta + bias
+        low, high = expit(lower - logits), expit(logits - upper)
+        curve = beta**2 * (low * (1.0 - low) + high * (1.0 - high))
+        return log_between(logits, lower, upper), beta * (low - high), curve
+
+    def loss(self, delta: Floats) -> tuple[float, Floats, Floats]:
+        """−Σ P(careful)·log P given Δ (C,), its slope by Δ (C,) and its curvature (C,)."""
+        log_p, slope, curve = self.ordinal(delta[: self.n])
+        residual = (delta[self.n :] - self.data.ratio) / self.odds_sd
+        value = -float(self.careful[: self.n] @ log_p) + 0.5 * float(self.careful[self.n :] @ residual**2)
+        slopes = np.concatenate([-slope, residual / self.odds_sd])
+        curves = np.concatenate([curve, np.full(len(residual), self.odds_sd**-2.0)])
+        return value, self.careful * slopes, self.careful * curves
+
+    def refine(self, mode: Floats, factor: Floats) -> float:
+        """One step of everything but w, given its Gaussian: the largest change made."""
+        data, n = self.data, self.n
+        before = np.concatenate([self.theta, self.careless])
+        mean = data.design @ mode + data.offset
+        spread = solve_triangular(factor, data.design.T, lower=True, check_finite=False)
+        variance = np.sum(spread**2, axis=0)
+        sd = np.minimum(np.sqrt(variance[:n]), WIDEST / self.beta)
+        delta = mean[:n, None] + sd[:, None] * _NODES
+        squares = (mean[n:] - data.ratio) ** 2 + variance[n:]
+        likelihood = np.concatenate([np.exp(self.ordinal(delta)[0]) @ _WEIGHTS, self.density(squares)])
+        for _ in range(5 if self.each else 0):
+            self._weigh(likelihood)
+        if len(self.free):
+            gradient, hessian, cross = self._by_theta(delta)
+            careful, precision = self.careful[n:], self.odds_sd**-2
+            # σ_odds: E_q of the squares, and the second moment of the score, without which this step would crawl.
+            fit, prior = float(careful @ squares) * precision, ODDS_WEIGHT * ODDS_SD**2 * precision
+            gradient[-1] = fit + prior - float(careful.sum()) - ODDS_WEIGHT
+            cross[n:, -1] = 2.0 * careful * (mean[n:] - data.ratio) * precision
+            overlap = (spread[:, n:].T @ spread[:, n:]) * precision
+            hessian[-1, -1] = 2.0 * (fit + prior - float(careful @ overlap**2 @ careful))
+            through = spread @ cross[:, self.free]
+            marginal = hessian[np.ix_(self.free, self.free)] - through.T @ through
+            gradient = gradient[self.free]
+            values, vectors = np.linalg.eigh(marginal)
+            # Away from the optimum the curvature may have the wrong sign; there the prior's own is a safe length.
+            values = np.where(values > 0.1, values, np.maximum(np.abs(values), 1.0))
+            step = vectors @ ((vectors.T @ gradient) / values)
+            step = self._extrapolate(step)
+            self.theta[self.free] += step / max(1.0, float(np.abs(step).max()))
+            if not self.exact:
+                self.theta[-1] = max(self.theta[-1], math.log(ODDS_FLOOR))
+            if self.identified:
+                self.log_beta_sd = math.sqrt(float(vectors[0] ** 2 @ (1.0 / values)))
+        return float(np.abs(np.concatenate([self.theta, self.careless]) - before).max())
+
+    def _extrapolate(self, step: Floats) -> Floats:
+        """Anderson's mixing of the last steps: how q's width and P(careful) follow θ is left out of the Hessian."""
+        self.trail = [*self.trail, (self.theta[self.free].copy(), step)][-4:]
+        if len(self.trail) < 3:
+            return step
+        places, steps = (np.diff(np.stack(side), axis=0).T for side in zip(*self.trail, strict=True))
+        share = np.linalg.lstsq(steps, step, rcond=1e-6)[0]
+        return np.asarray(step - (places + steps) @ share)
+
+    def density(self, squares: Floats) -> Floats:
+        """The likelihood of odds, their squared distances from Δ given."""
+        return np.exp(-0.5 * squares / self.odds_sd**2) / (self.odds_sd * math.sqrt(2.0 * math.pi))
+
+    def _weigh(self, likelihood: Floats) -> None:
+        """Whether each answer was careful, then how often each judge is; exact odds are careful by definition."""
+        judge, count = self.data.judge, len(self.data.names)
+        random = self.careless[judge] * self.data.chance
+        self.careful = 1.0 - random / np.maximum(random + (1.0 - self.careless[judge]) * likelihood, 1e-300)
+        if self.exact:
+            self.careful[self.n :] = 1.0
+        lapses = np.bincount(judge, 1.0 - self.careful, minlength=count)
+        self.careless = (lapses + CARELESS[0]) / (np.bincount(judge, minlength=count) + sum(CARELESS))
+
+    def _by_theta(self, delta: Floats) -> tuple[Floats, Floats, Floats]:
+        """E_q of the gradient (F,) and minus the Hessian (F, F) of log P + log prior by θ, and of ∂²/∂Δ∂θ (C, F).
+
+        Without σ_odds, which the ordinal answers know nothing of.
+        """
+        data, n, edges = self.data, self.n, self.edges
+        beta = self.beta[:, None]
+        stretched = beta * delta
+        lower, upper = edges[data.lower][:, None], edges[data.upper][:, None]
+        logits = stretched + self.bias[:, None]
+        low, high = expit(lower - logits), expit(logits - upper)
+        bent_low, bent_high = low * (1.0 - low), high * (1.0 - high)
+        gap = upper - lower
+        push = np.where(np.isinf(gap), 0.0, np.exp(-gap) / -np.expm1(-gap))
+        bent_gap = push * (1.0 + push)
+        # Derivatives by (logit, lower edge, upper edge), then by the five local parameters through their Jacobian.
+        first = np.stack([low - high, -low - push, high + push], -1)
+        second = np.empty((*delta.shape, 3, 3))
+        second[..., 0, 0] = -bent_low - bent_high
+        second[..., 0, 1] = second[..., 1, 0] = bent_low
+        second[..., 0, 2] = second[..., 2, 0] = bent_high
+        second[..., 1, 1], second[..., 2, 2] = -bent_low - bent_gap, -bent_high - bent_gap
+        second[..., 1, 2] = second[..., 2, 1] = bent_gap
+        cuts = (np.exp(self.theta[-3:-1]) * self.open)[:, None] * _BY_CUT
+        jacobian = np.zeros((*delta.shape, 3, 5))
+        jacobian[..., 0, :2] = stretched[..., None]
+        jacobian[..., 0, 2] = data.biased[:, None]
+        jacobian[..., 1, 3:], jacobian[..., 2, 3:] = (cuts.T[at][:, None] for at in (data.lower, data.upper))
+        turned = np.swapaxes(jacobian, -1, -2)
+        slope = (turned @ first[..., None])[..., 0]
+        bend = turned @ second @ jacobian
+        # log β and the log cuts enter through exponentials, whose second derivative is their first.
+        bend[..., :2, :2] += slope[..., :1, None]
+        for k in (3, 4):
+            bend[..., k, k] += slope[..., k]
+        across = beta[..., None] * (second[..., :1, :] @ jacobian)[..., 0, :]
+        across[..., :2] += (beta * first[..., 0])[..., None]
+        weights = self.careful[:n, None] * _WEIGHTS
+        size = len(self.theta)
+        gradient, hessian, cross = np.zeros(size), np.zeros((size, size)), np.zeros((len(data.judge), size))
+        np.add.at(gradient, self.places, np.einsum("nq,nqi->ni", weights, slope))
+        np.add.at(
+            hessian, (self.places[:, :, None], self.places[:, None, :]), np.einsum("nq,nqij->nij", weights, -bend)
+        )
+        cross[np.arange(n)[:, None], self.places] = np.einsum("nq,nqi->ni", weights, across)
+        pull = (self.theta - self.prior_mean) / self.prior_sd**2
+        hessian += np.diag(self.prior_sd**-2.0)
+        return gradient - pull, hessian, cross
+
+
+def log_between(logits: Floats, lower: Floats, upper: Floats) -> Floats:
+    """log[σ(a) − σ(b)] = log σ(a) + log σ(−b) + log(1 − e^(b − a)), with a = logits − lower and b = logits − upper."""
+    with np.errstate(divide="ignore"):
+        room = np.log(-np.expm1(lower - upper))
+    return np.asarray(room - np.logaddexp(0.0, lower - logits) - np.logaddexp(0.0, logits - upper))

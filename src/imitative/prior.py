@@ -1,0 +1,219 @@
+"""M_prior: the learned imitation of log P_H(z).
+
+    log prior(z) = θ · φ(z),    θ ~ N(mean, covariance) after people's comparisons
+
+Linear in the traits φ of `traits.py`, so additive over statements; its uncertainty is the covariance of θ, carried by
+an ensemble of draws, so that a search can price it in without ever forming a d × d product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol, final, runtime_checkable
+
+import numpy as np
+
+from imitative.data import Floats
+from imitative.hypotheses.conditions import Condition
+from imitative.hypotheses.statements import Hypothesis
+from imitative.preference import Bets, Comparisons, Odds, Preference, fit_preference
+from imitative.records import Judgement, Kind
+from imitative.traits import NATS, Traits
+
+ENSEMBLE = 48
+"""Draws of θ that carry M_prior's uncertainty: their standard deviation is known to about 10 %."""
+
+
+@runtime_checkable
+class PriorModel(Protocol):
+    """log P_H(z), up to one constant for all z, with its uncertainty."""
+
+    def log_prior(self, z: Hypothesis) -> float:
+        """Nats."""
+        ...
+
+    def sd(self, z: Hypothesis) -> float:
+        """How uncertain that is, in nats."""
+        ...
+
+
+class ConditionScores(NamedTuple):
+    """log prior of every statement a pool of K conditions can make, for A answers and W strengths.
+
+    Args:
+        mean: (K, A, W) nats.
+        deviations: (K, A, W, E): what each draw of the ensemble adds to the mean.
+    """
+
+    mean: Floats
+    deviations: np.ndarray[tuple[int, ...], np.dtype[np.float32]]
+
+
+@final
+class StatementPrior:
+    """M_prior for statements.
+
+    Args:
+        traits: φ.
+        weights: θ's mean, (d,).
+        draws: (E, d) draws of θ; none: certain.
+        preference: the fit they come from, if any.
+    """
+
+    def __init__(
+        self, traits: Traits, weights: Floats, draws: Floats | None = None, preference: Preference | None = None
+    ) -> None:
+        self.traits = traits
+        self.preference = preference
+        self.weights = weights
+        self.draws = np.empty((0, traits.size)) if draws is None else draws
+        self._deviations = self.draws - self.draws.mean(axis=0) if len(self.draws) else self.draws.copy()
+        self._deviations[:, traits.constant_at] = 0.0  # what all hypotheses share is no uncertainty about which is best
+
+    @classmethod
+    def unasked(cls, traits: Traits, seed: int = 0) -> StatementPrior:
+        """M_prior before the first judgement."""
+        mean, precision = traits.weights_prior()
+        noise = np.random.default_rng(seed).standard_normal((ENSEMBLE, traits.size))
+        return cls(traits, mean, mean + noise / np.sqrt(precision))
+
+    @classmethod
+    def fit(cls, traits: Traits, judgements: Sequence[Judgement], seed: int = 0) -> StatementPrior:
+        """M_prior after judgements: comparisons of hypotheses, odds and bets; others are ignored."""
+        mean, precision = traits.weights_prior()
+        evidence = evidence_of(judgements, traits)
+        if evidence is None:
+            return cls.unasked(traits, seed)
+        preference = fit_preference(*evidence, mean=mean, precision=precision)
+        return cls(traits, preference.mean, preference.sample(ENSEMBLE, np.random.default_rng(seed)), preference)
+
+    def log_prior(self, z: Hypothesis) -> float:
+        """θ · φ(z), in nats."""
+        return float(self.weights @ self.traits.hypothesis(z))
+
+    def sd(self, z: Hypothesis) -> float:
+        """The ensemble's standard deviation of log_prior(z), in nats."""
+        return float(self.members(z).std()) if len(self.draws) else 0.0
+
+    def members(self, z: Hypothesis) -> Floats:
+        """Each draw's log prior of z, centred on the mean's: (E,) nats."""
+        return np.asarray(self.log_prior(z) + self._deviations @ self.traits.hypothesis(z))
+
+    def deviations(self, z: Hypothesis) -> Floats:
+        """What each draw adds to the mean: (E,) nats."""
+        return np.asarray(self._deviations @ self.traits.hypothesis(z))
+
+    def score_conditions(self, pool: Sequence[tuple[Condition, ...]]) -> ConditionScores:
+        """The log prior share of every (conditions, answer, strength): one matrix product for all."""
+        parts = [self.traits.conditions(conditions) for conditions in pool]
+        relevance, polarity, affinity = (np.array([part[i] for part in parts]) for i in range(3))
+        every = self._shares(np.vstack([self.weights[None], self._deviations]), relevance, polarity, affinity)
+        return ConditionScores(every[..., 0], np.ascontiguousarray(every[..., 1:], dtype=np.float32))
+
+    def _shares(self, thetas: Floats, relevance: Floats, polarity: Floats, affinity: Floats) -> Floats:
+        """(K, A, W, T) nats for T weight vectors."""
+        traits = self.traits
+        values = 1.0 + relevance[:, 1]
+        by_strength = thetas[:, 1] * NATS[:, None] + values[:, None, None] * thetas[:, 2] * NATS[:, None] ** 2
+        leaning = affinity[:, :, None] * thetas[:, -1]
+        for m in range(traits.contrasts.shape[1]):
+            leaning = leaning + (polarity @ thetas[:, traits.polarity_at(m)].T)[:, None, :] * traits.contrasts[:, m, None]
+        constant = thetas[:, 0] + relevance @ thetas[:, traits.relevance_at].T
+        return np.asarray(constant[:, None, None, :] + by_strength[:, None] + leaning[:, :, None, :] * NATS[:, None])
+
+
+class Described(Protocol):
+    """Anything that turns a hypothesis, given as text, into traits."""
+
+    def text(self, text: str) -> Floats:
+        """(d,) traits."""
+        ...
+
+
+def evidence_of(
+    judgements: Sequence[Judgement], traits: Described
+) -> tuple[Comparisons | None, Odds | None, Bets | None] | None:
+    """Judgements on hypotheses as rows of traits for `fit_preference`; None if there is nothing to learn from."""
+    said: dict[Kind, list[tuple[Floats, float, str, float]]] = {
+        Kind.COMPARE_HYPOTHESES: [],
+        Kind.ODDS: [],
+        Kind.BET: [],
+    }
+    for judgement in judgements:
+        query, answer = judgement.query, judgement.answer
+        if not judgement.answered or query.kind not in said:
+            continue
+        row = traits.text(query.hypotheses[0])
+        if query.kind is Kind.BET:
+            said[query.kind].append((row, float(bool(answer.less_likely)), judgement.judge, float(query.heads)))
+        else:
+            value = float(answer.grade or 0) if answer.ratio is None else float(np.log(answer.ratio))
+            said[query.kind].append((row - traits.text(query.hypotheses[1]), value, judgement.judge, 0.0))
+    if not any(said.values()):
+        return None
+
+    def columns(kind: Kind) -> tuple[Floats, Floats, list[str], Floats] | None:
+        if not said[kind]:
+            return None
+        rows, values, judges, heads = zip(*said[kind], strict=True)
+        return np.array(rows), np.array(values), list(judges), np.array(heads)
+
+    compared, odds, bets = columns(Kind.COMPARE_HYPOTHESES), columns(Kind.ODDS), columns(Kind.BET)
+    return (
+        Comparisons(compared[0], compared[1].astype(int), compared[2]) if compared else None,
+        Odds(odds[0], odds[1], odds[2]) if odds else None,
+        Bets(bets[0], bets[3], bets[1] > 0.5, bets[2]) if bets else None,
+    )
+
+
+@final
+class TablePrior:
+    """M_prior for a finite Z: one free score for each hypothesis, exact where the judgements are.
+
+    Args:
+        scores: hypothesis → nats.
+        sds: hypothesis → nats; absent: certain.
+    """
+
+    def __init__(self, scores: dict[Hypothesis, float], sds: dict[Hypothesis, float] | None = None) -> None:
+        self.scores = dict(scores)
+        self.sds = dict(sds or {})
+
+    @classmethod
+    def fit(cls, show: Callable[[Hypothesis], str], every: Sequence[Hypothesis], judgements: Sequence[Judgement],
+            exact: bool = False) -> TablePrior:
+        """One free score per hypothesis, the first's being 0; `exact` takes odds at their word.
+
+        Args:
+            show: hypothesis → its text.
+            every: Z.
+            judgements: comparisons and odds among its members.
+            exact: whether odds carry no noise.
+        """
+        table = _Unit({show(z): i for i, z in enumerate(every)})
+        evidence = evidence_of([j for j in judgements if j.query.kind is not Kind.BET], table)
+        if evidence is None:
+            return cls(dict.fromkeys(every, 0.0), dict.fromkeys(every, 3.0))
+        preference = fit_preference(*evidence, precision=1e-9 if exact else 0.04, exact=exact)
+        scores = preference.mean - preference.mean[0]
+        sds = preference.sd(np.eye(len(every)))
+        return cls(dict(zip(every, scores.tolist(), strict=True)), dict(zip(every, sds.tolist(), strict=True)))
+
+    def log_prior(self, z: Hypothesis) -> float:
+        """Nats. Raises KeyError outside the finite Z."""
+        return self.scores[z]
+
+    def sd(self, z: Hypothesis) -> float:
+        """Nats."""
+        return self.sds.get(z, 0.0)
+
+
+class _Unit(NamedTuple):
+    """Traits that name the hypothesis and say nothing else of it."""
+
+    index: dict[str, int]
+
+    def text(self, text: str) -> Floats:
+        found = np.zeros(len(self.index))
+        found[self.index[text]] = 1.0
+        return found

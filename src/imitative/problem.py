@@ -1,0 +1,63 @@
+"""A problem: D, D′, the question and its answers, and the space of hypotheses. What induction and transfer are given.
+
+The true answers of D′, where anybody knows them, are not part of it: they travel separately, as `Truth`, and only
+`evaluation` opens them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imitative.data import Labelled, Table
+from imitative.hypotheses.statements import Hypothesis, StatementSpace
+from imitative.records import content_key
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """What is to be learned.
+
+    Args:
+        name: a short name, used for folders.
+        question: what is asked of each item, `Is this mushroom poisonous?`.
+        labelled: D.
+        unlabelled: D′, with the same features.
+        spoken: answer → the clause that says it, `p` → `the mushroom is poisonous`.
+        space: Z.
+        candidates: where Z is a short list, its members; None: all of `space`.
+    """
+
+    name: str
+    question: str
+    labelled: Labelled
+    unlabelled: Table
+    spoken: Mapping[str, str]
+    space: StatementSpace
+    candidates: tuple[Hypothesis, ...] | None = None
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """Y, in the order of every array whose axis is the answers."""
+        return self.labelled.names
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells one problem from another: a run folder remembers it and refuses to go on with a different one."""
+        return content_key(
+            [self.labelled.fingerprint, self.unlabelled.fingerprint, dict(self.spoken), self.space.describe(),
+             [self.space.show(z) for z in self.candidates or ()]]
+        )
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """The true answers of D′, (N′,) indices into the problem's answers, −1 where unknown. For evaluation only."""
+
+    answers: NDArray[np.int64]

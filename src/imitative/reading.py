@@ -1,0 +1,380 @@
+"""Rows → D and D′: what each column holds is inferred from the questions of both, or stated.
+
+read_data(labelled, unlabelled, …)     D, D′ and the truth of D′
+read_table(source, features)           new questions for features already known
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imitative.data import Feature, FeatureKind, Labelled, Table
+from imitative.errors import InputError, did_you_mean, listed, shown
+from imitative.rows import (
+    INFINITE,
+    MISSING,
+    NUMBER,
+    Rows,
+    Source,
+    distinct_cells,
+    filtered,
+    floats,
+    no_column,
+    read_rows,
+    silent_cells,
+)
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_CODE = r"^[+-]?0[0-9]"  # 007 is a code, not the number seven
+_PAIRS = (("false", "true"), ("no", "yes"), ("f", "t"), ("n", "y"), ("0", "1"))
+
+LONG_TEXT = 50
+"""Mean characters from which a column is text: no list of words to choose from has names this long."""
+WORDY_TEXT = 3.0
+"""Mean words from which a column of mostly distinct cells, more than `MANY_VALUES`, is text too."""
+MANY_VALUES = 20
+MOSTLY_NUMBERS = 0.5
+"""A column with at least this share of numbers among its distinct values, but not all, is remarked on."""
+IDENTIFIER = 1_000
+"""Distinct words from which a categorical column is remarked on: it may be an identifier."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """What a problem says of a feature; what it leaves out is inferred. Fields as in `imitative.data.Feature`."""
+
+    kind: FeatureKind | None = None
+    spoken: str = ""
+    words: Mapping[str, str] = field(default_factory=dict)
+    phrases: Mapping[str, str] = field(default_factory=dict)
+    values: tuple[str, ...] = ()
+    unit: str = ""
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """Every value it speaks of: listed ones first, then those with words or phrases."""
+        return tuple(dict.fromkeys([*self.values, *self.words, *self.phrases]))
+
+
+class Read(NamedTuple):
+    """Questions, and what a person should know about how they were read."""
+
+    table: Table
+    notes: tuple[str, ...]
+
+
+class Data(NamedTuple):
+    """D, D′, the answers of D′ (indices into the names, −1 unknown; None when no truth column is named), and notes."""
+
+    labelled: Labelled
+    unlabelled: Table
+    truth: NDArray[np.int64] | None
+    notes: tuple[str, ...]
+
+
+# ------------------------------------------------------------------------------------------------ strings → D and D′
+
+
+def read_data(
+    labelled: Source,
+    unlabelled: Source,
+    *,
+    answer: str,
+    answers: Sequence[str],
+    truth: str | None = None,
+    stated: Mapping[str, Stated] | None = None,
+    named: Mapping[str, Stated] | None = None,
+    only: Sequence[str] | None = None,
+    leave_out: Sequence[str] = (),
+    place: str = "",
+) -> Data:
+    """D and D′ with the same features, whose kinds and values are inferred from the questions of both together.
+
+    Args:
+        labelled: the rows of D.
+        unlabelled: the rows of D′.
+        answer: the column of D that holds y.
+        answers: Y: every value `answer` may hold, in the order of every array whose axis is the answers.
+        truth: the column of D′ that holds its answers, where anybody knows them; never a feature.
+        stated: column → what is known of it beforehand.
+        named: the same from a table of names, which may also speak of columns that are not there; `stated` wins.
+        only: the columns to use as features, in this order; by default every column of D but `answer` and `truth`.
+        leave_out: columns not to use.
+        place: how messages name the problem file.
+
+    Raises:
+        InputError: for anything that cannot be used.
+    """
+    stated = stated or {}
+    silent = (*labelled.missing, *unlabelled.missing)
+    where = f"{place}: " if place else ""
+    d, d2 = _both(labelled, unlabelled)
+    notes = list(dict.fromkeys(d.notes + d2.notes))
+    if answer not in d.frame.columns:
+        no_column(answer, d.frame.columns, f"{labelled.named}: answer")
+    if truth is not None and truth not in d2.frame.columns:
+        no_column(truth, d2.frame.columns, f"{unlabelled.named}: truth")
+    names = _feature_names(d.frame.columns, {answer, truth}, stated, only, leave_out, where)
+    _check_columns(names, d2.frame.columns, {answer, truth, *leave_out}, unlabelled, notes)
+    y = _answers(d, labelled, answer, answers)
+    if len(set(y.tolist())) < 2:
+        found = f"only the answer {shown(answers[int(y[0])])} in all {len(y)} rows"
+        raise InputError(f"{labelled.named}: column {shown(answer)}", found, "at least two answers", "widen `where`")
+    for i, name in enumerate(answers):
+        if i not in y:
+            notes.append(f"{labelled.named}: no row of D has the answer {shown(name)}")
+    true = None if truth is None else _answers(d2, unlabelled, truth, answers, known=False)
+    features, columns, columns2 = [], {}, {}
+    for name in names:
+        said = _merged(stated.get(name, Stated()), (named or {}).get(name, Stated()), silent)
+        first = _Column(d.frame[name], d.numbers, labelled, name, said)
+        second = _Column(d2.frame[name], d2.numbers, unlabelled, name, said)
+        feature = _feature(name, said, first, second, notes, f"{where}features.{name}")
+        if feature is not None:
+            features.append(feature)
+            columns[name], columns2[name] = first.read(feature), second.read(feature)
+    if not features:
+        raise InputError(labelled.named, "no column to use as a feature", "at least one beside the answer")
+    _note_repeats(d.frame.select([*sorted(columns), answer]), "D", notes)
+    _note_repeats(d2.frame.select(sorted(columns2)), "D′", notes)
+    tables = Table(tuple(features), columns), Table(tuple(features), columns2)
+    return Data(Labelled(tables[0], y, tuple(answers)), tables[1], true, tuple(notes))
+
+
+def read_table(source: Source, features: Sequence[Feature]) -> Read:
+    """Questions for features already known: a word no feature lists reads as missing, and is remarked on.
+
+    Raises:
+        InputError: when a column is lacking, or a numeric one holds something else.
+    """
+    rows = read_rows(source)
+    notes = list(rows.notes)
+    _check_columns([feature.name for feature in features], rows.frame.columns, set(), source, notes)
+    columns: dict[str, NDArray[np.generic]] = {}
+    for feature in features:
+        said = Stated(feature.kind, values=feature.values)
+        column = _Column(rows.frame[feature.name], rows.numbers, source, feature.name, said)
+        new = (
+            [value for value in distinct_cells(column.cells) if value not in feature.values] if feature.discrete else []
+        )
+        if new:
+            notes.append(
+                f"{source.named}: column {shown(feature.name)} holds {listed(new, 3)}, never seen: read as missing"
+            )
+        columns[feature.name] = column.read(feature)
+    _note_repeats(rows.frame.select(sorted(columns)), source.named, notes)
+    return Read(Table(tuple(features), columns), tuple(notes))
+
+
+def _merged(stated: Stated, named: Stated, silent: Sequence[str]) -> Stated:
+    """What is stated, then what the table of names adds, but for codes that are said to be missing."""
+    return replace(
+        stated,
+        spoken=stated.spoken or named.spoken,
+        words={code: word for code, word in named.words.items() if code not in silent} | dict(stated.words),
+        phrases={code: phrase for code, phrase in named.phrases.items() if code not in silent} | dict(stated.phrases),
+    )
+
+
+def _both(labelled: Source, unlabelled: Source) -> tuple[Rows, Rows]:
+    """Both sources' rows; a file they share is read once."""
+    if replace(labelled, where=(), place="") != replace(unlabelled, where=(), place=""):
+        return read_rows(labelled), read_rows(unlabelled)
+    rows = read_rows(replace(labelled, where=()))
+    return tuple(filtered(rows, each) if each.where else rows for each in (labelled, unlabelled))  # type: ignore[return-value]
+
+
+def _feature_names(
+    columns: Sequence[str],
+    taken: set[str | None],
+    stated: Mapping[str, Stated],
+    only: Sequence[str] | None,
+    leave_out: Sequence[str],
+    where: str,
+) -> list[str]:
+    for key, names in {"features": stated, "features.only": only or (), "features.leave_out": leave_out}.items():
+        for name in names:
+            if name not in columns:
+                no_column(name, columns, f"{where}{key}")
+            if name in taken and key != "features.leave_out":
+                raise InputError(f"{where}{key}", f"the answer's column {shown(name)}", "columns of the question")
+    chosen = [name for name in columns if name not in taken] if only is None else list(dict.fromkeys(only))
+    return [name for name in chosen if name not in leave_out]
+
+
+def _check_columns(
+    names: Sequence[str], columns: Sequence[str], expected: set[str | None], source: Source, notes: list[str]
+) -> None:
+    lacking = [name for name in names if name not in columns]
+    if lacking:
+        remedy = did_you_mean(lacking[0], columns) or "add it, or list it in features.leave_out"
+        raise InputError(source.named, f"no column {listed(lacking)}", "every feature of D", remedy)
+    extra = [name for name in columns if name not in names and name not in expected]
+    if extra:
+        notes.append(f"{source.named}: columns that no feature uses are ignored: {listed(extra)}")
+
+
+def _answers(
+    rows: Rows, source: Source, column: str, answers: Sequence[str], *, known: bool = True
+) -> NDArray[np.int64]:
+    """The answers as indices, (N,); −1 where missing, which only answers that need not be `known` may be."""
+    import polars as pl
+
+    cells = rows.frame[column]
+    markers = [marker for marker in MISSING if marker not in answers]
+    silent = silent_cells(cells, [*markers, *source.missing])
+    codes = cells.replace_strict(list(answers), list(range(len(answers))), default=-1, return_dtype=pl.Int64)
+    y: NDArray[np.int64] = codes.fill_null(-1).to_numpy().astype(np.int64)
+    y[silent] = -1
+    wrong = np.flatnonzero((y < 0) & (known | ~silent))
+    if wrong.size:
+        i = int(wrong[0])
+        place = f"{source.named}: row {rows.numbers[i]}, column {shown(column)}"
+        cell = cells[i]
+        remedy = (
+            did_you_mean(cell or "", answers) or f"add it to [answers], or filter such rows out ({wrong.size} of them)"
+        )
+        raise InputError(place, "no answer" if silent[i] else shown(cell), f"one of {listed(answers)}", remedy)
+    return y
+
+
+def _note_repeats(frame: pl.DataFrame, name: str, notes: list[str]) -> None:
+    repeats = frame.height - frame.n_unique()
+    if repeats:
+        notes.append(f"{name}: {repeats} of {frame.height} rows repeat an earlier one; all are kept")
+
+
+# --------------------------------------------------------------------------------------------- one column, one feature
+
+
+@final
+class _Column:
+    """One column's strings, null where missing, and the file rows they stand in."""
+
+    def __init__(self, cells: pl.Series, numbers: NDArray[np.int64], source: Source, name: str, said: Stated) -> None:
+        import polars as pl
+
+        markers = [marker for marker in MISSING if marker not in said.named]
+        silent = silent_cells(cells, [*markers, *source.missing])
+        self.cells = cells.set(pl.Series(silent), None) if silent.any() else cells
+        self.numbers, self.source, self.name = numbers, source, name
+        self.distinct = self.cells.drop_nulls().unique()
+
+    def refuse(self, wrong: NDArray[np.bool_], expected: str, remedy: str = "") -> None:
+        """Raise for the first cell that is wrong, if any is."""
+        at = np.flatnonzero(wrong)
+        if at.size:
+            place = f"{self.source.named}: row {self.numbers[at[0]]}, column {shown(self.name)}"
+            raise InputError(place, shown(self.cells[int(at[0])]), expected, remedy)
+
+    def read(self, feature: Feature) -> NDArray[np.generic]:
+        """The column in the form `Table` holds it."""
+        import polars as pl
+
+        if feature.kind is FeatureKind.TEXT:
+            return np.array(self.cells.fill_null("").to_list(), dtype=object)
+        if feature.kind is FeatureKind.NUMERIC:
+            numbers = floats(self.cells)
+            remedy = "correct it, or list it in `missing`"
+            self.refuse(np.isnan(numbers) & ~self.cells.is_null().to_numpy(), "a number", remedy)
+            self.refuse(np.isinf(numbers), "a finite number", remedy)
+            return numbers
+        codes = list(range(len(feature.values)))
+        if not codes:
+            return np.full(len(self.cells), -1, dtype=np.int32)
+        found = self.cells.replace_strict(list(feature.values), codes, default=-1, return_dtype=pl.Int32)
+        return found.fill_null(-1).to_numpy().astype(np.int32)
+
+
+def _feature(name: str, said: Stated, first: _Column, second: _Column, notes: list[str], place: str) -> Feature | None:
+    import polars as pl
+
+    distinct = pl.concat([first.distinct, second.distinct]).unique().sort()
+    if not len(distinct) and said == Stated():
+        notes.append(f"column {shown(name)} is empty in D and D′: left out")
+        return None
+    kind = said.kind or _inferred(name, said, first, second, distinct, notes)
+    values: tuple[str, ...] = ()
+    if kind is FeatureKind.ORDINAL:
+        values = said.values
+        if len(values) < 2:
+            raise InputError(f"{place}.values", listed(values), "the values in order, at least two")
+        for column in (first, second):
+            remedy = "add it where it belongs in the order"
+            strange = column.cells.is_not_null() & ~column.cells.is_in(list(values)).fill_null(True)
+            column.refuse(strange.to_numpy(), f"one of {listed(values)} ({place}.values)", remedy)
+    elif kind in (FeatureKind.BOOLEAN, FeatureKind.CATEGORICAL):
+        values = _values(kind, said, distinct.to_list())
+    if kind is FeatureKind.BOOLEAN and len(values) > 2:
+        raise InputError(place, f"the values {listed(values)}", "two for a boolean", 'say kind = "categorical"')
+    if kind is FeatureKind.CATEGORICAL and len(values) > IDENTIFIER:
+        notes.append(f"column {shown(name)} has {len(values)} distinct words: leave it out if it is an identifier")
+    spoken = said.spoken or default_spoken(name)
+    words = {value: " ".join(value.split()) for value in values if value != " ".join(value.split())} | dict(said.words)
+    return Feature(name, kind, spoken, words, dict(said.phrases), values, said.unit)
+
+
+def _values(kind: FeatureKind, said: Stated, distinct: Sequence[str]) -> tuple[str, ...]:
+    """Listed values first, in their order, then all others sorted (false before true)."""
+    others = sorted({*said.named, *distinct} - set(said.values))
+    if kind is FeatureKind.BOOLEAN:
+        truths = {truth for _, truth in _PAIRS}
+        others.sort(key=lambda value: value.lower() in truths)
+    return (*said.values, *others)
+
+
+def default_spoken(name: str) -> str:
+    """The subject made of a column's name.
+
+    >>> default_spoken("cap-shape")
+    'the cap shape'
+    """
+    words = " ".join(re.sub(r"[^\w%]|_", " ", name).split())
+    return f"the {words or name}"
+
+
+def _inferred(
+    name: str, said: Stated, first: _Column, second: _Column, cells: pl.Series, notes: list[str]
+) -> FeatureKind:
+    """What the column holds, from the distinct cells of D and D′ (and their number of rows, for text)."""
+    if len(cells) == 2 and {value.lower() for value in cells} in [set(pair) for pair in _PAIRS]:
+        return FeatureKind.BOOLEAN
+    if said.named:
+        return FeatureKind.CATEGORICAL
+    if said.unit:
+        return FeatureKind.NUMERIC
+    numbers = int(cells.str.contains(NUMBER).sum())
+    infinite = int(cells.str.contains(INFINITE).sum())
+    if cells.str.contains(_CODE).any() and numbers == len(cells):
+        notes.append(f"column {shown(name)} holds codes such as {shown(_first(cells, _CODE))}: read as categorical")
+        return FeatureKind.CATEGORICAL
+    if numbers and numbers + infinite == len(cells):
+        return FeatureKind.NUMERIC
+    if numbers >= max(1.0, MOSTLY_NUMBERS * len(cells)):
+        odd = str(cells.filter(~cells.str.contains(NUMBER))[0])
+        remedy = f'say kind = "numeric" and missing = [{odd!r}] if they are numbers'
+        notes.append(
+            f"column {shown(name)} mixes numbers with words such as {shown(odd)}: not read as numeric; {remedy}"
+        )
+    rows = max(len(column.cells) - column.cells.null_count() for column in (first, second))
+    words = cells.str.count_matches(r"\s+").mean()
+    letters = cells.str.len_chars().mean()
+    if float(letters or 0.0) >= LONG_TEXT:  # type: ignore[arg-type]
+        return FeatureKind.TEXT
+    wordy = float(words or 0.0) + 1 >= WORDY_TEXT  # type: ignore[arg-type]
+    if wordy and len(cells) > MANY_VALUES and len(cells) > rows / 2:
+        return FeatureKind.TEXT
+    return FeatureKind.CATEGORICAL
+
+
+def _first(cells: pl.Series, pattern: str) -> str:
+    return str(cells.filter(cells.str.contains(pattern))[0])

@@ -1,0 +1,371 @@
+"""A run from end to end: Steps 1–4 on a loaded problem, kept in a folder.
+
+    D, D′, H → induce → z* → transfer → labels of D′ → evaluate → result.json, hypothesis.md, labels.csv, report.html
+
+Whatever stops the process, the same call goes on: a judgement is a row before it is used, and no row is asked again.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from imitative import induction
+from imitative.data import Floats, Table
+from imitative.errors import InputError, shown
+from imitative.evaluation import baselines, evaluate
+from imitative.hypotheses.statements import Hypothesis, Statement
+from imitative.induction import Induced, Progress, Settings, induce
+from imitative.loaded import LoadedProblem
+from imitative.reading import Read, read_table
+from imitative.rows import Source
+from imitative.store import Run, files, runs
+from imitative.traits import Encode
+from imitative.transfer import TransferModel, Transferred, transfer
+
+RUNNERS_UP = 10
+"""How many runners-up a result tells of."""
+EXAMPLES = 3
+"""How many questions it shows for each statement."""
+VECTORS = "vectors.sqlite"
+"""The sentence encoder's vectors, kept in the run's folder so that a run that goes on reads nothing twice."""
+
+Watch = Callable[[Progress], None]
+
+
+def run_problem(
+    loaded: LoadedProblem,
+    out: Path,
+    *,
+    seed: int | None = None,
+    budget: int | None = None,
+    progress: Watch | None = None,
+    settings: Settings | None = None,
+    encode: Encode | None = None,
+) -> dict[str, Any]:
+    """Run Steps 1–4 and write the folder; what was judged before is not asked again.
+
+    Args:
+        loaded: the problem and who judges.
+        out: the run's folder, made where missing.
+        seed: instead of the problem's own.
+        budget: judgements in all, instead of the problem's own.
+        progress: told after every stage.
+        settings: how budget and time are spent.
+        encode: a sentence encoder, instead of the one that is loaded.
+
+    Returns:
+        What `result.json` holds.
+
+    Raises:
+        InputError: for a budget below 1, or a folder that cannot be used.
+    """
+    seed, budget = loaded.seed if seed is None else seed, loaded.budget if budget is None else budget
+    if budget < 1:
+        raise InputError("the budget", str(budget), "at least 1 judgement", "give --budget a larger number")
+    if seed < 0:
+        raise InputError("the seed", str(seed), "0 or more", "give --seed another number")
+    problem, settings = loaded.problem, settings or loaded.settings
+    described = dataclasses.asdict(settings)
+    with Run.open(out, problem.name, problem.fingerprint, seed, budget, described) as run:
+        seconds: dict[str, float] = {}
+        started = time.perf_counter()
+        source = "none"
+        if encode is None and problem.candidates is None:
+            encode, source = _encoder(out)
+        seconds["encoder"] = time.perf_counter() - started
+        watch = _kept(run, progress)
+        overseer = loaded.build_overseer(seed)
+        induced = induce(
+            problem, overseer, seed=seed, budget=budget, known=run.known(), record=run.record,
+            progress=watch, encode=encode, settings=settings,
+        )  # fmt: skip
+        transferred = transfer(induced, seed=seed, progress=watch)
+        started = time.perf_counter()
+        watch(_stage("measuring", induced))
+        result = _result(loaded, induced, transferred, seed, source)
+        seconds |= induced.seconds | transferred.seconds | {"evaluation": time.perf_counter() - started}
+        result["seconds"] = {stage: round(spent, 3) for stage, spent in seconds.items()}
+        run.event("finished", {"seconds": result["seconds"], "hypothesis": result["hypothesis"]})
+        finite: dict[str, Any] = _finite(result)
+        run.write_results(
+            result=finite,
+            hypothesis=hypothesis_page(result),
+            labels=labels_csv(problem.answers, transferred.probabilities),
+            report=render(finite),
+            model=transferred.model.to_json(),
+        )
+    return finite
+
+
+def write_report(folder: Path) -> Path:
+    """Write a finished run's report again, from its `result.json`; where it is.
+
+    Raises:
+        InputError: if there is no finished run, or the file cannot be written.
+    """
+    path = folder / runs.REPORT
+    files.write_atomically(path, render(runs.read_result(folder)))
+    return path
+
+
+def render(result: Mapping[str, Any]) -> str:
+    """The report, one self-contained HTML page."""
+    from imitative.report import render as page
+
+    return page(result)
+
+
+def load_model(folder: Path) -> TransferModel:
+    """M_test of a finished run.
+
+    Raises:
+        InputError: if there is none, or it is damaged.
+    """
+    row = runs.read_model(folder)
+    try:
+        return TransferModel.from_json(row)
+    except (KeyError, TypeError, ValueError) as error:
+        place, remedy = str(folder / runs.MODEL), "run the problem again to rewrite it"
+        raise InputError(place, f"something M_test cannot be made of ({error})", remedy=remedy) from error
+
+
+class Labels(NamedTuple):
+    """New questions answered: probabilities (N, |Y|), the answers that are their columns, and notes for the reader."""
+
+    probabilities: Floats
+    answers: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def label_file(folder: Path, file: Path, out: Path) -> Labels:
+    """Label the questions of `file` with a run's M_test and write them to `out` as CSV, in the order of the rows.
+
+    Raises:
+        InputError: if the run is not finished, the file lacks a feature, or `out` cannot be written.
+    """
+    if out.exists() and file.exists() and out.samefile(file):
+        raise InputError(str(out), "the file to be labelled", "another one", "give --out another name")
+    model = load_model(folder)
+    read: Read = read_table(Source(file), model.features)
+    probabilities = model.probabilities(read.table)
+    files.make_folder(out.parent)
+    files.write_atomically(out, labels_csv(model.answers, probabilities))
+    return Labels(probabilities, model.answers, read.notes)
+
+
+def labels_csv(answers: Iterable[str], probabilities: Floats) -> str:
+    """One line a question: its row (from 1), its most probable answer, and the probability of every answer.
+
+    >>> print(labels_csv(["e", "p"], np.array([[0.25, 0.75]])), end="")
+    row,answer,probability of e,probability of p
+    1,p,0.250000,0.750000
+    """
+    names = tuple(answers)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["row", "answer", *(f"probability of {name}" for name in names)])
+    for i, row in enumerate(probabilities, start=1):
+        writer.writerow([i, names[int(row.argmax())], *(f"{p:.6f}" for p in row)])
+    return text.getvalue()
+
+
+def hypothesis_page(result: Mapping[str, Any]) -> str:
+    """`hypothesis.md`: the question, and z* a sentence a line."""
+    lines = "\n".join(f"- {line}" for line in result["hypothesis"].splitlines())
+    return f"# {result['question']}\n\n{lines}\n\nProblem {result['problem']}, seed {result['seed']}.\n"
+
+
+# ------------------------------------------------------------------------------------------------------ what is kept
+
+
+def _encoder(folder: Path) -> tuple[Encode, str]:
+    from imitative.encoders import sentence_encoder
+
+    encode = sentence_encoder(folder / VECTORS)
+    return encode, encode.source
+
+
+def _kept(run: Run, progress: Watch | None) -> Watch:
+    """Tell `progress`, and keep the end of each round as an event."""
+
+    def watch(told: Progress) -> None:
+        if told.stage == "round":
+            run.event("round", told._asdict())
+        if progress is not None:
+            progress(told)
+
+    return watch
+
+
+def _stage(name: str, induced: Induced) -> Progress:
+    ledger, rounds = induced.ledger, len(induced.rounds)
+    best = induced.problem.space.show(induced.best)
+    return Progress(name, rounds, rounds, ledger.asked_in_all, induced.budget, ledger.cost, best)
+
+
+def _finite(value: Any) -> Any:
+    """`value` as JSON can hold it: a number that is none becomes null, and numpy's become Python's."""
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+# --------------------------------------------------------------------------------------------------------- the result
+
+
+def _result(
+    loaded: LoadedProblem, induced: Induced, transferred: Transferred, seed: int, encoder: str
+) -> dict[str, Any]:
+    """Everything a run says, as plain values; keys as in the documentation of `result.json`."""
+    problem, posterior, z = loaded.problem, induced.posterior, induced.best
+    show = problem.space.show
+    on_labelled = transferred.model.probabilities(problem.labelled.table)
+    return {
+        "problem": problem.name,
+        "question": problem.question,
+        "answers": dict(problem.spoken),
+        "seed": seed,
+        "encoder": encoder,
+        "rows": {"labelled": len(problem.labelled), "unlabelled": len(problem.unlabelled)},
+        "hypothesis": show(z),
+        "default": {"answer": z.default, "strength": str(z.default_strength.value), "nats": z.default_strength.nats},
+        "statements": [_statement(s, induced) for s in z.statements],
+        "log_prior": induced.prior.log_prior(z),
+        "log_prior_sd": induced.prior.sd(z),
+        "log_likelihood": posterior.log_likelihood(z),
+        "runners_up": [
+            {
+                "hypothesis": show(scored.hypothesis),
+                "log_prior": induced.prior.log_prior(scored.hypothesis),
+                "log_likelihood": posterior.log_likelihood(scored.hypothesis),
+                "score": scored.score,
+                "probability": float(p),
+            }
+            for scored, p in list(zip(induced.found, induced.probabilities, strict=True))[1 : 1 + RUNNERS_UP]
+        ],
+        "judgements": _judgements(induced),
+        "audit": _audit(induced, transferred),
+        **evaluate(problem, loaded.truth, on_labelled, transferred.probabilities),
+        "baselines": baselines(problem, loaded.truth, seed),
+        "ours_held_out": None,
+        "scale": _scale(induced),
+        "rounds": [_round(r, loaded, induced) for r in induced.rounds],
+        "notes": [*loaded.notes, *induced.notes],
+    }
+
+
+def _statement(statement: Statement, induced: Induced) -> dict[str, Any]:
+    """One statement of z*: what it says, what it is worth, and questions whose answer it decides."""
+    problem, posterior, z = induced.problem, induced.posterior, induced.best
+    others = Hypothesis(tuple(s for s in z.statements if s != statement), z.default, z.default_strength)
+    return {
+        "text": problem.space.show_statement(statement),
+        "strength": str(statement.strength.value),
+        "nats": statement.strength.nats,
+        "answer": statement.answer,
+        "log_prior": induced.prior.log_prior(z) - induced.prior.log_prior(others),
+        "log_likelihood": posterior.log_likelihood(z) - posterior.log_likelihood(others),
+        "applies_labelled": int(induced.reading.statement(statement, problem.labelled.table).sum()),
+        "applies_unlabelled": int(induced.reading.statement(statement, problem.unlabelled).sum()),
+        "examples": _decided(statement, others, problem.unlabelled, induced),
+    }
+
+
+def _decided(statement: Statement, others: Hypothesis, table: Table, induced: Induced) -> list[dict[str, Any]]:
+    """Up to `EXAMPLES` different questions it applies to, those first whose answer would be another without it."""
+    answers, reading = induced.problem.answers, induced.reading
+    applies = np.flatnonzero(reading.statement(statement, table))[:10_000]
+    if not len(applies):
+        return []
+    part = table.take(applies)
+    chosen = [reading.log_probabilities(part, z, answers).argmax(axis=1) for z in (induced.best, others)]
+    order = np.argsort(chosen[0] == chosen[1], kind="stable")
+    found: list[dict[str, Any]] = []
+    for i in order[:100]:
+        question = dict(part.row(int(i)))
+        if question not in found:
+            found.append(question)
+        if len(found) == EXAMPLES:
+            break
+    return found
+
+
+def _judgements(induced: Induced) -> dict[str, Any]:
+    used = induced.ledger.judgements
+    return {
+        "asked": induced.ledger.asked(),
+        "by_purpose": dict(Counter(judgement.query.purpose for judgement in used)),
+        "cost": induced.ledger.cost,
+        "seconds": sum(judgement.seconds for judgement in used),
+        "budget": induced.budget,
+    }
+
+
+def _audit(induced: Induced, transferred: Transferred) -> dict[str, Any] | None:
+    """M_test against the overseer on questions nothing was fitted to, and M_prior against the overseer on z*."""
+    found = transferred.audit
+    judged = [r.audit for r in induced.rounds if r.audit is not None and r.best == induced.best]
+    score = None
+    if judged:
+        last = judged[-1]
+        score = {"model": last.model, "overseer": last.overseer, "gap": last.gap, "n": last.judgements}
+    if found is None and score is None:
+        return None
+    return {
+        "agreement": None if found is None else found.agreement,
+        "n": 0 if found is None else found.n,
+        "interval": [0.0, 1.0] if found is None else [found.low, found.high],
+        "confidence": 0.95 if found is None else found.confidence,
+        "judge": "" if found is None else found.judge,
+        "score": score,
+    }
+
+
+def _scale(induced: Induced) -> dict[str, Any] | None:
+    preference = getattr(induced.prior, "preference", None)
+    return None if preference is None else dict(preference.scale._asdict())
+
+
+def _round(done: induction.Round, loaded: LoadedProblem, induced: Induced) -> dict[str, Any]:
+    problem = loaded.problem
+    p, p2 = (
+        np.exp(induced.reading.log_probabilities(table, done.best, problem.answers))
+        for table in (problem.labelled.table, problem.unlabelled)
+    )
+    return {
+        "round": done.number,
+        "asked": done.asked,
+        "best": problem.space.show(done.best),
+        "log_posterior": done.score,
+        "gap": None if done.audit is None else done.audit.gap,
+        "survived": None if done.audit is None else done.audit.survived,
+        "unlabelled_accuracy": evaluate(problem, loaded.truth, p, p2)["accuracy"]["unlabelled"],
+    }
+
+
+def default_folder(loaded: LoadedProblem, seed: int | None) -> Path:
+    """`runs/<name>-<seed>`, with what a folder's name cannot hold left out of the name.
+
+    Raises:
+        InputError: if nothing of the name is left.
+    """
+    name = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in loaded.problem.name).strip("-.")
+    if not name:
+        raise InputError(
+            "the problem's name", shown(loaded.problem.name), "letters or digits", "name a folder with --out"
+        )
+    return Path("runs") / f"{name}-{loaded.seed if seed is None else seed}"

@@ -1,0 +1,1 @@
+"""Finding z*: the role of a search, and those who fill it."""

@@ -1,0 +1,215 @@
+"""What the command line prints: results on stdout, progress and notes on stderr.
+
+Words that come from data are printed as they are: never as rich's markup.
+"""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Callable, Iterable, Mapping
+from types import TracebackType
+from typing import Any, Self, final
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from imitative.induction import Progress as Told
+
+SECONDS_BETWEEN_LINES = 5.0
+"""How often progress is written where there is no terminal: a log wants few lines."""
+MOST_NOTES = 8
+
+
+def line(text: str) -> None:
+    """One line on stdout, however long."""
+    Console().print(Text(text), soft_wrap=True)
+
+
+def notes(found: Iterable[str]) -> None:
+    """What a person should know about how data were read, on stderr."""
+    every = list(found)
+    console = Console(stderr=True)
+    for note in every[:MOST_NOTES]:
+        console.print(Text(f"note: {note}", style="dim"), soft_wrap=True)
+    if len(every) > MOST_NOTES:
+        console.print(Text(f"note: … {len(every) - MOST_NOTES} more in the report", style="dim"))
+
+
+@final
+class Watcher:
+    """Shows how a run goes: live on a terminal, as occasional lines elsewhere; on stderr.
+
+    Args:
+        budget: how many judgements may be asked.
+        console: where to; stderr by default.
+    """
+
+    def __init__(self, budget: int, console: Console | None = None) -> None:
+        self._console = console or Console(stderr=True)
+        self._live = self._console.is_terminal
+        self._bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TextColumn("judgements · cost {task.fields[cost]}"),
+            TimeElapsedColumn(),
+            console=self._console,
+        )
+        self._task = self._bar.add_task("reading D", total=budget, cost="0")
+        self._shown = Live(console=self._console, transient=True, refresh_per_second=8)
+        self._written = -SECONDS_BETWEEN_LINES
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._shown.update(self._bar)
+            self._shown.start()
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        if self._live:
+            self._shown.stop()
+
+    def __call__(self, told: Told) -> None:
+        """Show what a run tells."""
+        rounds = f"round {min(told.round, told.rounds)} of {told.rounds} · {_STAGES.get(told.stage, told.stage)}"
+        if self._live:
+            self._bar.update(self._task, description=rounds, completed=told.asked, cost=f"{told.cost:g}")
+            best = [Text(f"  {sentence}", no_wrap=True, overflow="ellipsis") for sentence in told.best.splitlines()]
+            self._shown.update(Group(self._bar, *best))
+            return
+        now = time.monotonic()
+        if now - self._written >= SECONDS_BETWEEN_LINES:
+            self._written = now
+            said = f"{rounds}: {told.asked} of {told.budget} judgements, cost {told.cost:g}"
+            best_so_far = f"; best so far: {' '.join(told.best.split())}" if told.best else ""
+            self._console.print(Text(said + best_so_far), soft_wrap=True)
+
+
+_STAGES = {
+    "asking": "asking, fitting, searching",
+    "auditing": "auditing z*",
+    "round": "searching done",
+    "answering": "answers on D′",
+    "measuring": "measuring",
+}
+
+
+def result(found: Mapping[str, Any]) -> None:
+    """z* and the figures."""
+    console = Console()
+    console.print(Text(found["question"], style="bold"), soft_wrap=True)
+    for sentence in found["hypothesis"].splitlines():
+        console.print(Text(f"  {sentence}"), soft_wrap=True)
+    console.print(_accuracy(found))
+    for text in _figures(found):
+        console.print(Text(text), soft_wrap=True)
+
+
+def _accuracy(found: Mapping[str, Any]) -> Table:
+    table = Table(title="Accuracy", title_justify="left")
+    table.add_column("answered by")
+    table.add_column("D", justify="right")
+    table.add_column("D held out", justify="right")
+    table.add_column("D′", justify="right")
+    ours = found["accuracy"]
+    cells = (_number(ours["labelled"]), _number(found.get("ours_held_out")), _number(ours["unlabelled"]))
+    table.add_row(Text("z*, through M_test", style="bold"), *cells)
+    for name, figures in found["baselines"].items():
+        table.add_row(Text(name), "", _number(figures["labelled"]), _number(figures["unlabelled"]))
+    return table
+
+
+def _figures(found: Mapping[str, Any]) -> list[str]:
+    judged = found["judgements"]
+    asked = sum(judged["asked"].values())
+    kinds = ", ".join(f"{n} {kind.replace('_', ' ')}" for kind, n in judged["asked"].items() if n)
+    lines = [
+        f"log prior {found['log_prior']:.2f} ± {found['log_prior_sd']:.2f}, "
+        f"log likelihood of D {found['log_likelihood']:.2f} nats",
+        f"{asked} of {judged['budget']} judgements ({kinds}), cost {judged['cost']:g}, "
+        f"{judged['seconds'] / 60:.0f} minutes of the overseer's time",
+    ]
+    audit = found["audit"]
+    if audit is not None and audit["agreement"] is not None:
+        low, high = audit["interval"]
+        lines.append(
+            f"audit: M_test agrees with the overseer on {audit['agreement']:.3f} of {audit['n']} fresh questions of D′ "
+            f"({audit['confidence']:.0%} interval {low:.3f} to {high:.3f})"
+        )
+    if audit is not None and audit["score"] is not None:
+        score = audit["score"]
+        lines.append(
+            f"audit: M_prior scores z*'s statements {score['model']:.2f} nats, the overseer's fresh judgement "
+            f"{score['overseer']:.2f} (gap {score['gap']:+.2f})"
+        )
+    calibration = found["calibration"]
+    if calibration is not None:
+        lines.append(
+            f"calibration on D′: expected error {calibration['expected_calibration_error']:.3f}, "
+            f"log loss {calibration['log_loss']:.3f} nats"
+        )
+    return lines
+
+
+def runners_up(found: Mapping[str, Any]) -> None:
+    """The next best hypotheses, and what they lack."""
+    console = Console()
+    if not found["runners_up"]:
+        return
+    console.print(Text("Runners-up", style="bold"))
+    for rank, other in enumerate(found["runners_up"], start=2):
+        console.print(
+            Text(
+                f"{rank}. score {other['score']:.2f} nats (log prior {other['log_prior']:.2f}, log likelihood "
+                f"{other['log_likelihood']:.2f}), probability {other['probability']:.3f}"
+            ),
+            soft_wrap=True,
+        )
+        for sentence in other["hypothesis"].splitlines():
+            console.print(Text(f"     {sentence}", style="dim"), soft_wrap=True)
+
+
+def description(found: Mapping[str, Any]) -> None:
+    """What `check` says of a problem."""
+    console = Console()
+    console.print(Text(f"{found['problem']}: {found['question']}", style="bold"), soft_wrap=True)
+    truth = "answers known to the evaluation" if found["truth"] else "answers unknown"
+    line(f"D has {found['labelled']} rows, D′ {found['unlabelled']} ({truth})")
+    for name, answer in found["answers"].items():
+        share = answer["labelled"] / max(1, found["labelled"])
+        line(f"  {name}: {answer['spoken']}; {answer['labelled']} rows of D ({share:.1%})")
+    table = Table("feature", "kind", "values", "for example")
+    for feature in found["features"]:
+        new = feature.get("never_in_labelled", [])
+        count = str(feature.get("values", "")) + (f" ({len(new)} only in D′)" if new else "")
+        sentence = feature["sentence"] or "nothing to say: it has one value"
+        table.add_row(Text(feature["name"]), feature["kind"], count, Text(sentence))
+    console.print(table)
+    size = found["space"]
+    if "conditions" in size:
+        line(
+            f"Z says {size['conditions']:,.0f} conditions, {size['statements']:,.0f} statements of at most "
+            f"{size['most_conditions']:.0f} conditions, and at most 10^{size['log10_hypotheses']:.0f} hypotheses "
+            f"of at most {size['most_statements']:.0f} statements"
+        )
+    else:
+        line(f"Z has {size['hypotheses']:,.0f} hypotheses")
+    line(f"overseer: {found['overseer']}; budget: {found['budget']} judgements; seed: {found['seed']}")
+    for note in found["notes"]:
+        line(f"note: {note}")
+
+
+def builtin(found: Mapping[str, Callable[[int], object]]) -> None:
+    """The built-in problems, with the first line of what each says of itself."""
+    for name, make in found.items():
+        about = (inspect.getdoc(make) or "").splitlines()
+        line(f"{name:12} {about[0] if about else ''}".rstrip())
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"

@@ -1,0 +1,372 @@
+"""A run: its folder, its rows, its files.
+
+A run is a fold over its judgements. Started again after a crash it is given them back, asks nothing twice, and ends
+where it would have ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any, Final, NamedTuple, final
+
+from sqlalchemy import Connection, Engine, Row, bindparam, func, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import Insert
+
+from imitative.errors import InputError
+from imitative.records import Answer, Judgement, Query
+from imitative.store import database, files, tables
+
+DATABASE: Final = "run.sqlite"
+RESULT: Final = "result.json"
+HYPOTHESIS: Final = "hypothesis.md"
+LABELS: Final = "labels.csv"
+REPORT: Final = "report.html"
+MODEL: Final = "model.json"
+LOCK: Final = "run.lock"
+
+
+class Event(NamedTuple):
+    """Something that happened in a run: a round, the end of a stage, a process that opened it."""
+
+    kind: str
+    body: dict[str, Any]
+    created: str
+
+
+@final
+@dataclass(frozen=True)
+class Run:
+    """A run in a folder.
+
+    Args:
+        folder: where its files are.
+        problem: the problem's name.
+        fingerprint: which problem exactly; see `Problem.fingerprint`.
+        seed: of everything random in it.
+        budget: how many judgements may be asked in all.
+        settings: what else it was begun with, for the reader.
+    """
+
+    folder: Path
+    problem: str
+    fingerprint: str
+    seed: int
+    budget: int
+    settings: Mapping[str, Any]
+    _id: int
+    _engine: Engine
+    _lock: IO[str] | None
+    _stored: set[str]  # keys of hypotheses and queries known to be in the database: not sent again
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path | str,
+        problem: str,
+        fingerprint: str,
+        seed: int,
+        budget: int,
+        settings: Mapping[str, Any] | None = None,
+    ) -> Run:
+        """Begin the run, or go on with it; close it when done (it is a context manager).
+
+        A larger or smaller budget than before is welcome. The folder is locked until the run is closed or the
+        process ends, however it ends: two processes would ask, and pay for, the same judgements twice.
+
+        Raises:
+            InputError: if the folder holds another problem's run, is in use, damaged, or cannot be written.
+        """
+        folder = Path(folder)
+        files.make_folder(folder)
+        lock = _lock(folder)
+        try:
+            files.remove_leftovers(folder)
+            engine = database.connect(database.sqlite_url(folder / DATABASE))
+        except BaseException:
+            lock.close()
+            raise
+        try:
+            with database.explained(folder / DATABASE), engine.begin() as connection:
+                row = _begun(connection, problem, fingerprint, seed, budget, settings or {})
+                _check_same(folder, row, problem, fingerprint, seed)
+                _add_event(connection, row.id, "opened", {"budget": budget, "process": os.getpid()})
+        except BaseException:
+            engine.dispose()
+            lock.close()
+            raise
+        return cls(folder, problem, fingerprint, seed, budget, dict(row.settings), row.id, engine, lock, set())
+
+    @classmethod
+    def load(cls, folder: Path | str) -> Run:
+        """A run that exists, to be read while it may still be going on elsewhere.
+
+        Raises:
+            InputError: if there is none, or it is damaged.
+        """
+        folder = Path(folder)
+        if not (folder / DATABASE).is_file():
+            raise InputError(
+                str(folder), f"no {DATABASE}", "the folder of a run", "make one with `imitative run PROBLEM`"
+            )
+        engine = database.connect(database.sqlite_url(folder / DATABASE))
+        with database.explained(folder / DATABASE), database.reading(engine) as connection:
+            row = connection.execute(select(tables.run).order_by(tables.run.c.id)).first()
+        if row is None:
+            engine.dispose()
+            raise InputError(str(folder), "a run stopped before it began", remedy="give the same `imitative run` again")
+        run = cls(folder, row.problem, row.fingerprint, row.seed, row.budget, row.settings, row.id, engine, None, set())
+        opened = run.events("opened")
+        object.__setattr__(run, "budget", int(opened[-1].body["budget"]) if opened else row.budget)
+        return run
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        self._engine.dispose()
+        if self._lock is not None:
+            self._lock.close()
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def known(self) -> dict[str, Judgement]:
+        """Every judgement recorded, by `Query.key`, in the order recorded.
+
+        Raises:
+            InputError: if a row's content no longer has the key that it was stored under.
+        """
+        asked, said = tables.query.c, tables.judgement.c
+        rows = select(said.query_key, asked.body, said.answer, said.judge, said.cost, said.seconds)
+        rows = rows.join_from(tables.judgement, tables.query).where(said.run_id == self._id).order_by(said.ordinal)
+        with self._reading() as connection:
+            texts = {row.key: row.text for row in connection.execute(select(tables.hypothesis))}
+            found = {row.query_key: self._judgement(row, texts) for row in connection.execute(rows)}
+        self._stored.update(texts, found)
+        return found
+
+    def _judgement(self, row: Any, texts: Mapping[str, str]) -> Judgement:
+        try:
+            query = Query.from_json({**row.body, "hypotheses": [texts[key] for key in row.body["hypotheses"]]})
+            answer = Answer.from_json(row.answer)
+        except (KeyError, TypeError, ValueError) as error:
+            raise self._damaged(row.query_key) from error
+        if query.key != row.query_key:
+            raise self._damaged(row.query_key)
+        return Judgement(query, answer, row.judge, row.cost, row.seconds)
+
+    def _damaged(self, key: str) -> InputError:
+        found = f"a damaged row for query {key[:12]}"
+        return InputError(str(self.folder / DATABASE), found, remedy="restore a copy or name another folder")
+
+    def record(self, judgement: Judgement) -> None:
+        """Add a judgement; it is on disk when this returns. Adding the same one again changes nothing.
+
+        Raises:
+            InputError: if the query was judged differently before, or the row cannot be written.
+        """
+        self.record_all([judgement])
+
+    def record_all(self, judgements: Sequence[Judgement]) -> None:
+        """Add judgements, all or none, in one transaction.
+
+        Raises:
+            InputError: see `record`.
+        """
+        stored: set[str] = set()
+        with self._writing() as connection:
+            for judgement in judgements:
+                self._add(connection, judgement, stored)
+        self._stored.update(stored)  # only now are they there for certain
+
+    def _add(self, connection: Connection, judgement: Judgement, stored: set[str]) -> None:
+        query, key = judgement.query, judgement.query.key
+        shown = [_text_key(text) for text in query.hypotheses]
+        body = {**query.to_json(), "hypotheses": shown}
+        texts = dict(zip(shown, query.hypotheses, strict=True))
+        add = _statements(connection.dialect.name)
+        new = [name for name in (*texts, key) if name not in self._stored and name not in stored]
+        if unseen := [{"key": name, "text": texts[name]} for name in new if name != key]:
+            connection.execute(add.hypothesis, unseen)
+        if key in new:
+            row = {"key": key, "kind": query.kind.value, "purpose": query.purpose, "body": body}
+            connection.execute(add.query, row)
+        stored.update(texts, (key,))
+        said = {
+            "run_id": self._id,
+            "query_key": key,
+            "judge": judgement.judge,
+            "answer": judgement.answer.to_json(),
+            "cost": judgement.cost,
+            "seconds": judgement.seconds,
+            "created": _now(),
+        }
+        if connection.execute(add.judgement, {**said, "this_run": self._id}).rowcount == 0:
+            ours = (tables.judgement.c.run_id == self._id) & (tables.judgement.c.query_key == key)
+            if connection.execute(select(tables.judgement.c.answer).where(ours)).scalar() != said["answer"]:
+                found = f"query {key[:12]} judged differently before"
+                raise InputError(str(self.folder), found, remedy="nothing was changed; give the same command again")
+
+    def event(self, kind: str, body: Mapping[str, Any]) -> None:
+        """Add an event: a round, or a stage and its seconds."""
+        with self._writing() as connection:
+            _add_event(connection, self._id, kind, body)
+
+    def events(self, kind: str | None = None) -> list[Event]:
+        """The events, or those of one kind, in the order they happened."""
+        happened = tables.event.c
+        rows = select(happened.kind, happened.body, happened.created).where(happened.run_id == self._id)
+        if kind is not None:
+            rows = rows.where(happened.kind == kind)
+        with self._reading() as connection:
+            return [Event(*row) for row in connection.execute(rows.order_by(happened.id))]
+
+    def write_results(
+        self, *, result: Mapping[str, Any], hypothesis: str, labels: str, report: str, model: Mapping[str, Any]
+    ) -> None:
+        """Write the files of a finished run, each whole or not at all, `result.json` last: it says that all are there.
+
+        Args:
+            result: what `show` prints.
+            hypothesis: Markdown.
+            labels: CSV.
+            report: HTML.
+            model: M_test, for labelling later.
+
+        Raises:
+            InputError: if one cannot be written.
+        """
+        for name, text in (
+            (HYPOTHESIS, hypothesis),
+            (LABELS, labels),
+            (REPORT, report),
+            (MODEL, json.dumps(model, ensure_ascii=False, allow_nan=False)),
+            (RESULT, json.dumps(result, ensure_ascii=False, allow_nan=False, indent=2) + "\n"),
+        ):
+            files.write_atomically(self.folder / name, text)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with database.explained(self.folder / DATABASE), self._engine.begin() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with database.explained(self.folder / DATABASE), database.reading(self._engine) as connection:
+            yield connection
+
+
+def read_result(folder: Path | str) -> dict[str, Any]:
+    """The result of a finished run. It reads one file and nothing else, so it works on a read-only copy of the folder.
+
+    Raises:
+        InputError: if there is no run, or it is not finished.
+    """
+    return _read_finished(Path(folder), RESULT)
+
+
+def read_model(folder: Path | str) -> dict[str, Any]:
+    """M_test of a finished run, as `write_results` was given it.
+
+    Raises:
+        InputError: if there is no run, or it is not finished.
+    """
+    return _read_finished(Path(folder), MODEL)
+
+
+def _read_finished(folder: Path, name: str) -> dict[str, Any]:
+    if not folder.is_dir():
+        raise InputError(str(folder), "no such folder", "the folder of a run", "make one with `imitative run PROBLEM`")
+    if (folder / RESULT).is_file():
+        return files.read_json(folder / name)
+    with Run.load(folder) as run:
+        told = f"an unfinished run of {run.problem} with {len(run.known())} of {run.budget} judgements"
+        raise InputError(str(folder), told, remedy="the same command goes on")
+
+
+def _lock(folder: Path) -> IO[str]:
+    """Lock the folder until the file is closed, by us or by the end of the process."""
+    path = folder / LOCK
+    with files.explained(path, "written"):
+        file = path.open("a", encoding="utf-8")
+    try:
+        import fcntl
+    except ImportError:  # not on Windows: there only the unique rows guard against two processes at once
+        return file
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        found, remedy = "another process working on this run", "wait for it to end, or name another folder with --out"
+        raise InputError(str(folder), found, remedy=remedy) from error
+    return file
+
+
+def _begun(
+    connection: Connection, problem: str, fingerprint: str, seed: int, budget: int, settings: Mapping[str, Any]
+) -> Row[Any]:
+    """The run's row, added where there is none."""
+    first = select(tables.run).order_by(tables.run.c.id)
+    row = connection.execute(first).first()
+    if row is None:
+        begun = {"problem": problem, "fingerprint": fingerprint, "seed": seed, "budget": budget, "created": _now()}
+        connection.execute(insert(tables.run).values(settings=dict(settings), **begun))
+        row = connection.execute(first).one()
+    return row
+
+
+def _check_same(folder: Path, row: Row[Any], problem: str, fingerprint: str, seed: int) -> None:
+    remedy = "name another folder with --out"
+    if row.problem != problem:
+        raise InputError(str(folder), f"a run of {row.problem!r}", f"one of {problem!r}", remedy)
+    if row.seed != seed:
+        remedy = f"give --seed {row.seed}, or {remedy}"
+        raise InputError(str(folder), f"a run with seed {row.seed}", f"seed {seed}", remedy)
+    if row.fingerprint != fingerprint:
+        found = f"a run of {problem!r} with other data, answers or space"
+        raise InputError(str(folder), found, "the same as now", f"restore them, or {remedy}")
+
+
+def _add_event(connection: Connection, run_id: int, kind: str, body: Mapping[str, Any]) -> None:
+    connection.execute(insert(tables.event).values(run_id=run_id, kind=kind, body=dict(body), created=_now()))
+
+
+class _Statements(NamedTuple):
+    hypothesis: Insert
+    query: Insert
+    judgement: Insert
+
+
+@functools.cache
+def _statements(dialect: str) -> _Statements:
+    """`Add unless there`, which standard SQL cannot say, and both databases we mean to serve can, in the same words.
+
+    Built once: to build and hash them for each row would cost more than to run them.
+    """
+    add = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    said = tables.judgement.c
+    last = select(func.coalesce(func.max(said.ordinal), -1)).where(said.run_id == bindparam("this_run"))
+    given: dict[str, Any] = {column.name: bindparam(column.name) for column in said if column.name != "ordinal"}
+    return _Statements(
+        add(tables.hypothesis).on_conflict_do_nothing(),
+        add(tables.query).on_conflict_do_nothing(),
+        add(tables.judgement).values(ordinal=last.scalar_subquery() + 1, **given).on_conflict_do_nothing(),
+    )
+
+
+def _text_key(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,273 @@
+"""Step 4: people answer questions from D′ holding z*; M_test imitates their answers and labels all of D′.
+
+The questions are drawn from D′ at random, so M_test meets no distribution shift: the generalisation from D to D′ was
+made by z*, in the open. A second random sample, which nothing is fitted to, audits it.
+
+    M_test(y, x) = softmax_y( α · log P(y | x, z*) + c_y + Σ_s δ_sy · applies_s(x) ),
+
+with a Gaussian prior centred on the reading itself (α = 1, c = δ = 0), so that few answers suffice and many can correct
+it statement by statement. While fitting, an answer is taken to be careless (drawn at random) with probability ε, so
+that one slip on a clear case does not bend the model.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, final
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import log_softmax, softmax
+from scipy.stats import beta
+
+from imitative.data import Feature, Floats, Table
+from imitative.hypotheses.statements import Hypothesis, StatementSpace
+from imitative.induction import Induced, Progress
+from imitative.likelihood import Reading
+from imitative.records import Judgement, Kind, Query
+
+ALPHA_SD, CONSTANT_SD, STATEMENT_SD = 0.5, 0.4, 0.4
+"""How far, in nats, people's answers are expected to depart from the reading of z*."""
+CARELESS = 0.05
+"""ε, the share of answers expected to be slips: the mean of the preference model's prior on carelessness."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class TransferModel:
+    """M_test.
+
+    Args:
+        space: the language of z*, and with it features and answers.
+        hypothesis: z*.
+        reading: M_L.
+        weights: (2 + |z*|, |Y|): the first entry α (in every column alike), then c, then δ.
+    """
+
+    space: StatementSpace
+    hypothesis: Hypothesis
+    reading: Reading
+    weights: Floats
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """What a question must hold."""
+        return self.space.features
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """Y, in the order of the probabilities' columns."""
+        return self.space.answers
+
+    def log_probabilities(self, table: Table) -> Floats:
+        """log M_test(y, x): (N, |Y|) nats."""
+        return np.asarray(log_softmax(_logits(self.weights, *self._inputs(table)), axis=1))
+
+    def probabilities(self, table: Table) -> Floats:
+        """M_test(y, x): (N, |Y|), rows summing to one."""
+        return np.exp(self.log_probabilities(table))
+
+    def _inputs(self, table: Table) -> tuple[Floats, Floats]:
+        applies = [self.reading.statement(s, table).astype(np.float64) for s in self.hypothesis.statements]
+        literal = self.reading.log_probabilities(table, self.hypothesis, self.answers)
+        return literal, np.column_stack([np.ones(len(table)), *applies])
+
+    @classmethod
+    def fit(
+        cls,
+        space: StatementSpace,
+        hypothesis: Hypothesis,
+        reading: Reading,
+        table: Table,
+        answers: np.ndarray[Any, np.dtype[np.int64]],
+    ) -> TransferModel:
+        """M_test after the overseer's answers to the N questions of `table`, indices into `space.answers`."""
+        unfitted = cls(space, hypothesis, reading, _start(len(hypothesis.statements), len(space.answers)))
+        literal, applies = unfitted._inputs(table)
+        shape = unfitted.weights.shape
+        precision = np.full(shape, 1.0 / STATEMENT_SD**2)
+        precision[0], precision[1] = 1.0 / (ALPHA_SD**2 * shape[1]), 1.0 / CONSTANT_SD**2
+        target = np.eye(shape[1])[answers]
+
+        def loss(flat: Floats) -> tuple[float, Floats]:
+            weights = flat.reshape(shape).copy()
+            weights[0] = weights[0].mean()
+            chance = softmax(_logits(weights, literal, applies), axis=1)
+            said = (chance * target).sum(axis=1, keepdims=True)
+            heard = (1.0 - CARELESS) * said + CARELESS / shape[1]
+            error = (1.0 - CARELESS) * said / heard * (chance - target)
+            departure = weights - unfitted.weights
+            slope = precision * departure
+            slope[0] += (error * literal).sum() / shape[1]
+            slope[1:] += applies.T @ error
+            value = -float(np.log(heard).sum()) + 0.5 * float((precision * departure**2).sum())
+            return value, slope.ravel()
+
+        if len(answers) == 0:
+            return unfitted
+        fitted = minimize(loss, unfitted.weights.ravel(), jac=True, method="L-BFGS-B").x.reshape(shape)
+        fitted[0] = fitted[0].mean()
+        return cls(space, hypothesis, reading, fitted)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values; `from_json` is its inverse."""
+        return {
+            "space": self.space.describe(),
+            "hypothesis": self.space.show(self.hypothesis),
+            "sharpness": self.reading.sharpness,
+            "covers": [[f, said, sorted(met)] for (f, said), met in sorted(self.reading.covers.items())],
+            "weights": self.weights.tolist(),
+        }
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> TransferModel:
+        """Rebuild from `to_json`.
+
+        Raises:
+            KeyError, ValueError: if `row` is not what `to_json` writes.
+        """
+        space = StatementSpace.from_description(row["space"])
+        covers = {(f, said): frozenset(met) for f, said, met in row["covers"]}
+        reading = Reading(float(row["sharpness"]), covers)
+        return cls(space, space.read(row["hypothesis"]), reading, np.array(row["weights"], dtype=np.float64))
+
+
+class Audit(NamedTuple):
+    """Agreement of M_test with the overseer on fresh questions of D′.
+
+    Args:
+        agreement: the share of answers M_test gave too.
+        n: how many were asked.
+        low, high: Clopper and Pearson's interval for the agreement on all of D′, which covers it at least as often as
+            `confidence` says.
+        judge: who was asked.
+        confidence: of the interval.
+    """
+
+    agreement: float
+    n: int
+    low: float
+    high: float
+    judge: str
+    confidence: float = 0.95
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Transferred:
+    """What Step 4 gives.
+
+    Args:
+        model: M_test.
+        probabilities: (N′, |Y|) for all of D′.
+        labels: (N′,) the most probable answers.
+        audit: on a sample no model was fitted to; None where nobody could be asked.
+        answered: how many answers M_test was fitted to.
+        seconds: by stage.
+    """
+
+    model: TransferModel
+    probabilities: Floats
+    labels: np.ndarray[tuple[int], np.dtype[np.int64]]
+    audit: Audit | None
+    answered: int
+    seconds: dict[str, float]
+
+
+def transfer(induced: Induced, *, seed: int = 0, progress: Callable[[Progress], None] | None = None) -> Transferred:
+    """Label D′ with what is left of the budget: three answers in five to fit M_test, two in five to audit it.
+
+    Args:
+        induced: z*, who is asked, and what may still be asked.
+        seed: of the samples drawn from D′.
+        progress: told before asking.
+    """
+    return asyncio.run(atransfer(induced, seed=seed, progress=progress))
+
+
+async def atransfer(
+    induced: Induced, *, seed: int = 0, progress: Callable[[Progress], None] | None = None
+) -> Transferred:
+    """`transfer` for callers that already run an event loop."""
+    problem, ledger, z = induced.problem, induced.ledger, induced.best
+    seconds: dict[str, float] = {}
+    kept = max(0, induced.budget - ledger.asked_in_all)
+    meant = max(round(induced.settings.transfer_share * induced.budget), 1)
+    asked = min(kept, max(meant, 1), len(problem.unlabelled))
+    order = np.random.default_rng([seed, 4]).permutation(len(problem.unlabelled))[:asked]
+    fitted = order[: round(0.6 * asked)]
+    audited = order[len(fitted) :]
+    if progress is not None:
+        best = problem.space.show(z)
+        progress(Progress("answering", 0, 0, ledger.asked_in_all, induced.budget, ledger.cost, best))
+    started = time.perf_counter()
+    judgements = await ledger.judge(_questions(induced, fitted, "transfer"))
+    rows, answers = _answers(fitted, judgements, problem.answers)
+    seconds["asking"] = time.perf_counter() - started
+    started = time.perf_counter()
+    table = problem.unlabelled.take(rows)
+    model = TransferModel.fit(problem.space, z, induced.reading, table, answers)
+    probabilities = model.probabilities(problem.unlabelled)
+    labels = probabilities.argmax(axis=1)
+    seconds["transfer"] = time.perf_counter() - started
+    started = time.perf_counter()
+    said = await ledger.judge(_questions(induced, audited, "audit"))
+    seconds["audit"] = time.perf_counter() - started
+    return Transferred(model, probabilities, labels, _audit(labels, audited, said, problem.answers), len(rows), seconds)
+
+
+def _questions(induced: Induced, rows: Sequence[int] | np.ndarray[Any, Any], purpose: str) -> list[Query]:
+    problem, text = induced.problem, induced.problem.space.show(induced.best)
+    # Two rows of D′ may hold the same question: the row's number tells their queries apart.
+    return [
+        Query(Kind.ANSWER, (text,), problem.unlabelled.row(int(row)), problem.answers, purpose=purpose, repeat=int(row))
+        for row in rows
+    ]
+
+
+def _answers(
+    rows: np.ndarray[Any, Any], judgements: Sequence[Judgement], names: Sequence[str]
+) -> tuple[np.ndarray[Any, np.dtype[np.int64]], np.ndarray[Any, np.dtype[np.int64]]]:
+    """The rows that were answered, and the answers as indices."""
+    said = [(int(row), j.answer.choice) for row, j in zip(rows, judgements, strict=True) if j.answer.choice in names]
+    index = {name: i for i, name in enumerate(names)}
+    return (
+        np.array([row for row, _ in said], dtype=np.int64),
+        np.array([index[str(choice)] for _, choice in said], dtype=np.int64),
+    )
+
+
+def _audit(
+    labels: np.ndarray[Any, Any], rows: np.ndarray[Any, Any], judgements: Sequence[Judgement], names: Sequence[str]
+) -> Audit | None:
+    asked, answers = _answers(rows, judgements, names)
+    if len(asked) == 0:
+        return None
+    agreed, n = int((labels[asked] == answers).sum()), len(asked)
+    low, high = clopper_pearson(agreed, n)
+    judge = ", ".join(sorted({judgement.judge for judgement in judgements}))
+    return Audit(agreed / n, n, low, high, judge)
+
+
+def clopper_pearson(agreed: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """The exact binomial interval (Clopper and Pearson 1934): covers the true share at least `confidence` of the time."""
+    tail = (1.0 - confidence) / 2.0
+    low = float(beta.ppf(tail, agreed, n - agreed + 1)) if agreed > 0 else 0.0
+    high = float(beta.ppf(1.0 - tail, agreed + 1, n - agreed)) if agreed < n else 1.0
+    return low, high
+
+
+def _start(statements: int, answers: int) -> Floats:
+    weights = np.zeros((2 + statements, answers))
+    weights[0] = 1.0
+    return weights
+
+
+def _logits(weights: Floats, literal: Floats, applies: Floats) -> Floats:
+    return np.asarray(weights[0] * literal + applies @ weights[1:])
+
+
+__all__ = ["Audit", "TransferModel", "Transferred", "atransfer", "clopper_pearson", "transfer"]

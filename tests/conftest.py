@@ -1,0 +1,57 @@
+"""What every test shares: one thread, one set of random examples, and where the real data lies."""
+
+from __future__ import annotations
+
+import os
+
+# Before numpy is imported: two test workers already fill two cores, and one thread sums in one order.
+for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[_variable] = "1"
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# No test may depend on a model hub, or wait for one.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "deterministic",
+    derandomize=True,
+    database=None,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("deterministic")
+
+_ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip the slow tests, unless they are asked for."""
+    if os.environ.get("SLOW", "0") not in ("", "0"):
+        return
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.skip(reason="slow: set SLOW=1"))
+
+
+@pytest.fixture(autouse=True)
+def _one_torch_thread() -> None:
+    """torch counts its own threads; it is only told so where a test has loaded it."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.get_num_threads() != 1:
+        torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of real data: IMITATIVE_DATA, or `../shared/data` beside the repository."""
+    named = os.environ.get("IMITATIVE_DATA")
+    folder = Path(named) if named else _ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"no real data: {'IMITATIVE_DATA names no folder' if named else 'IMITATIVE_DATA is not set'}")
+    return folder

@@ -1,0 +1,512 @@
+"""The command line and the run behind it: what is printed, what is written, what goes wrong, what goes on."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import io
+import json
+import os
+import random
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from imitative import cli, fetch, running, showing
+from imitative.config import load_problem
+from imitative.describing import describe
+from imitative.errors import InputError
+from imitative.induction import Progress, Settings
+from imitative.loaded import LoadedProblem
+from imitative.overseers.overseer import Overseer
+from imitative.records import Judgement, Query
+from imitative.running import run_problem
+from imitative.store import Run, runs
+
+ROOT = Path(__file__).resolve().parents[1]
+QUICK = Settings(rounds=2, steps=4)
+PROBLEM = """
+[problem]
+name = "berries"
+question = "Is this berry [bold]sweet[/bold]?"
+budget = 40
+[answers]
+yes = "the berry is sweet"
+no = "the berry is sour"
+[labelled]
+file = "known.csv"
+answer = "sweet"
+[unlabelled]
+file = "new.csv"
+truth = "sweet"
+[space]
+statements = 3
+conditions = 1
+[overseer]
+kind = "simulated"
+believes = ["If the colour is red, the berry is sweet (strong evidence)."]
+"""
+
+
+def encode(texts: Sequence[str]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+    """Vectors without an encoder: the counts of letters, of length 1."""
+    counts = np.array([[1 + text.count(letter) for letter in "abcdefgh"] for text in texts], np.float32)
+    vectors: np.ndarray[tuple[int, int], np.dtype[np.float32]] = counts.reshape(-1, 8)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors
+
+
+def berries(folder: Path) -> Path:
+    """A small problem: in D red berries grow low, in D′ anywhere."""
+    rng = random.Random(0)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, count, grows in (("known", 40, {"red": "low"}), ("new", 30, {})):
+        rows = ["colour,size,bush,sweet"]
+        for _ in range(count):
+            colour = rng.choice(["red", "green", "blue"])
+            bush = grows.get(colour) or rng.choice(["low", "high"])
+            rows.append(f"{colour},{rng.random():.2f},{bush},{'yes' if colour == 'red' else 'no'}")
+        (folder / f"{name}.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    path = folder / "problem.toml"
+    path.write_text(PROBLEM, encoding="utf-8")
+    return path
+
+
+class Counting:
+    """Counts what an overseer is asked, independently of any ledger."""
+
+    def __init__(self, overseer: Overseer) -> None:
+        self.overseer, self.asked = overseer, list[str]()
+
+    async def judge(self, queries: Sequence[Query]) -> list[Judgement]:
+        self.asked += [query.key for query in queries]
+        return await self.overseer.judge(queries)
+
+
+def counted(path: Path) -> tuple[LoadedProblem, Counting]:
+    """A problem whose overseer counts."""
+    loaded = load_problem(path)
+    overseer = Counting(loaded.build_overseer(0))
+    object.__setattr__(loaded, "build_overseer", lambda _seed: overseer)
+    return loaded, overseer
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A problem file, and the folder of a finished run of it."""
+    folder = tmp_path_factory.mktemp("finished")
+    path = berries(folder / "problem")
+    run_problem(load_problem(path), folder / "run", settings=QUICK, encode=encode)
+    return path, folder / "run"
+
+
+def call(*words: str | Path) -> Any:
+    """The command line, in this process."""
+    return CliRunner().invoke(cli.app, [str(word) for word in words])
+
+
+def fails(*words: str | Path, saying: str) -> None:
+    """One line on stderr, exit code 2, no traceback, nothing on stdout."""
+    ended = call(*words)
+    assert ended.exit_code == cli.BAD_INPUT, ended.output
+    assert re.search(saying, ended.stderr), ended.stderr
+    assert ended.stderr.startswith("imitative: ")
+    assert len(ended.stderr.splitlines()) == 1
+    assert ended.stdout == ""
+
+
+# -------------------------------------------------------------------------------------------------------------- a run
+
+
+def test_a_run_writes_its_folder(finished: tuple[Path, Path]) -> None:
+    _, folder = finished
+    for name in (runs.DATABASE, runs.RESULT, runs.HYPOTHESIS, runs.LABELS, runs.REPORT, runs.MODEL):
+        assert (folder / name).stat().st_size > 0
+    found = json.loads((folder / runs.RESULT).read_text("utf-8"))
+    keys = "problem seed hypothesis statements log_prior log_likelihood runners_up judgements audit accuracy baselines"
+    assert {*keys.split(), "calibration", "seconds", "scale", "rounds", "notes"} <= set(found)
+    assert len(found["runners_up"]) >= 5
+    assert sum(found["judgements"]["asked"].values()) <= found["judgements"]["budget"] == 40
+    assert sum(found["judgements"]["by_purpose"].values()) == sum(found["judgements"]["asked"].values())
+    assert [s["text"] for s in found["statements"]] == found["hypothesis"].splitlines()[:-1]
+    assert found["accuracy"]["unlabelled"] is not None
+    assert all(0 <= value["unlabelled"] <= 1 for value in found["baselines"].values())
+    assert "<html" in (folder / runs.REPORT).read_text("utf-8")
+
+
+def test_what_the_ledger_says_is_what_the_overseer_was_asked(tmp_path: Path) -> None:
+    loaded, overseer = counted(berries(tmp_path))
+    result = run_problem(loaded, tmp_path / "run", settings=QUICK, encode=encode)
+    with Run.load(tmp_path / "run") as run:
+        assert len(overseer.asked) == len(run.known()) == sum(result["judgements"]["asked"].values())
+        assert [event.body["round"] for event in run.events("round")] == list(range(2, 2 + len(result["rounds"])))
+        assert len(run.events("finished")) == 1
+
+
+class Stop(BaseException):
+    """Stands for a kill: nothing in the program catches it."""
+
+
+def without_seconds(result: dict[str, Any]) -> dict[str, Any]:
+    """What must not depend on the clock."""
+    return {key: value for key, value in result.items() if key != "seconds"}
+
+
+@pytest.mark.parametrize("kept", [0, 1, 17, -1])
+def test_a_stopped_run_goes_on_asks_nothing_twice_and_ends_the_same(
+    finished: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int
+) -> None:
+    path, whole = finished
+    record, recorded = Run.record, list[Judgement]()
+    kept %= sum(runs.read_result(whole)["judgements"]["asked"].values())
+
+    def stopping(run: Run, judgement: Judgement) -> None:
+        if len(recorded) == kept:
+            raise Stop
+        record(run, judgement)
+        recorded.append(judgement)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Run, "record", stopping)
+        with pytest.raises(Stop):
+            run_problem(load_problem(path), tmp_path / "run", settings=QUICK, encode=encode)
+    loaded, overseer = counted(path)
+    result = run_problem(loaded, tmp_path / "run", settings=QUICK, encode=encode)
+    assert without_seconds(result) == without_seconds(runs.read_result(whole))
+    assert not {judgement.query.key for judgement in recorded} & set(overseer.asked)
+    assert len(recorded) + len(overseer.asked) == sum(result["judgements"]["asked"].values())
+    assert (tmp_path / "run" / runs.LABELS).read_bytes() == (whole / runs.LABELS).read_bytes()
+
+
+def test_a_finished_run_can_be_run_again_and_asks_nothing(finished: tuple[Path, Path]) -> None:
+    path, folder = finished
+    before = runs.read_result(folder)
+    loaded, overseer = counted(path)
+    assert without_seconds(run_problem(loaded, folder, settings=QUICK, encode=encode)) == without_seconds(before)
+    assert overseer.asked == []
+
+
+def test_without_truth_nothing_is_said_of_it(tmp_path: Path) -> None:
+    path = berries(tmp_path)
+    path.write_text(path.read_text("utf-8").replace('truth = "sweet"', ""), encoding="utf-8")
+    result = run_problem(load_problem(path), tmp_path / "run", settings=QUICK, encode=encode)
+    assert result["accuracy"]["unlabelled"] is None
+    assert result["calibration"] is None
+    ended = call("show", tmp_path / "run")
+    assert ended.exit_code == 0, ended.output
+    assert "–" in ended.stdout
+
+
+@pytest.mark.parametrize("stopping", [signal.SIGINT, signal.SIGKILL])
+def test_the_program_can_be_stopped_and_called_again(tmp_path: Path, stopping: signal.Signals) -> None:
+    path, out = berries(tmp_path), tmp_path / "run"
+    command = [sys.executable, "-m", "imitative", "run", str(path), "--out", str(out), "--budget", "30"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 60
+        while judged(out) == 0 and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(stopping)
+        _, error = process.communicate(timeout=60)
+    if stopping is signal.SIGINT:
+        assert process.returncode == cli.INTERRUPTED
+        assert error.splitlines()[-1] == "imitative: stopped; the same command goes on from here"
+        assert "Traceback" not in error
+    before = judged(out)
+    assert before > 0
+    fails("show", out, saying=f"unfinished run of berries with {before} of 30 judgements.*same command goes on")
+    loaded, overseer = counted(path)
+    result = run_problem(loaded, out, budget=30, settings=QUICK, encode=encode)
+    assert judged(out) == before + len(overseer.asked)  # rows of the longer run stay; none is asked again
+    assert sum(result["judgements"]["asked"].values()) <= 30
+
+
+def judged(folder: Path) -> int:
+    """How many judgements a run has recorded, read as another program would."""
+    try:
+        connection = sqlite3.connect(f"file:{folder / runs.DATABASE}?mode=ro", uri=True)
+    except sqlite3.Error:
+        return 0
+    try:
+        return int(connection.execute("SELECT count(*) FROM judgement").fetchone()[0])
+    except sqlite3.Error:
+        return 0
+    finally:
+        connection.close()
+
+
+# ------------------------------------------------------------------------------------------------------------ commands
+
+
+def test_run_prints_z_the_figures_and_where_the_report_is(
+    finished: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, folder = finished
+    monkeypatch.setattr(running, "_encoder", lambda _folder: (encode, "letters"))
+    monkeypatch.setattr(running, "Settings", lambda: QUICK)
+    ended = call("run", path, "--out", folder)
+    assert ended.exit_code == 0, ended.output
+    for line in runs.read_result(folder)["hypothesis"].splitlines():
+        assert line in ended.stdout
+    assert "logistic regression" in ended.stdout
+    assert f"The report is {folder / 'report.html'}" in ended.stdout
+    assert "Is this berry [bold]sweet[/bold]?" in ended.stdout  # words from data are never markup
+    assert "judgements" in ended.stderr
+
+
+def test_show_prints_and_prints_json(finished: tuple[Path, Path]) -> None:
+    _, folder = finished
+    shown = call("show", folder)
+    assert shown.exit_code == 0, shown.output
+    assert "Runners-up" in shown.stdout
+    as_json = call("show", folder, "--json")
+    assert json.loads(as_json.stdout) == runs.read_result(folder)
+
+
+def test_label_labels_new_questions_as_the_run_would(finished: tuple[Path, Path], tmp_path: Path) -> None:
+    path, folder = finished
+    ended = call("label", folder, path.parent / "new.csv", "--out", tmp_path / "deep" / "labels.csv")
+    assert ended.exit_code == 0, ended.output
+    assert "30 questions labelled" in ended.stdout
+    assert "'sweet'" in ended.stderr  # a column that no feature uses is remarked on
+    # The same questions, in the same order, get the same labels as the run gave them.
+    assert (tmp_path / "deep" / "labels.csv").read_bytes() == (folder / runs.LABELS).read_bytes()
+    with (folder / runs.LABELS).open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 30
+    for row in rows:
+        given = {name: float(row[f"probability of {name}"]) for name in ("yes", "no")}
+        assert sum(given.values()) == pytest.approx(1.0, abs=2e-6)
+        assert row["answer"] == max(given, key=given.__getitem__)
+
+
+def test_label_says_what_is_wrong(finished: tuple[Path, Path], tmp_path: Path) -> None:
+    path, folder = finished
+    new, out = path.parent / "new.csv", tmp_path / "out.csv"
+    fails("label", folder, tmp_path / "none.csv", "--out", out, saying="none.csv")
+    fails("label", tmp_path / "none", new, "--out", out, saying="none.*imitative run")
+    fails("label", folder, new, "--out", new, saying="another")
+    (tmp_path / "short.csv").write_text("colour,size\nred,1\n")
+    fails("label", folder, tmp_path / "short.csv", "--out", out, saying="short.csv.*'bush'")
+    fails("label", folder, new, "--out", tmp_path / "short.csv" / "x.csv", saying="short.csv")
+    assert not out.exists()
+
+
+def test_a_damaged_model_is_named(finished: tuple[Path, Path], tmp_path: Path) -> None:
+    path, folder = finished
+    (tmp_path / runs.RESULT).write_text("{}")
+    for damage in ("{", "{}", json.dumps(runs.read_model(folder) | {"weights": "x"})):
+        (tmp_path / runs.MODEL).write_text(damage)
+        fails("label", tmp_path, path.parent / "new.csv", "--out", tmp_path / "o.csv", saying="run the problem again")
+
+
+def test_report_is_written_again(finished: tuple[Path, Path]) -> None:
+    _, folder = finished
+    before = (folder / runs.REPORT).read_text("utf-8")
+    (folder / runs.REPORT).unlink()
+    ended = call("report", folder)
+    assert ended.stdout.strip() == str(folder / runs.REPORT)
+    assert (folder / runs.REPORT).read_text("utf-8") == before
+
+
+def test_check_describes_and_writes_nothing(tmp_path: Path) -> None:
+    path = berries(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    ended = call("check", path)
+    assert ended.exit_code == 0, ended.output
+    for told in ("D has 40 rows, D′ 30", "categorical", "numeric", "If the colour is", "simulated", "40 judgements"):
+        assert told in ended.stdout
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_description_counts(tmp_path: Path) -> None:
+    found = describe(load_problem(berries(tmp_path)))
+    assert sum(answer["labelled"] for answer in found["answers"].values()) == found["labelled"] == 40
+    assert [feature["name"] for feature in found["features"]] == ["colour", "size", "bush"]
+    assert found["space"]["statements"] == found["space"]["conditions"] * 2 * 5
+
+
+def test_problems_lists_every_built_in_problem() -> None:
+    from imitative.problems import BUILTIN
+
+    ended = call("problems")
+    assert ended.exit_code == 0, ended.output
+    assert [line.split()[0] for line in ended.stdout.splitlines()] == list(BUILTIN)
+    assert "huskies" in BUILTIN
+
+
+# ------------------------------------------------------------------------------------------------------ what goes wrong
+
+
+def test_bad_input_is_one_line(finished: tuple[Path, Path], tmp_path: Path) -> None:
+    path, folder = finished
+    (tmp_path / "file").write_text("x")
+    fails("run", path, "--budget", "0", saying="--budget: found 0; expected at least 1")
+    fails("run", path, "--budget", "-5", saying="--budget")
+    fails("run", path, "--seed", "-1", saying="--seed")
+    fails("run", "nothing", saying="nothing.*huskies")
+    fails("check", tmp_path / "none.toml", saying="none.toml")
+    fails("run", path, "--out", tmp_path / "file", saying="file.*name another folder")
+    fails("run", path, "--out", tmp_path / "file" / "run", saying="file.*name another folder")
+    fails("run", path, "--out", folder, "--seed", "7", saying="seed 0.*expected seed 7")
+    fails("show", tmp_path, saying="imitative run PROBLEM")
+    fails("show", tmp_path / "none", saying="no such folder")
+    fails("report", tmp_path / "file", saying="no such folder")
+
+
+def test_a_damaged_database_is_one_line(tmp_path: Path) -> None:
+    path = berries(tmp_path)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / runs.DATABASE).write_bytes(b"not a database at all" * 99)
+    fails("run", path, "--out", tmp_path / "run", saying=r"run\.sqlite.*restore a copy")
+
+
+@pytest.mark.parametrize("failure", [OSError(errno.ENOSPC, "No space left on device", "x.csv"), MemoryError()])
+def test_what_the_machine_refuses_is_one_line(monkeypatch: pytest.MonkeyPatch, failure: BaseException) -> None:
+    def refuse(*_: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(cli, "_load", refuse)
+    fails("check", "huskies", saying="No space left|too little memory")
+
+
+def test_a_mistake_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "_load", lambda *_: 1 / 0)
+    assert isinstance(call("check", "huskies").exception, ZeroDivisionError)
+
+
+@pytest.mark.parametrize("words", [["run"], ["run", "huskies", "--budget", "many"], ["label", "x"], ["nonsense"]])
+def test_a_wrong_call_is_told_how(words: list[str]) -> None:
+    ended = call(*words)
+    assert ended.exit_code == cli.BAD_INPUT
+    assert "Traceback" not in ended.output
+
+
+def test_a_name_that_is_no_folder_is_made_one(tmp_path: Path) -> None:
+    loaded = load_problem(berries(tmp_path))
+    assert running.default_folder(loaded, None) == Path("runs/berries-0")
+    assert running.default_folder(loaded, 3) == Path("runs/berries-3")
+
+
+# ------------------------------------------------------------------------------------------------------------ progress
+
+
+def told(stage: str, asked: int) -> Progress:
+    """Some progress."""
+    return Progress(stage, 2, 5, asked, 40, 1.5, "If [red]x[/red], y.\nBy default, z.")
+
+
+def test_progress_is_live_on_a_terminal_and_a_few_lines_elsewhere() -> None:
+    screen, log = io.StringIO(), io.StringIO()
+    with showing.Watcher(40, Console(file=screen, force_terminal=True, width=100)) as watcher:
+        watcher(told("asking", 12))
+        watcher._shown.refresh()
+    assert "12/40" in screen.getvalue()
+    assert "If [red]x[/red], y." in screen.getvalue()
+    with showing.Watcher(40, Console(file=log, width=60)) as watcher:
+        for asked in range(30):
+            watcher(told("asking", asked))
+    assert log.getvalue().splitlines() == [
+        "round 2 of 5 · asking, fitting, searching: 0 of 40 judgements, cost 1.5; "
+        "best so far: If [red]x[/red], y. By default, z."
+    ]
+
+
+# --------------------------------------------------------------------------------------------------------------- fetch
+
+
+class Bunch:
+    """What scikit-learn gives: words as indices into categories, and names as the file escapes them."""
+
+    def __init__(self) -> None:
+        self.feature_names = [name.replace("?", "%3F") for name in fetch.MUSHROOM_WORDS]
+        words = {name: [w.split()[0] for w in said.split(", ")] for name, said in fetch.MUSHROOM_WORDS.items()}
+        self.categories = {name.replace("?", "%3F"): list(said) for name, said in words.items()}
+        self.data = np.zeros((2, len(words)))
+        self.data[1, self.feature_names.index("stalk-root")] = np.nan
+        self.target = np.array(["e", "p"])
+
+
+def test_fetched_mushrooms_have_the_form_that_the_example_reads(tmp_path: Path) -> None:
+    path = fetch.fetch_mushrooms(tmp_path, lambda _name, _version: Bunch())
+    with path.open(newline="") as file:
+        first, second = csv.DictReader(file, delimiter=";")
+    assert list(first) == [*fetch.MUSHROOM_WORDS, "class"]
+    assert (first["odor"], first["bruises?"], first["class"]) == ("a", "t", "e")
+    assert (second["stalk-root"], second["class"]) == ("?", "p")
+    with (path.parent / "mushroom.name.map").open(newline="") as file:
+        clauses = dict(csv.reader(file))
+    assert clauses["odor=f"] == "odour is <i>foul</i>"
+
+
+def test_fetching_without_a_network_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sklearn.datasets
+
+    def offline(*_: object, **__: object) -> None:
+        raise OSError("<urlopen error [Errno -3] Temporary failure in name resolution>\nand more")
+
+    monkeypatch.setattr(sklearn.datasets, "fetch_openml", offline)
+    fails("fetch", "mushrooms", "--out", tmp_path, saying="OpenML's mushroom.*name resolution.*check the network")
+
+
+def test_something_else_than_mushrooms_is_refused(tmp_path: Path) -> None:
+    other = Bunch()
+    other.target = np.array(["1", "2"])
+    with pytest.raises(InputError, match="other answers"):
+        fetch.fetch_mushrooms(tmp_path, lambda _name, _version: other)
+    assert not (tmp_path / "mushrooms" / "mushroom.csv").exists()
+
+
+# ---------------------------------------------------------------------------------------------------- help and imports
+
+
+def test_the_documentation_is_the_programs_own_help(tmp_path: Path) -> None:
+    """Written by `make doc`."""
+    words = [
+        "utils",
+        "docs",
+        "--name",
+        "imitative",
+        "--title",
+        "The command line",
+        "--output",
+        str(tmp_path / "cli.md"),
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    subprocess.run(
+        [sys.executable, "-m", "typer", "imitative.cli", *words], env=environment, check=True, capture_output=True
+    )
+    assert (tmp_path / "cli.md").read_text("utf-8") == (ROOT / "docs" / "cli.md").read_text("utf-8")
+
+
+def test_help_imports_nothing_heavy() -> None:
+    script = "import sys; from imitative import cli\ntry: cli.app(['--help'])\nexcept SystemExit: print(*sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    began = time.perf_counter()
+    ended = subprocess.run([sys.executable, "-c", script], env=environment, check=True, capture_output=True, text=True)
+    assert time.perf_counter() - began < 2.0  # 0.2 s on an idle machine, where the target is 0.4 s
+    loaded = {name.split(".")[0] for name in ended.stdout.splitlines()[-1].split()}
+    heavy = {
+        "numpy",
+        "scipy",
+        "sklearn",
+        "polars",
+        "pandas",
+        "sqlalchemy",
+        "alembic",
+        "pydantic",
+        "torch",
+        "tokenizers",
+    }
+    assert not loaded & heavy

@@ -27,7 +27,8 @@ from imitative import cli, fetch, running, showing
 from imitative.config import load_problem
 from imitative.describing import describe
 from imitative.errors import InputError
-from imitative.induction import Progress, Settings
+from imitative.induction import Progress
+from imitative.settings import Settings
 from imitative.loaded import LoadedProblem
 from imitative.overseers.overseer import Overseer
 from imitative.records import Judgement, Query

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from imitative.hypotheses.statements import Strength as Strength
     from imitative.induction import Induced as Induced
     from imitative.induction import Progress as Progress
-    from imitative.induction import Settings as Settings
     from imitative.induction import ainduce as ainduce
     from imitative.induction import induce as induce
     from imitative.loaded import LoadedProblem as LoadedProblem
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from imitative.records import Kind as Kind
     from imitative.records import Outcome as Outcome
     from imitative.records import Query as Query
+    from imitative.settings import Settings as Settings
     from imitative.transfer import Transferred as Transferred
     from imitative.transfer import atransfer as atransfer
     from imitative.transfer import transfer as transfer
@@ -55,13 +55,14 @@ _HOME = {
     "evaluation": "evaluate",
     "hypotheses.conditions": "Condition Relation",
     "hypotheses.statements": "Hypothesis Limits Statement StatementSpace Strength",
-    "induction": "Induced Progress Settings ainduce induce",
+    "induction": "Induced Progress ainduce induce",
     "loaded": "LoadedProblem",
     "overseers.overseer": "Overseer",
     "overseers.recorded": "Recorded",
     "overseers.simulated": "Simulated",
     "problem": "Problem Truth",
     "records": "Answer Example Judgement Kind Outcome Query",
+    "settings": "Settings",
     "transfer": "Transferred atransfer transfer",
 }
 _MODULES = {name: module for module, names in _HOME.items() for name in names.split()}

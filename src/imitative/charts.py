@@ -89,12 +89,12 @@ def ticks(low: float, high: float, count: int = 4) -> tuple[float, ...]:
     >>> ticks(0.0, 9.0)
     (0.0, 2.0, 4.0, 6.0, 8.0, 10.0)
     """
-    if not high > low:
+    if not high - low > 1e-9 * max(abs(low), abs(high), 1e-9):  # nothing a reader could tell apart
         reach = max(abs(low), 1.0) * 0.5
         low, high = low - reach, high + reach
     rough = (high - low) / count
     power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * times for times in (1.0, 2.0, 5.0, 10.0) if power * times >= rough * 0.999)
+    step = next(power * times for times in (1.0, 2.0, 5.0, 10.0) if power * times >= rough * 0.85)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     return tuple(i * step for i in range(first, last + 1))
 
@@ -111,8 +111,8 @@ def scale(low: float, high: float, start: float, end: float) -> Callable[[float]
 def spans(values: Sequence[float | None]) -> list[Span | None]:
     """Bars to the left and right of one shared zero, to scale with one another; None where there is no number.
 
-    A bar that would be shorter than a fiftieth of the space is drawn that long, and a side that has any bar has at least
-    a tenth of it: which side of zero a bar lies on must be seen, however small it is beside the others.
+    A bar that would be shorter than a fiftieth of the space is drawn that long, and a side that has any bar has at
+    least a tenth of it: on which side of zero a bar lies must be seen, however small it is beside the others.
     """
     found = [value for value in values if value is not None]
     below, above = max([0.0, *(-value for value in found)]), max([0.0, *found])

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from imitative.data import Feature, FeatureKind, Table
 from imitative.errors import InputError, did_you_mean, listed, shown
-from imitative.induction import Settings
+from imitative.settings import Settings
 from imitative.loaded import LoadedProblem
 from imitative.overseers.overseer import Overseer
 from imitative.problem import Problem, Truth
@@ -46,11 +46,14 @@ from imitative.rows import Source, floats, no_column, read_rows
 
 if TYPE_CHECKING:
     from imitative.hypotheses.statements import Statement, StatementSpace
+    from imitative.overseers.recorded import Stretch
 
 __all__ = ["LoadedProblem", "load_problem"]
 
 DATA_VARIABLE = "IMITATIVE_DATA"
 """The environment variable that names the folder of `data:` paths."""
+MOST_NATS = 50.0
+"""What a rating may be worth: odds of e^50 to one are beyond what anybody can mean."""
 
 
 def load_problem(
@@ -350,7 +353,34 @@ class _Loader:
         if section.ratings is not None:
             ratings = self._ratings(section.ratings)
 
-        return lambda seed: Recorded(space=space, comparisons=comparisons, ratings=ratings, reader=section.reader)
+        features, words, favours = self._worth(section.ratings, space)
+        recorded = Recorded(space, comparisons, ratings, section.reader, features, words, favours)
+        return lambda seed: recorded  # nothing in an archive is random, and reading every rule takes a while
+
+    def _worth(self, section: RatingsFile | None, space: StatementSpace) -> tuple[Stretch, Stretch, str | None]:
+        """What ratings of features and of words are worth in nats, and which answer high ratings speak for."""
+        from imitative.overseers.recorded import FEATURES, WORDS, Stretch
+
+        key = "overseer.ratings"
+        if section is None:
+            return FEATURES, WORDS, None
+        if (section.between is None) != (section.nats is None):
+            given, other = ("between", "nats") if section.nats is None else ("nats", "between")
+            raise InputError(self._at(key), f"{given} without {other}", "both or neither")
+        if section.favours is not None and section.favours not in space.answers:
+            near = did_you_mean(section.favours, space.answers)
+            expected = f"one of {listed(space.answers)}"
+            raise InputError(self._at(f"{key}.favours"), shown(section.favours), expected, near)
+        if section.between is None or section.nats is None:
+            return FEATURES, WORDS, section.favours
+        (low, high), (least, most) = section.between, section.nats
+        if low >= high:
+            raise InputError(self._at(f"{key}.between"), shown(section.between), "two numbers, the lower first")
+        if max(abs(least), abs(most)) > MOST_NATS:
+            expected = f"numbers from -{MOST_NATS:g} to {MOST_NATS:g}"
+            raise InputError(self._at(f"{key}.nats"), shown(section.nats), expected)
+        stretch = Stretch((low, high), (least, most))
+        return stretch, stretch, section.favours
 
     def _comparisons(self, section: ComparisonsFile) -> list[tuple[str, str, int, str]]:
         """(first, second, grade, judge): what was compared, 2 … −2 for the first, and who said so."""

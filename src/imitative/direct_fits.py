@@ -110,13 +110,11 @@ def available() -> dict[str, Maker]:
     return {**DIRECT_FITS, RULES: _rules} if extra else dict(DIRECT_FITS)
 
 
-def answer(
-    makers: Mapping[str, Maker], fitted: Labelled, asked: Table, seed: int
-) -> dict[str, NDArray[np.int64]]:
+def answer(makers: Mapping[str, Maker], fitted: Labelled, asked: Table, seed: int) -> dict[str, NDArray[np.int64]]:
     """Fit every model to `fitted` and answer `asked`: name → (N,) indices. The columns are read once for all."""
     fitted = _at_most(fitted, FITTED, seed)
     if len(np.unique(fitted.answers)) < 2:
-        makers = {name: DIRECT_FITS["most common answer"] for name in makers}
+        makers = dict.fromkeys(makers, DIRECT_FITS["most common answer"])
     reader = _Reader(fitted.table)
     x, asked_x = reader.read(fitted.table), reader.read(asked)
     telling = _telling(x, fitted.answers) if _READS_FEW & set(makers) else np.empty(0, dtype=np.int64)
@@ -223,7 +221,7 @@ def _text_column(table: Table, name: str) -> Callable[[Table], Any]:
 
 
 def _telling(x: Any, answers: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The `COLUMNS` columns of x that tell most about the answers (χ² of their squares); all, where there are no more."""
+    """The `COLUMNS` columns of x that tell most about the answers (χ² of their squares), or all there are."""
     if x.shape[1] <= COLUMNS:
         return np.arange(x.shape[1])
     from sklearn.feature_selection import chi2

@@ -1,12 +1,13 @@
-"""Which query next: the one expected to change the choice of z most, per unit of cost.
+"""Which query next: the one expected to settle most of D′, per unit of cost.
 
-M_prior's ensemble is a posterior over tastes; under each draw e some hypothesis z_e is the best. A comparison is worth
-the mutual information between what the overseer would say and which hypothesis is the best,
+M_prior's ensemble is a posterior over tastes; under each draw e some hypothesis z_e is the best, and labels D′ its way.
+What is undecided is how differently two draws would label a question of D′ (Rao's quadratic entropy),
 
-    I(answer; z_best) = H[ mean_e P_e(answer) ] − Σ_z P(z) · H[ mean_{e: z_e = z} P_e(answer) ],
+    U = Σ_e Σ_e′ p_e p_e′ · share of D′ on which z_e and z_e′ answer differently,
 
-in nats. Where all draws agree on z_best nothing can change the choice, and queries are worth what they tell about the
-score of z* instead. Source: MacKay 1992, applied to the decision rather than to the parameters.
+and a comparison is worth U less its expectation after the answer, p_e being weighted by what each draw says the answer
+would be. So a question that changes the choice of z counts for what the choice changes, and one between two ways of
+saying the same counts for nothing. A little is added for what it tells of the scores themselves.
 """
 
 from __future__ import annotations
@@ -17,20 +18,27 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import expit
+from numpy.typing import NDArray
+from scipy.special import expit, ndtr
 
-from imitative.data import Floats, Table
+from imitative.data import Floats, Mask, Table
 from imitative.hypotheses.conditions import Condition, Relation
 from imitative.hypotheses.statements import Hypothesis, Statement, StatementSpace, Strength
-from imitative.pool import Conditions
+from imitative.posterior import Posterior
 from imitative.prior import StatementPrior
 from imitative.records import Kind, Query
 from imitative.scoring import Scorer
 from imitative.search.search import Scored
 from imitative.traits import NATS
 
+Integers = NDArray[np.int64]
+
 ODDS_SHARE = 0.4
 """The share of comparisons asked as odds: they fix the scale in nats, but take a person longer."""
+ANSWER_VARIANCE = 2.0
+"""Of one answer about a score difference, nats²: between odds (about 1) and an even graded comparison (about 4)."""
+CURIOSITY = 0.02
+"""The share of D′ that a nat of knowledge about scores is worth before it is known to bear on any answer."""
 
 
 class Pair(NamedTuple):
@@ -86,55 +94,115 @@ def explore(scorer: Scorer, default: str, count: int, rng: np.random.Generator) 
     return pairs
 
 
-def around(found: Sequence[Scored], scorer: Scorer, prior: StatementPrior, rng: np.random.Generator) -> list[Pair]:
-    """Comparisons where the search now is: z* against its rivals, and its statements against what could stand there."""
+def around(found: Sequence[Scored], hopefuls: Sequence[Statement], scorer: Scorer, rng: np.random.Generator) -> list[Pair]:
+    """Comparisons where the search now is: z* against its rivals, its statements against silence and against what could
+    stand in their place, and what might be worth adding against silence.
+    """
     best = found[0].hypothesis
     pairs = [Pair(best, other.hypothesis) for other in found[1:40] if _edits(best, other.hypothesis) <= 3]
-    pairs += [Pair(best, _without(best, s)) for s in best.statements]
     pairs += [Pair(alone(s, best.default), silent(best.default)) for s in best.statements]
-    likely = scorer.mean + 1.0 * scorer.deviations.std(axis=1)
-    sensible = np.isin(np.arange(len(likely)) % len(NATS), (2, 3))
-    upper = np.where(sensible, likely, -np.inf)
-    promising = np.argsort(-upper, kind="stable")[:60]
-    chosen = [scorer.statement(int(i)) for i in rng.permutation(promising)[:40]]
-    taken = {s.conditions for s in best.statements}
-    for statement in chosen:
-        if statement.conditions not in taken:
-            pairs.append(Pair(alone(statement, best.default), silent(best.default)))
-    rivals = [s for other in found[1:60] for s in other.hypothesis.statements if s not in best.statements]
-    for statement in dict.fromkeys(rivals):
+    pairs += [Pair(alone(s, best.default), silent(best.default)) for s in hopefuls]
+    rivals = dict.fromkeys(s for other in found[1:60] for s in other.hypothesis.statements if s not in best.statements)
+    for statement in list(rivals)[:30]:
+        pairs.append(Pair(alone(statement, best.default), silent(best.default)))
         for own in best.statements:
-            if own.conditions != statement.conditions:
+            if {c.feature for c in own.conditions} & {c.feature for c in statement.conditions}:
                 pairs.append(Pair(alone(own, best.default), alone(statement, best.default)))
-    return list(dict.fromkeys(pairs))
+    return [pair for pair in dict.fromkeys(pairs) if pair.first != pair.second]
+
+
+def hopeful(
+    best: Hypothesis, logits: Floats, elsewhere: Floats, masks: Mask, scorer: Scorer, count: int
+) -> list[Statement]:
+    """What might be worth adding to z*: statements that may raise the score and would change answers on D′.
+
+    The search goes by the lower bound, so what it leaves out for want of judgements must be asked about here. Ranked
+    by P(it raises the score) · (share of D′ it relabels + 1 %), one for each condition.
+
+    Args:
+        best: z*.
+        logits: what it gives D, (A, n).
+        elsewhere: what it gives a sample of D′, (A, n′).
+        masks: where each condition of the pool holds in that sample, (K, n′).
+        scorer: the posterior over the pool.
+        count: how many statements.
+    """
+    gain = scorer.likelihood_of_all([logits])[0] + scorer.mean
+    chance = ndtr(gain / np.sqrt(scorer.variance + 1e-9)).reshape(len(scorer.pool), len(scorer.answers), len(NATS))
+    relabelled = np.empty_like(chance)
+    held = masks.astype(np.float32)
+    top = elsewhere.max(axis=0)
+    for a in range(len(scorer.answers)):
+        turned = (elsewhere[a] < top) & (elsewhere[a] + NATS[:, None] * scorer.sharpness > top)
+        relabelled[:, a] = held @ turned.T.astype(np.float32) / max(masks.shape[1], 1)
+    value = (chance * (relabelled + 0.01)).reshape(len(scorer.pool), -1)
+    value[[k for s in best.statements if (k := scorer.find(s.conditions)) is not None]] = -np.inf
+    order = np.argsort(-value.max(axis=1), kind="stable")[:count]
+    return [scorer.statement(int(k) * value.shape[1] + int(value[k].argmax())) for k in order]
 
 
 def _edits(first: Hypothesis, second: Hypothesis) -> int:
     return len(set(first.statements) ^ set(second.statements))
 
 
-def _without(z: Hypothesis, statement: Statement) -> Hypothesis:
+def without(z: Hypothesis, statement: Statement) -> Hypothesis:
+    """z less one statement."""
     return replace(z, statements=tuple(s for s in z.statements if s != statement))
 
 
 # -- what it is worth ------------------------------------------------------------------------------------------------
 
 
-def worth(pairs: Sequence[Pair], found: Sequence[Scored], prior: StatementPrior) -> Floats:
-    """What each comparison is expected to tell about the choice of z: (len(pairs),) nats."""
-    deviations = np.array([prior.deviations(scored.hypothesis) for scored in found])
-    scores = np.array([scored.score for scored in found])[:, None] + deviations
-    choice = scores.argmax(axis=0)
-    members = np.array([prior.members(pair.first) - prior.members(pair.second) for pair in pairs])
-    chance = expit(members)
-    told = _entropy(chance.mean(axis=1))
-    if len(set(choice.tolist())) > 1:
-        expected = np.zeros(len(pairs))
-        for z in set(choice.tolist()):
-            mine = choice == z
-            expected += mine.mean() * _entropy(chance[:, mine].mean(axis=1))
-        return np.asarray(told - expected + 0.1 * (told - _entropy(chance).mean(axis=1)))
-    return np.asarray(told - _entropy(chance).mean(axis=1))
+class Choice(NamedTuple):
+    """What hangs on the choice of z: candidates, M_prior's ensemble over their scores, and how each labels D′.
+
+    Args:
+        scores: (Z,) mean log posterior of each candidate, in nats.
+        deviations: (Z, E) what each draw of M_prior adds.
+        labels: (Z, n′) answers to a sample of D′, as indices.
+    """
+
+    scores: Floats
+    deviations: Floats
+    labels: Integers
+
+    @classmethod
+    def among(cls, candidates: Sequence[Hypothesis], posterior: Posterior, sample: Table) -> Choice:
+        """The candidates' scores under the posterior, without its caution: each draw is believed in turn."""
+        prior, names = posterior.prior, posterior.labelled.names
+        assert isinstance(prior, StatementPrior)
+        scores = [prior.log_prior(z) + posterior.log_likelihood(z) for z in candidates]
+        labels = [posterior.likelihood.log_probabilities(sample, z, names).argmax(axis=1) for z in candidates]
+        return cls(np.array(scores), np.array([prior.deviations(z) for z in candidates]), np.array(labels))
+
+    def disagreement(self) -> Floats:
+        """The share of D′ that the best hypotheses of two draws label differently: (E, E)."""
+        best, draw = np.unique((self.scores[:, None] + self.deviations).argmax(axis=0), return_inverse=True)
+        labels = self.labels[best]
+        between = np.array([(labels != row).mean(axis=1) for row in labels]).reshape(len(best), len(best))
+        return np.asarray(between[np.ix_(draw, draw)])
+
+
+def worth(choice: Choice, means: Floats, deviations: Floats) -> Floats:
+    """What each comparison is expected to settle of D′, and a little for what it tells of itself.
+
+    Args:
+        choice: what hangs on it.
+        means, deviations: M_prior's score difference for each comparison, (P,), and its ensemble's, (P, E), in nats.
+
+    Returns:
+        (P,): expected share of D′ settled, at most U, plus `CURIOSITY` times the nats told.
+    """
+    apart = choice.disagreement()
+    chance = expit(means[:, None] + deviations)
+    share = chance.mean(axis=1)
+    undecided = apart.mean()
+    expected = np.zeros(len(means))
+    for likely, overall in ((chance, share), (1.0 - chance, 1.0 - share)):
+        weights = likely / np.maximum(likely.sum(axis=1, keepdims=True), 1e-12)
+        expected += overall * ((weights @ apart) * weights).sum(axis=1)
+    told = _entropy(share) - _entropy(chance).mean(axis=1)
+    return np.asarray(undecided - expected + CURIOSITY * told)
 
 
 def _entropy(chance: Floats) -> Floats:
@@ -148,17 +216,31 @@ def cost(pair: Pair) -> float:
     return 2.0 + len(set(pair.first.statements) | set(pair.second.statements)) - 0.5 * len(shared)
 
 
-def choose(pairs: Sequence[Pair], value: Floats, count: int) -> list[Pair]:
-    """The `count` most valuable pairs, each statement asked about less eagerly the more often it was chosen."""
-    used: Counter[Statement] = Counter()
-    left = list(range(len(pairs)))
-    differing = [set(p.first.statements) ^ set(p.second.statements) for p in pairs]
+def choose(pairs: Sequence[Pair], choice: Choice, prior: StatementPrior, count: int) -> list[Pair]:
+    """The best batch, greedily: each pair for what it tells beyond those already in the batch, per unit of cost.
+
+    What an answer would tell is taken from the ensemble as a square-root Kalman update (Whitaker and Hamill 2002), so
+    a second question about the same thing is worth little, before the first is even asked.
+    """
+    if not pairs:
+        return []
+    first = np.array([prior.deviations(pair.first) for pair in pairs])
+    deviations = first - np.array([prior.deviations(pair.second) for pair in pairs])
+    means = np.array([prior.log_prior(pair.first) - prior.log_prior(pair.second) for pair in pairs])
+    costs = np.array([cost(pair) for pair in pairs])
+    left = np.ones(len(pairs), dtype=np.bool_)
     chosen: list[Pair] = []
-    while left and len(chosen) < count:
-        best = max(left, key=lambda i: value[i] / (1.0 + sum(used[s] for s in differing[i])))
-        left.remove(best)
+    while left.any() and len(chosen) < count:
+        value = np.where(left, worth(choice, means, deviations) / costs, -np.inf)
+        best = int(value.argmax())
         chosen.append(pairs[best])
-        used.update(differing[best])
+        left[best] = False
+        heard = deviations[best].copy()
+        variance = float(heard @ heard) / len(heard)
+        gain = 1.0 / (variance + ANSWER_VARIANCE) / (1.0 + np.sqrt(ANSWER_VARIANCE / (variance + ANSWER_VARIANCE)))
+        deviations = deviations - np.outer(deviations @ heard / len(heard) * gain, heard)
+        moved = choice.deviations - np.outer(choice.deviations @ heard / len(heard) * gain, heard)
+        choice = choice._replace(deviations=moved)
     return chosen
 
 
@@ -209,5 +291,5 @@ def readings(
     return queries
 
 
-__all__ = ["Conditions", "Pair", "alone", "around", "as_queries", "choose", "cost", "explore", "query_of", "readings",
+__all__ = ["Choice", "Pair", "alone", "around", "as_queries", "choose", "cost", "explore", "hopeful", "query_of", "readings",
            "silent", "worth"]

@@ -23,8 +23,10 @@ from typing import NamedTuple, final
 import numpy as np
 
 from imitative import elicitation
+from imitative.data import Labelled
 from imitative.elicitation import Pair
-from imitative.hypotheses.statements import Hypothesis
+from imitative.hypotheses.conditions import overlap
+from imitative.hypotheses.statements import Hypothesis, Statement
 from imitative.likelihood import LITERAL, Reading
 from imitative.overseers.overseer import Archive, Budgeted, Ledger, OrderSwapped, Overseer, Record
 from imitative.pool import build_pool
@@ -36,37 +38,12 @@ from imitative.scoring import Scorer
 from imitative.search.exhaustive import Exhaustive
 from imitative.search.search import Scored, probabilities, run
 from imitative.search.tempering import Tempering
+from imitative.settings import Settings
 from imitative.traits import Encode, Traits
 
 
-@final
-@dataclass(frozen=True)
-class Settings:
-    """How induction spends its budget and its time; one setting serves every problem.
-
-    Args:
-        rounds: how often to ask, fit and search.
-        transfer_share: of the budget, kept for answers on D′ and their audit.
-        reading_share: of each round's judgements, spent on how people read (M_L).
-        steps: draws of each chain per round; the last round takes twice as many.
-        caution: κ of `Posterior`.
-        evidence: e of `Posterior`.
-        active: whether queries are chosen by what they are worth, or drawn at random.
-        ask_again: whether later rounds ask where the search is; if not, the first round spends everything.
-        exact: takes odds at their word (for an overseer without noise).
-        most_rows: D is searched on at most so many rows, drawn at random and weighted up.
-    """
-
-    rounds: int = 5
-    transfer_share: float = 0.35
-    reading_share: float = 0.1
-    steps: int = 160
-    caution: float = 0.5
-    evidence: float = 1.0
-    active: bool = True
-    ask_again: bool = True
-    exact: bool = False
-    most_rows: int = 20_000
+SAMPLE = 400
+"""Questions of D′ on which hypotheses are compared when choosing what to ask: a share is known to within 0.025."""
 
 
 class Survival(NamedTuple):
@@ -176,6 +153,7 @@ class Induction:
         settings: how to spend.
         seed: of everything random.
         progress: told after every stage.
+        traits: φ, where it was made before.
     """
 
     def __init__(
@@ -187,16 +165,19 @@ class Induction:
         settings: Settings,
         seed: int,
         progress: Callable[[Progress], None] | None = None,
+        traits: Traits | None = None,
     ) -> None:
         self.problem, self.ledger, self.settings, self.seed = problem, ledger, settings, seed
         self.budget = budget
         self.seconds: dict[str, float] = {}
         self._progress = progress
-        self._traits = None if problem.candidates else Traits(problem.space, encode)
+        self._traits = None if problem.candidates else traits or Traits(problem.space, encode)
         rows = len(problem.labelled)
         chosen = np.random.default_rng(seed).permutation(rows)[: settings.most_rows]
         self._labelled = problem.labelled if rows <= settings.most_rows else problem.labelled.take(np.sort(chosen))
         self._evidence = settings.evidence * rows / len(self._labelled)
+        elsewhere = np.random.default_rng([seed, 6]).permutation(len(problem.unlabelled))[:SAMPLE]
+        self._sample = problem.unlabelled.take(np.sort(elsewhere))
         counts = np.bincount(problem.labelled.answers, minlength=len(problem.answers))
         self._default = problem.answers[int(counts.argmax())]
         self._for_induction = budget - round(settings.transfer_share * budget)
@@ -248,6 +229,13 @@ class Induction:
         caution = self.settings.caution if self._traits is not None else 0.0
         return Posterior(self.problem.labelled, state.prior, state.reading, caution, self.settings.evidence)
 
+    def search(self, state: State, rng: np.random.Generator) -> Scored:
+        """The best hypothesis by the state's models, searched from nothing."""
+        if self._traits is None:
+            return run(Exhaustive(self._candidates, self.posterior(state).score), rng)[0]
+        assert isinstance(state.prior, StatementPrior)
+        return self._search(state.prior, state.reading, (), rng, last=False)[0]
+
     # -- asking -----------------------------------------------------------------------------------------------------
 
     @property
@@ -286,16 +274,31 @@ class Induction:
         scorer = Scorer(posterior, build_pool(self.problem.space, posterior, self.problem.unlabelled, around))
         before = {frozenset(j.query.hypotheses) for j in state.judgements}
         pairs = elicitation.explore(scorer, self._default, 4 * count, rng)
-        if state.found:
-            pairs += elicitation.around(state.found, scorer, state.prior, rng)
         show = self.problem.space.show
-        fresh = [p for p in dict.fromkeys(pairs) if frozenset((show(p.first), show(p.second))) not in before]
         if not self.settings.active:
+            fresh = [p for p in dict.fromkeys(pairs) if frozenset((show(p.first), show(p.second))) not in before]
             return [fresh[i] for i in rng.permutation(len(fresh))[:count]]
-        if not state.found:
-            return fresh[:count]
-        value = elicitation.worth(fresh, state.found[:200], state.prior)
-        return elicitation.choose(fresh, value / np.array([elicitation.cost(p) for p in fresh]), count)
+        found = state.found or self._search(state.prior, state.reading, (), rng, last=False)
+        best = found[0].hypothesis
+        tables = (self._labelled.table, self._sample)
+        logits, elsewhere = (state.reading.logits(table, best, self.problem.answers).T for table in tables)
+        masks = np.array([state.reading.conditions(conditions, self._sample) for conditions in scorer.pool])
+        hopefuls = elicitation.hopeful(best, logits, elsewhere, masks, scorer, 60)
+        pairs += elicitation.around(found, hopefuls, scorer, rng)
+        fresh = [p for p in dict.fromkeys(pairs) if frozenset((show(p.first), show(p.second))) not in before]
+        # A z that is full takes a newcomer in the place of the statement it would miss least.
+        spare = max(best.statements, key=lambda s: posterior.score(elicitation.without(best, s)), default=None)
+        with_hope = [self._adopting(best, s, spare) for s in hopefuls]
+        candidates = list(dict.fromkeys([*(scored.hypothesis for scored in found[:120]), *with_hope]))
+        return elicitation.choose(fresh, elicitation.Choice.among(candidates, posterior, self._sample), state.prior, count)
+
+    def _adopting(self, z: Hypothesis, statement: Statement, spare: Statement | None) -> Hypothesis:
+        """z with the statement, without those it overlaps with, and without `spare` if it would be too long."""
+        space = self.problem.space
+        kept = [s for s in z.statements if not overlap(s.conditions, statement.conditions, space.feature)]
+        if len(kept) >= space.limits.statements:
+            kept = [s for s in kept if s != spare][: space.limits.statements - 1]
+        return replace(z, statements=(*kept, statement))
 
     def _bets(self, state: State, count: int) -> list[Query]:
         """Reference bets on silence and z*, at the stakes nearest to even by the present M_prior."""
@@ -327,7 +330,7 @@ class Induction:
         """Odds of z* over z* without each of its statements: what M_prior says they add, said by the overseer afresh."""
         if isinstance(self.ledger.overseer, Archive):
             return None, []
-        pairs = [Pair(best, elicitation._without(best, s)) for s in best.statements][: max(0, self._left)]
+        pairs = [Pair(best, elicitation.without(best, s)) for s in best.statements][: max(0, self._left)]
         space = self.problem.space
         queries = [elicitation.query_of(pair, space, Kind.ODDS, "audit", number) for pair in pairs]
         judgements = await self._ask(queries, "auditing", state)
@@ -483,6 +486,18 @@ async def ainduce(
         problem, found[0].hypothesis, found, probabilities(found), state.prior, state.reading, posterior, state.rounds,
         ledger, budget, settings, induction.seconds,
     )
+
+
+def induce_again(induced: Induced, labelled: Labelled, seed: int) -> Hypothesis:
+    """z* of other rows of D, by the M_prior and M_L already learned; nobody is asked.
+
+    For the accuracy on held-out rows: `labelled` is D without them.
+    """
+    problem = replace(induced.problem, labelled=labelled)
+    ledger = Ledger(induced.ledger.overseer)
+    again = Induction(problem, ledger, 0, None, induced.settings, seed, traits=getattr(induced.prior, "traits", None))
+    state = State(induced.prior, induced.reading)
+    return again.search(state, np.random.default_rng([seed, 5])).hypothesis
 
 
 class _Timer:

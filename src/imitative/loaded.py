@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
-from imitative.induction import Settings
+from imitative.settings import Settings
 from imitative.overseers.overseer import Overseer
 from imitative.problem import Problem, Truth
 

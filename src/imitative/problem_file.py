@@ -184,12 +184,18 @@ class ComparisonsFile(FileSection):
 
 
 class RatingsFile(FileSection):
-    """A table of ratings that people gave: of a word, say, and how good it is."""
+    """A table of ratings that people gave: of a word, how good it is; of a feature, how much it matters.
+
+    `between` two ratings they are worth `nats`, linearly; `favours` is the answer that a word rated high speaks for.
+    """
 
     item: str = "item"
     rating: str = "rating"
     spread: str | None = None
     judge: str | None = None
+    between: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
+    nats: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
+    favours: str | None = None
 
 
 class RecordedSection(_Section):
@@ -198,7 +204,7 @@ class RecordedSection(_Section):
     kind: Literal["recorded"]
     comparisons: ComparisonsFile | None = None
     ratings: RatingsFile | None = None
-    reader: Literal["literal"] = "literal"
+    reader: Literal["literal", "nobody"] = "literal"
 
 
 class ProblemFile(_Section):

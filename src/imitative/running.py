@@ -22,9 +22,10 @@ import numpy as np
 from imitative import induction
 from imitative.data import Floats, Table
 from imitative.errors import InputError, shown
-from imitative.evaluation import baselines, evaluate
+from imitative.evaluation import baselines, evaluate, folds
 from imitative.hypotheses.statements import Hypothesis, Statement
-from imitative.induction import Induced, Progress, Settings, induce
+from imitative.induction import Induced, Progress, induce, induce_again
+from imitative.settings import Settings
 from imitative.loaded import LoadedProblem
 from imitative.reading import Read, read_table
 from imitative.rows import Source
@@ -260,12 +261,22 @@ def _result(
         "judgements": _judgements(induced),
         "audit": _audit(induced, transferred),
         **evaluate(problem, loaded.truth, on_labelled, transferred.probabilities),
-        "baselines": baselines(problem, loaded.truth, seed),
-        "ours_held_out": None,
+        "baselines": baselines(problem, loaded.truth, seed, held_out=folds(problem.labelled.answers, seed)),
+        "ours_held_out": _held_out(induced, seed),
         "scale": _scale(induced),
         "rounds": [_round(r, loaded, induced) for r in induced.rounds],
         "notes": [*loaded.notes, *induced.notes],
     }
+
+
+def _held_out(induced: Induced, seed: int) -> float | None:
+    """Accuracy on rows of D that z* was not searched on, over the folds the direct fits are measured on."""
+    labelled, right = induced.problem.labelled, []
+    for fold in folds(labelled.answers, seed):
+        z = induce_again(induced, labelled.take(fold.fitted), seed)
+        log_p = induced.reading.log_probabilities(labelled.table.take(fold.held), z, labelled.names)
+        right.append(log_p.argmax(axis=1) == labelled.answers[fold.held])
+    return float(np.concatenate(right).mean()) if right else None
 
 
 def _statement(statement: Statement, induced: Induced) -> dict[str, Any]:

@@ -108,6 +108,10 @@ class Scorer:
         answer, strength = divmod(slots.default, len(NATS))
         return Hypothesis(statements, self.answers[answer], STRENGTHS[strength])
 
+    def find(self, conditions: tuple[Condition, ...]) -> int | None:
+        """Where conditions stand in the pool, if they do."""
+        return self._index.get(conditions)
+
     def statement(self, option: int) -> Statement:
         """The statement an option stands for."""
         k, a, w = self.split(option)

@@ -140,11 +140,12 @@ class Traits:
     def weights_prior(self) -> TraitPrior:
         """What is believed of people before the first judgement.
 
-        A sentence more costs a nat (people prefer fewer), one as strong as w costs w²/8 more for every value it names (people doubt strong
-        claims); everything a word could mean is open: a strong statement may gain or lose about two nats by it.
+        A sentence more costs a nat and a half, and 0.3 · w² for every value it names: without a reason people doubt a
+        claim, the more so the stronger it is. A strong default is doubted too, since it speaks of what nobody has
+        seen. What words mean is open: by it a strong statement may gain or lose several nats.
         """
         mean, sd = np.zeros(self.size), np.zeros(self.size)
-        mean[:5], sd[:5] = [-1.0, 0.0, -0.125, -0.125, -3.0], [1.0, 0.5, 0.15, 0.1, 5.0]
+        mean[:5], sd[:5] = [-1.5, 0.0, -0.3, -0.5, -3.0], [1.0, 0.5, 0.2, 0.25, 5.0]
         relevance = np.full(self.relevance_size, 1.0)
         relevance[:2] = [0.75, 0.3]
         relevance[2 + len(self._features) :] = 0.7

@@ -21,15 +21,15 @@ from typing import Any, NamedTuple, final
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
-from scipy.stats import beta
 
 from imitative.data import Feature, Floats, Table
+from imitative.evaluation import clopper_pearson
 from imitative.hypotheses.statements import Hypothesis, StatementSpace
 from imitative.induction import Induced, Progress
 from imitative.likelihood import Reading
 from imitative.records import Judgement, Kind, Query
 
-ALPHA_SD, CONSTANT_SD, STATEMENT_SD = 0.5, 0.4, 0.4
+ALPHA_SD, CONSTANT_SD, STATEMENT_SD = 0.5, 0.25, 0.25
 """How far, in nats, people's answers are expected to depart from the reading of z*."""
 CARELESS = 0.05
 """ε, the share of answers expected to be slips: the mean of the preference model's prior on carelessness."""
@@ -252,14 +252,6 @@ def _audit(
     return Audit(agreed / n, n, low, high, judge)
 
 
-def clopper_pearson(agreed: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """The exact binomial interval (Clopper and Pearson 1934): covers the true share at least `confidence` of the time."""
-    tail = (1.0 - confidence) / 2.0
-    low = float(beta.ppf(tail, agreed, n - agreed + 1)) if agreed > 0 else 0.0
-    high = float(beta.ppf(1.0 - tail, agreed + 1, n - agreed)) if agreed < n else 1.0
-    return low, high
-
-
 def _start(statements: int, answers: int) -> Floats:
     weights = np.zeros((2 + statements, answers))
     weights[0] = 1.0
@@ -270,4 +262,4 @@ def _logits(weights: Floats, literal: Floats, applies: Floats) -> Floats:
     return np.asarray(weights[0] * literal + applies @ weights[1:])
 
 
-__all__ = ["Audit", "TransferModel", "Transferred", "atransfer", "clopper_pearson", "transfer"]
+__all__ = ["Audit", "TransferModel", "Transferred", "atransfer", "transfer"]

@@ -1,0 +1,131 @@
+"""What asking is worth: where the search is against once and for all, and the most telling query against any.
+
+Three ways to spend the same judgements on the same problems, over 30 paired seeds of huskies:
+
+    active      the default: in rounds, each query chosen for what it tells about the choice of z
+    frozen      all judgements before the first search; M is never asked about where the search ends
+    random      in rounds, each query drawn at random from the same candidates
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+
+from bench.figure import SIGNIFICANT, Bench, Row, paired_p
+from bench.runs import Finished, built_in, literal_accuracy
+from imitative.elicitation import Pair, query_of
+from imitative.overseers.overseer import OrderSwapped
+from imitative.problems import BUILTIN
+from imitative.records import Kind
+
+SEEDS = range(30)
+PROBLEM = "huskies"
+LEVEL = 0.95
+"""The D′ accuracy whose price in judgements is compared: what the issue asks of the worst seed."""
+FRESH = 5
+"""How often each fresh judgement is asked: the median of five is not moved by one careless answer."""
+_TOP = float(np.log(1000.0))  # where the labelled scale of odds ends
+
+
+def _arms(bench: Bench, **changed: Any) -> list[Finished]:
+    settings = BUILTIN[PROBLEM](0).settings
+    return [built_in(bench, PROBLEM, seed, replace(settings, **changed)) for seed in SEEDS]
+
+
+def on_distribution(bench: Bench) -> Iterator[Row]:
+    """Asking where the search is against M frozen after the first round."""
+    ours, frozen = _arms(bench, ask_again=True, active=True), _arms(bench, ask_again=False, active=True)
+    gaps, frozen_gaps = ([abs(gap(run)) for run in runs] for runs in (ours, frozen))
+    signed = {name: [gap(run) for run in runs] for name, runs in (("on", ours), ("frozen", frozen))}
+    yield _compared(
+        "on-distribution: gap of M's score of z*, nats", gaps, frozen_gaps, "<", "frozen", {"signed": signed}
+    )
+    found, others = ([run.accuracy for run in runs] for runs in (ours, frozen))
+    yield _compared("on-distribution: D′ accuracy", found, others, ">", "frozen", {"by round": _by_round(ours)})
+
+
+def active(bench: Bench) -> Iterator[Row]:
+    """Active against random elicitation."""
+    ours, random = _arms(bench, ask_again=True, active=True), _arms(bench, ask_again=True, active=False)
+    prices, others = ([judgements_to(run, LEVEL) for run in runs] for runs in (ours, random))
+    accuracies = {name: [run.accuracy for run in runs] for name, runs in (("active", ours), ("random", random))}
+    detail = {
+        "by round": {"active": _by_round(ours), "random": _by_round(random)},
+        "final D′ accuracy": {name: float(np.mean(found)) for name, found in accuracies.items()},
+        "p of the final accuracy": paired_p(accuracies["active"], accuracies["random"]),
+        "never reached": {
+            name: sum(max(curve(run)[1]) < LEVEL for run in runs)
+            for name, runs in (("active", ours), ("random", random))
+        },
+    }
+    yield _compared(f"active: judgements to D′ accuracy {LEVEL:g}", prices, others, "<", "random", detail)
+
+
+def _compared(
+    figure: str, ours: Sequence[float], others: Sequence[float], sign: str, rival: str, detail: dict[str, Any]
+) -> Row:
+    """A row that is reached where the mean is better and the paired test says so."""
+    p = paired_p(ours, others) if sign == ">" else paired_p(others, ours)
+    mean, other = float(np.mean(ours)), float(np.mean(others))
+    detail |= {
+        "p": p,
+        "test": "sign-flip permutation over paired seeds, one-sided",
+        "seeds": len(ours),
+        "each": {"ours": list(ours), rival: list(others)},
+        rival: other,
+    }
+    return Row(figure, mean, f"{sign} {rival}'s {other:.4g}, p < {SIGNIFICANT}", p < SIGNIFICANT, detail)
+
+
+def gap(run: Finished) -> float:
+    """M_prior's score of z* over z* less each statement, minus the overseer's fresh odds of the same: nats.
+
+    Positive where M_prior flatters z*. The judgements are asked for this alone; nothing was fitted to them.
+    """
+    induced, space = run.induced, run.loaded.problem.space
+    best = induced.best
+    pairs = [Pair(best, replace(best, statements=tuple(o for o in best.statements if o != s))) for s in best.statements]
+    if not pairs:
+        return 0.0
+    queries = [query_of(pair, space, Kind.ODDS, "bench", repeat) for pair in pairs for repeat in range(FRESH)]
+    judgements = asyncio.run(OrderSwapped(run.loaded.build_overseer(run.seed), run.seed).judge(queries))
+    said = np.log([judgement.answer.ratio or 1.0 for judgement in judgements]).reshape(len(pairs), FRESH)
+    model = [induced.prior.log_prior(pair.first) - induced.prior.log_prior(pair.second) for pair in pairs]
+    return float(np.clip(model, -_TOP, _TOP).sum() - np.median(said, axis=1).sum())
+
+
+def curve(run: Finished) -> tuple[list[int], list[float]]:
+    """Judgements asked by the end of each round, and the D′ accuracy of its z*, read to the letter."""
+    rounds = run.induced.rounds
+    return list(accumulate(r.asked for r in rounds)), [literal_accuracy(run.loaded, r.best) for r in rounds]
+
+
+def judgements_to(run: Finished, level: float) -> float:
+    """Judgements until z* first is so accurate, linear between rounds; the whole budget where it never is."""
+    asked, found = curve(run)
+    for i, accuracy in enumerate(found):
+        if accuracy >= level:
+            if i == 0:
+                return float(asked[0])
+            share = (level - found[i - 1]) / (accuracy - found[i - 1])
+            return float(asked[i - 1] + share * (asked[i] - asked[i - 1]))
+    return float(run.induced.budget)
+
+
+def _by_round(runs: Sequence[Finished]) -> list[dict[str, float]]:
+    """The mean over the seeds after each round; a run that ended earlier stays where it ended."""
+    curves = [curve(run) for run in runs]
+    longest = max(len(asked) for asked, _ in curves)
+    return [
+        {
+            "asked": float(np.mean([asked[min(i, len(asked) - 1)] for asked, _ in curves])),
+            "accuracy": float(np.mean([found[min(i, len(found) - 1)] for _, found in curves])),
+        }
+        for i in range(longest)
+    ]

@@ -1,0 +1,270 @@
+"""People who spoke earlier: their comparisons of rules, and their ratings of features or of words, as an overseer.
+
+An archive can only say what was said. It answers what it holds and skips the rest; nothing is made up, but for the
+answers to questions under a z, which its literal reading gives on request, under a judge's name that says so.
+
+What was said becomes judgements like any other, so that M_prior needs nothing special and the ledger counts them:
+
+    comparison   of two rules: a graded comparison of two hypotheses of one strong statement each
+    rating r     of a feature: for every answer y,  odds(statement about the feature, for y : silence) = exp(nats(r))
+    rating r     of a word:    odds(the word, for the answer it favours : the word, for another)       = exp(nats(r))
+
+with nats(r) linear between two ratings, and the statements of moderate strength. A rating of a feature says nothing of
+which answer it speaks for: entered once for each answer, it leaves that open exactly (the contrasts sum to zero over
+the answers), and the raters of a feature are spread over its values, so that it leaves those open too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple, final
+
+from imitative.data import Feature, Table
+from imitative.hypotheses.conditions import Condition, Relation
+from imitative.hypotheses.statements import Hypothesis, Statement, StatementSpace, Strength
+from imitative.likelihood import LITERAL
+from imitative.records import Answer, Judgement, Kind, Outcome, Query
+from imitative.rules import RuleReader, plain
+
+LITERAL_READER = "literal reading"
+"""The judge's name on answers that nobody gave: they follow z to the letter."""
+NO_DIFFERENCE, MUCH = 0.25, 2.0
+"""Log odds of two answers, in nats, below which the literal reading calls them even, above which much better: half a
+hint, and one strong statement."""
+SHOWN = 3
+"""Examples in a note."""
+
+
+class Comparison(NamedTuple):
+    """Which of two rules somebody found more plausible.
+
+    Args:
+        first, second: the rules' texts.
+        grade: one of `GRADES`, positive for the first.
+        judge: who said so.
+    """
+
+    first: str
+    second: str
+    grade: int
+    judge: str
+
+
+class Rating(NamedTuple):
+    """What somebody gave a feature (how much does it matter?) or a word (how good is what it says?).
+
+    Args:
+        item: the feature's name, what it is spoken of as, or the word.
+        rating: on the scale of a `Stretch`.
+        spread: the standard deviation of the ratings it is the mean of; 0 for one person's rating.
+        judge: who gave it.
+    """
+
+    item: str
+    rating: float
+    spread: float
+    judge: str
+
+
+class Stretch(NamedTuple):
+    """nats(r): the line through two ratings.
+
+    >>> Stretch((1.0, 10.0), (-2.0, 1.0)).nats(5.5)
+    -0.5
+    """
+
+    between: tuple[float, float]
+    means: tuple[float, float]
+
+    def nats(self, rating: float) -> float:
+        """What a rating is worth."""
+        (low, high), (least, most) = self.between, self.means
+        return least + (rating - low) / (high - low) * (most - least)
+
+
+FEATURES = Stretch((1.0, 10.0), (-2.0, 1.0))
+"""Of a feature's importance: from *speaking of it is seven times less plausible than silence* to *three times more*."""
+WORDS = Stretch((-4.0, 4.0), (-4.0, 4.0))
+"""Of a word's tone: from fifty to one that it speaks for the one answer to fifty to one for the other."""
+
+
+@final
+class Recorded:
+    """An archive of judgements (`overseers.overseer.Archive`).
+
+    Args:
+        space: the language hypotheses are written in.
+        comparisons: of rules, in the space's English or as `rules.py` reads them.
+        ratings: of features or of words that the space may mention.
+        reader: who answers questions under a z: the literal reading, or nobody.
+        features, words: what ratings of the two are worth.
+        favours: the answer that high ratings of words speak for; None: the last of the space's answers.
+
+    Raises:
+        ValueError: if `favours` is no answer of the space.
+
+    Attributes:
+        notes: what a reader should know, first of all what could not be used.
+    """
+
+    def __init__(
+        self,
+        space: StatementSpace,
+        comparisons: Iterable[tuple[str, str, int, str]] = (),
+        ratings: Iterable[tuple[str, float, float, str]] = (),
+        reader: Literal["literal", "nobody"] = "literal",
+        features: Stretch = FEATURES,
+        words: Stretch = WORDS,
+        favours: str | None = None,
+    ) -> None:
+        self.space, self.reader = space, reader
+        self.features, self.words = features, words
+        self.favours = space.answers[-1] if favours is None else favours
+        if self.favours not in space.answers:
+            raise ValueError(f"favours: {self.favours!r} is none of the answers {list(space.answers)}")
+        self._notes: list[str] = []
+        self._held: dict[str, Judgement] = {}
+        self._times: Counter[str] = Counter()
+        self._compared([Comparison(*row) for row in comparisons])
+        self._rated([Rating(*row) for row in ratings])
+        if reader == "literal":
+            self._notes.append(
+                f"Nobody was asked to answer questions under z: where that is asked, the {LITERAL_READER} of z answers."
+            )
+
+    @property
+    def queries(self) -> tuple[Query, ...]:
+        """What it can answer, in the order it was said."""
+        return tuple(judgement.query for judgement in self._held.values())
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """See the class."""
+        return tuple(self._notes)
+
+    async def judge(self, queries: Sequence[Query]) -> list[Judgement]:
+        """See `Overseer.judge`: what was said, SKIPPED for what was not."""
+        return [self._judgement(query) for query in queries]
+
+    def _judgement(self, query: Query) -> Judgement:
+        if (held := self._held.get(query.key)) is not None:
+            return held
+        if query.kind in (Kind.COMPARE_HYPOTHESES, Kind.ODDS):
+            if (turned := self._held.get(query.swapped().key)) is not None:
+                return Judgement(query, turned.answer.swapped(), turned.judge)
+        elif query.kind is not Kind.BET and self.reader == "literal":
+            return Judgement(query, self._read(query), LITERAL_READER)
+        return Judgement(query, Answer(Outcome.SKIPPED), "recorded")
+
+    def _read(self, query: Query) -> Answer:
+        """What following z to the letter gives; SKIPPED where the question or its answers are missing."""
+        if query.question is None or len(query.answers) < 2:
+            return Answer(Outcome.SKIPPED)
+        table = Table.of(self.space.features, [query.question])
+        log_p = LITERAL.log_probabilities(table, self.space.read(query.hypotheses[0]), self.space.answers)[0]
+        said = {answer: float(log_p[self.space.answers.index(answer)]) for answer in query.answers}
+        if query.kind is Kind.ANSWER:
+            return Answer(choice=max(said, key=said.__getitem__))
+        first, second = (said[answer] for answer in query.answers)
+        size = 0 if abs(first - second) < NO_DIFFERENCE else 2 if abs(first - second) > MUCH else 1
+        return Answer(grade=size if first > second else -size)
+
+    # -- what was said, as judgements ----------------------------------------------------------------------------
+
+    def _keep(self, query: Query, answer: Answer, judge: str) -> None:
+        """One judgement more; those of one pair are told apart by `repeat`."""
+        times = self._times[query.key]
+        self._times[query.key] += 1
+        repeated = Query(query.kind, query.hypotheses, repeat=times)
+        self._held[repeated.key] = Judgement(repeated, answer, judge)
+
+    def _compared(self, comparisons: Sequence[Comparison]) -> None:
+        reader = RuleReader(self.space)
+        texts: dict[str, str] = {}
+        unread: dict[str, str] = {}
+        for rule in dict.fromkeys(text for row in comparisons for text in (row.first, row.second)):
+            try:
+                texts[rule] = self.space.show(reader.read(rule))
+            except ValueError as error:
+                unread[rule] = str(error)
+        for row in comparisons:
+            if row.first in texts and row.second in texts:
+                query = Query(Kind.COMPARE_HYPOTHESES, (texts[row.first], texts[row.second]))
+                self._keep(query, Answer(grade=row.grade), row.judge)
+        if unread:
+            lost = len(comparisons) - len(self._held)
+            self._notes.append(
+                f"{lost} of {len(comparisons)} comparisons were left out, because {len(unread)} of "
+                f"{len(unread) + len(texts)} rules could not be read: {_some(unread.values())}."
+            )
+
+    def _rated(self, ratings: Sequence[Rating]) -> None:
+        named = {plain(name): f for f in self.space.features for name in (f.spoken, f.name)}
+        named |= {feature.name: feature for feature in self.space.features}
+        holding: dict[str, list[Feature]] = {}
+        for feature in self.space.features:
+            for word in self.space.words.get(feature.name, ()):
+                holding.setdefault(word, []).append(feature)
+        sure = _sure(ratings)
+        raters: Counter[str] = Counter()
+        unknown: dict[str, None] = {}
+        for row in ratings:
+            rated = named.get(row.item) or named.get(plain(row.item))
+            if rated is not None:
+                self._relevance(rated, row, raters[rated.name])
+                raters[rated.name] += 1
+            elif row.item in holding:
+                for feature in holding[row.item]:
+                    self._polarity(feature, row, sure)
+            else:
+                unknown[row.item] = None
+        if unknown:
+            self._notes.append(
+                f"{len(unknown)} rated items are neither features nor words that z may speak of: {_some(unknown)}."
+            )
+
+    def _relevance(self, feature: Feature, row: Rating, rater: int) -> None:
+        positive = (Relation.IS, Relation.AT_LEAST, Relation.MENTIONS)
+        conditions = [c for c in self.space.conditions_on(feature) if c.relation in positive]
+        if not conditions:
+            return
+        condition = conditions[rater % len(conditions)]
+        for answer in self.space.answers:
+            sides = (self._claim(condition, answer), Hypothesis((), self.space.answers[0]))
+            self._odds(sides, self.features.nats(row.rating), row.judge)
+
+    def _polarity(self, feature: Feature, row: Rating, sure: float) -> None:
+        """For each other answer, the odds that the word speaks for `favours` rather than for that."""
+        middle = sum(self.words.between) / 2.0
+        held = sure / (sure + row.spread**2) if row.spread else 1.0
+        condition = Condition(feature.name, Relation.MENTIONS, (row.item,))
+        for other in self.space.answers:
+            if other != self.favours:
+                sides = (self._claim(condition, self.favours), self._claim(condition, other))
+                self._odds(sides, self.words.nats(middle + held * (row.rating - middle)), row.judge)
+
+    def _claim(self, condition: Condition, answer: str) -> Hypothesis:
+        return Hypothesis((Statement((condition,), answer, Strength.MODERATE),), self.space.answers[0])
+
+    def _odds(self, sides: tuple[Hypothesis, Hypothesis], nats: float, judge: str) -> None:
+        first, second = map(self.space.show, sides)
+        self._keep(Query(Kind.ODDS, (first, second)), Answer(ratio=math.exp(nats)), judge)
+
+
+def _sure(ratings: Sequence[Rating]) -> float:
+    """The variance of what was rated: against it, a rating's own spread says how far to take it for one person's view.
+
+    The best guess at the next person's rating is middle + (rating − middle) · V / (V + spread²), V being this variance.
+    """
+    mean = sum(row.rating for row in ratings) / max(1, len(ratings))
+    return sum((row.rating - mean) ** 2 for row in ratings) / max(1, len(ratings)) or 1.0
+
+
+def _some(texts: Iterable[str]) -> str:
+    distinct = list(dict.fromkeys(texts))
+    return "; ".join(distinct[:SHOWN]) + (f"; and {len(distinct) - SHOWN} more" if len(distinct) > SHOWN else "")
+
+
+__all__ = ["Comparison", "Rating", "Recorded", "Stretch"]

@@ -1,7 +1,7 @@
 """Admission: generated students, a rule behind them, and a person whose common sense helps, or is plainly wrong.
 
-The person takes good grades, publications, letters and activities to speak for a student. In `admission` the rule agrees;
-in `admission_reversed` it is the other way round, and 200 rows must overrule the person.
+The person takes good grades, publications, letters and activities to speak for a student. In `admission` the rule
+agrees; in `admission_reversed` it is the other way round, and 200 rows must overrule the person.
 
 *Recovered* means: on every combination of the values that the features take, z* (read by M_L) admits exactly the
 students that the true rule of `metadata.json` admits.
@@ -82,7 +82,7 @@ def admission(bench: Bench) -> Iterator[Row]:
                 "hypothesis": runs[0].text,
                 "judgements": max(run.asked for run in runs),
             }
-            bench.say(f"{title}, {each.name}: {found[each.name]}")
+            bench.say(f"{title}, {each.name}: {found[each.name]['ours']:.3f} against {found[each.name][_TREE]:.3f}")
         if not found:
             raise ValueError(f"no sets of students in {bench.data / family}")
         ours, trees_mean = (float(np.mean([row[key] for row in found.values()])) for key in ("ours", _TREE))
@@ -110,7 +110,7 @@ def curve(bench: Bench) -> Iterator[Row]:
                     for loaded, changed in zip(fewer, settings, strict=True)
                 ]
                 table.setdefault(f"{weight:.3g}", {})[str(n)] = float(np.mean(accuracies))
-            bench.say(f"{title}, {n} rows: {table}")
+            bench.say(f"{title}, {n} rows: {[round(found[str(n)], 3) for found in table.values()]}")
         first, last = str(SIZES[0]), str(SIZES[-1])
         rises = all(found[last] >= found[first] for found in table.values())
         detail = {"prior weight → rows → accuracy": table, _TREE: trees, "sets": [each.name for each in chosen]}
@@ -192,7 +192,8 @@ def _rule(
         return by_majority(students, admitted), f"the majority of all rows ({error})"
     noise = float(said.get("task_properties", {}).get("noise_level", 0.0))
     agrees = float(np.mean([rule(student) == answered for student, answered in zip(students, admitted, strict=True)]))
-    if agrees < 1.0 - noise - 0.05:
+    # Noise comes before the rows are balanced: where few are admitted, most of what it flips is kept.
+    if agrees < 1.0 - 2.0 * noise - 0.02:
         return by_majority(
             students, admitted
         ), f"the majority of all rows (the sentences fit only {agrees:.2f} of them)"

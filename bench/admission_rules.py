@@ -17,8 +17,8 @@ Student = Mapping[str, str | float]
 
 _GRADES = re.compile(r"\b([A-F](?:(?:, or |, | or )(?:an? )?[A-F])*) in (\w+)")
 _COUNTS = re.compile(
-    r"(?:\b(more than|at least|fewer than|less than|at most|exactly) )?\b(\d+|no|one|two|three|four|five)(?: or (more|fewer))?"
-    r" (?:[a-z]+ ){0,3}?(publication|letter|activit)"
+    r"(?:\b(more than|at least|fewer than|less than|at most|exactly) )?"
+    r"\b(\d+|no|one|two|three|four|five)(?: or (more|fewer))? (?:[a-z]+ ){0,3}?(publication|letter|activit)"
 )
 _NUMBERS = {word: float(i) for i, word in enumerate(("no", "one", "two", "three", "four", "five"))}
 _COMPARED: Mapping[str, Callable[[float, float], bool]] = {
@@ -61,17 +61,21 @@ class Rule:
     def _read(self, sentence: str, features: Sequence[str]) -> list[Callable[[Student], bool]]:
         found: list[Callable[[Student], bool]] = []
         for letters, subject in _GRADES.findall(sentence):
-            grades = frozenset(re.findall(r"\b[A-F]\b", letters))
-            found.append(lambda s, f=_column(subject, features), g=grades: s[f] in g)  # type: ignore[misc]
+            found.append(_graded(_column(subject, features), frozenset(re.findall(r"\b[A-F]\b", letters))))
         for before, number, after, subject in _COUNTS.findall(sentence):
             value = _NUMBERS[number] if number in _NUMBERS else float(number)
-            compare = _COMPARED[before or after]
-            found.append(
-                lambda s, f=_column(subject, features), c=compare, v=value: c(float(s[f]), v)  # type: ignore[misc]
-            )
+            found.append(_counted(_column(subject, features), _COMPARED[before or after], value))
         if not found:
             raise ValueError(f"nothing is recognised in “{sentence}”")
         return found
+
+
+def _graded(feature: str, grades: frozenset[str]) -> Callable[[Student], bool]:
+    return lambda student: student[feature] in grades
+
+
+def _counted(feature: str, compare: Callable[[float, float], bool], value: float) -> Callable[[Student], bool]:
+    return lambda student: compare(float(student[feature]), value)
 
 
 def _column(subject: str, features: Sequence[str]) -> str:

@@ -13,12 +13,13 @@ from dataclasses import replace
 import numpy as np
 
 from bench.figure import Bench, Row, at_least
-from bench.runs import Finished, built_in
+from bench.runs import built_in
+from imitative.evaluation import clopper_pearson
 from imitative.induction import Induced
 from imitative.overseers.overseer import Ledger, OrderSwapped, Overseer
 from imitative.overseers.simulated import Simulated
 from imitative.records import Kind, Query
-from imitative.transfer import clopper_pearson, transfer
+from imitative.transfer import transfer
 
 RUNS = 200
 INDUCTIONS = 10
@@ -65,6 +66,3 @@ def noisy(overseer: Overseer) -> Simulated:
     """The same person, who now misreads and is careless now and then."""
     assert isinstance(overseer, Simulated)
     return replace(overseer, exact=False, noise=0.5, careless=0.05, ties=0.25) if overseer.exact else overseer
-
-
-__all__ = ["Finished", "agreement", "audit", "noisy"]

@@ -44,8 +44,8 @@ def competitiveness(bench: Bench) -> Iterator[Row]:
     for problem, members in PROBLEMS.items():
         found: dict[str, dict[str, Any]] = {}
         for name, loaded in members(bench):
-            found[name] = compare(bench, loaded)
-            bench.say(f"{problem}, {name}: {found[name]}")
+            row = found[name] = compare(bench, loaded)
+            bench.say(f"{problem}, {name}: {row['ours']:.3f} against {row['best']}, {row['difference']:+.3f}")
         differences = [row["difference"] for row in found.values()]
         detail = {"members": found, "worst": min(differences)}
         yield at_least(f"held-out D, {problem}: ours − best direct fit", float(np.mean(differences)), -BEHIND, detail)

@@ -1,7 +1,7 @@
 """The recorded crowd: how well M_prior predicts people it has not heard, and what z* becomes when they alone judge.
 
-    rule_plausibility     5-fold over pairs nobody was heard on: agreement with single judgements, log loss
-    mushrooms             M_prior from the crowd's comparisons and ratings only; D one habitat, D′ all others
+rule_plausibility     5-fold over pairs nobody was heard on: agreement with single judgements, log loss
+mushrooms             M_prior from the crowd's comparisons and ratings only; D one habitat, D′ all others
 """
 
 from __future__ import annotations
@@ -9,39 +9,29 @@ from __future__ import annotations
 import csv
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imitative.config import load_problem
-from imitative.encoders import sentence_encoder
-from imitative.induction import induce
+from bench.figure import Bench, Row, at_least, mean_and_worst
+from bench.mushrooms import HABITATS
+from bench.runs import finish, from_toml
+from imitative.data import Table
 from imitative.likelihood import LITERAL
 from imitative.preference import Comparisons, Preference, fit_preference
 from imitative.records import GRADES
 from imitative.rules import Rule, take_apart
 from imitative.traits import Encode
-from imitative.transfer import transfer
 
 Floats = NDArray[np.float64]
-FOLDS = 5
+FOLDS, SEEDS = 5, (0, 1, 2)
 WITHIN = 0.01
 """How far below the crowd's own majority M_prior may agree with a judge."""
-
-
-class Row(NamedTuple):
-    """One line of the benchmark."""
-
-    figure: str
-    value: float
-    target: str
-    reached: bool
-    detail: dict[str, Any]
 
 
 # -- what people said ------------------------------------------------------------------------------------------------
@@ -236,55 +226,139 @@ def _folds(said: Sequence[Said], seed: int) -> NDArray[np.int64]:
     return np.array([fold[row.pair] for row in said])
 
 
-def unseen_pairs(data: Path, encode: Encode | None = None, seeds: Sequence[int] = (0, 1, 2)) -> list[Row]:
-    """The figure *crowd: 5-fold over unseen pairs*."""
-    said = read_judgements(data)
-    rules = {text: row.domain for row in said for text in (row.first, row.second)}
-    traits = RuleTraits(rules, encode or sentence_encoder())
-    grades = np.array([row.grade for row in said])
-    domain = np.array([row.domain for row in said])
+def unseen_pairs(bench: Bench) -> Iterator[Row]:
+    """Agreement with single judgements of pairs nobody was heard on, beside that of the pair's other judges."""
+    said = read_judgements(bench.data)
+    traits = RuleTraits({text: row.domain for row in said for text in (row.first, row.second)}, bench.encode)
+    grades, domain = np.array([row.grade for row in said]), np.array([row.domain for row in said])
     crowd, longer = majority(said), np.array([_longer(traits, row) for row in said])
-    folds = [cross_validate(said, traits, seed) for seed in seeds]
+    folds = []
+    for seed in SEEDS:
+        folds.append(cross_validate(said, traits, seed))
+        bench.say(f"folds of seed {seed}: agreement {agreement(folds[-1].score, grades):.4f}")
     found = [agreement(each.score, grades) for each in folds]
-    place = grades - GRADES[0]
-    loss, constant = (
-        [float(-np.log(p[np.arange(len(said)), place]).mean()) for p in side]
-        for side in ([each.grades for each in folds], [each.constant for each in folds])
-    )
-    by_domain = {
-        name: {
-            "judgements": int((domain == name).sum()),
-            "M_prior": float(np.mean([agreement(each.score[domain == name], grades[domain == name]) for each in folds])),
-            "majority of the others": agreement(crowd[domain == name], grades[domain == name]),
-            "the longer rule": agreement(longer[domain == name], grades[domain == name]),
+    by_domain = {}
+    for name in traits.domains:
+        here = domain == name
+        by_domain[name] = {
+            "judgements": int(here.sum()),
+            "M_prior": float(np.mean([agreement(each.score[here], grades[here]) for each in folds])),
+            "majority of the others": agreement(crowd[here], grades[here]),
+            "the longer rule": agreement(longer[here], grades[here]),
         }
-        for name in traits.domains
-    }
-    target = agreement(crowd, grades) - WITHIN
+    chosen = Counter(scales for each in folds for scales in each.chosen)
     detail = {
-        "seeds": list(seeds),
+        "seeds": list(SEEDS),
         "each": found,
-        "worst": min(found),
+        **mean_and_worst(found),
         "majority of the other judges": agreement(crowd, grades),
         "the longer rule": agreement(longer, grades),
         "judgements": len(said),
         "ties": int((grades == 0).sum()),
-        "how ties count": "agreement is over judgements that were no tie; a predictor that is even counts ½",
+        "how ties count": "agreement is over judgements that were no tie; a predictor that is even counts a half",
         "by domain": by_domain,
-        "scales chosen": [[list(scales), n] for scales, n in Counter(s for e in folds for s in e.chosen).most_common(4)],
+        "scales chosen": [[scales._asdict(), times] for scales, times in chosen.most_common()],
     }
-    mean = float(np.mean(found))
-    return [
-        Row("crowd: agreement on unseen pairs", mean, f"≥ {target:.4f}", mean >= target, detail),
-        Row(
-            "crowd: log loss on unseen pairs",
-            float(np.mean(loss)),
-            f"< {np.mean(constant):.4f}",
-            all(a < b for a, b in zip(loss, constant, strict=True)),
-            {"each": loss, "constant": constant, "over": "the five grades of all judgements, ties included; nats"},
-        ),
-    ]
+    least = agreement(crowd, grades) - WITHIN
+    yield at_least("crowd: agreement on unseen pairs", float(np.mean(found)), least, detail)
+    place = (np.arange(len(said)), grades - GRADES[0])
+    loss, constant = ([float(-np.log(p[place]).mean()) for p in side] for side in _both(folds))
+    below = all(ours < theirs for ours, theirs in zip(loss, constant, strict=True))
+    over = "the five grades of all judgements, ties included; nats"
+    detail = {"seeds": list(SEEDS), "each": loss, "constant": constant, "over": over}
+    yield Row("crowd: log loss on unseen pairs", float(np.mean(loss)), f"< {min(constant):.4g}", below, detail)
+
+
+def _both(folds: Sequence[Predicted]) -> tuple[list[Floats], list[Floats]]:
+    return [each.grades for each in folds], [each.constant for each in folds]
 
 
 def _longer(traits: RuleTraits, row: Said) -> int:
     return int(np.sign(len(traits.rule[row.first].clauses) - len(traits.rule[row.second].clauses)))
+
+
+# -- mushrooms, with nobody but the crowd to ask ---------------------------------------------------------------------
+
+MUSHROOMS = """
+[problem]
+name = "mushrooms"
+question = "Is this mushroom poisonous?"
+
+[answers]
+e = "the mushroom is edible"
+p = "the mushroom is poisonous"
+
+[labelled]
+file = "data:mushrooms/mushroom.csv"
+answer = "class"
+where = {{ habitat = "{habitat}" }}
+
+[unlabelled]
+where = {{ habitat = {{ not = "{habitat}" }} }}
+truth = "class"
+
+[features]
+leave_out = ["habitat"]
+names = {{ file = "data:mushrooms/mushroom.name.map" }} # the words the crowd's rules were put in
+
+# The crowd never weighed a sentence of several conditions against silence, only attributes one by one.
+[space]
+statements = 8
+conditions = 1
+
+[overseer]
+kind = "recorded"
+
+[overseer.comparisons]
+file = "data:rule_plausibility/judgements.csv"
+where = {{ domain = "mushroom", golden = "False" }}
+first = "r1"
+second = "r2"
+preference = "pref_r1"
+judge = "worker"
+
+[overseer.ratings]
+file = "data:rule_plausibility/mushroom_attribute_importance.csv"
+item = "orig"
+judge = "worker"
+"""
+
+
+def effective_rows(table: Table) -> float:
+    """How many unlike rows a table of discrete features is worth: exp of the entropy of its similarities' spectrum.
+
+    The Vendi score (Friedman and Dieng 2023), two rows being as similar as the share of features they agree on: N rows
+    alike are worth 1, N rows with nothing in common N. It reads no answer.
+    """
+    codes = [table.codes(feature.name) for feature in table.features if feature.discrete]
+    agreeing = np.hstack([np.eye(int(code.max()) + 2)[code] for code in codes]) / np.sqrt(len(codes))
+    spectrum = np.linalg.eigvalsh(agreeing.T @ agreeing / len(table))
+    spectrum = spectrum[spectrum > 1e-12]
+    return float(np.exp(-(spectrum * np.log(spectrum)).sum()))
+
+
+def crowd_mushrooms(bench: Bench) -> Iterator[Row]:
+    """D′ accuracy with M_prior fitted only to the recorded crowd: one setting for all six habitats.
+
+    The table's rows are variations on 23 species and repeat each other: together they count as `effective_rows`. An
+    archive is not asked twice, so there is one round.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for code, name in HABITATS.items():
+        loaded = from_toml(MUSHROOMS.format(habitat=code), bench.data)
+        labelled = loaded.problem.labelled
+        settings = replace(loaded.settings, rounds=1, evidence=effective_rows(labelled.table) / len(labelled))
+        run = finish(bench, loaded, 0, settings=settings)
+        literal = LITERAL.logits(labelled.table, run.induced.best, labelled.names).argmax(axis=1)
+        found[name] = {
+            "unlabelled": run.accuracy,
+            "labelled": float((literal == labelled.answers).mean()),
+            "rows of D": len(labelled),
+            "effective rows": settings.evidence * len(labelled),
+            "judgements": run.asked,
+            "hypothesis": run.text,
+        }
+        bench.say(f"{name}, the crowd alone: D′ accuracy {run.accuracy:.3f}")
+    total = mean_and_worst([row["unlabelled"] for row in found.values()])
+    figure = "mushrooms: D′ accuracy, M_prior from the recorded crowd alone"
+    yield at_least(figure, total["mean"], 0.80, {**total, "each": found})

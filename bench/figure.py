@@ -90,8 +90,8 @@ def at_least(figure: str, value: float, least: float, detail: dict[str, Any], al
 def paired_p(better: Sequence[float], worse: Sequence[float], draws: int = 100_000) -> float:
     """One-sided sign-flip permutation test over paired seeds: P(mean difference at least this large | no difference).
 
-    Under the null each seed's difference is as likely to have either sign. Exact up to 16 seeds, else from `draws` drawn
-    sign patterns, the observed one counted among them (Phipson & Smyth 2010), so that p is never 0.
+    Under the null each seed's difference is as likely to have either sign. Exact up to 16 seeds, else from `draws`
+    drawn sign patterns, the observed one counted among them (Phipson & Smyth 2010), so that p is never 0.
 
     >>> paired_p([2.0, 2.0, 2.0, 2.0], [1.0, 1.0, 1.0, 1.0])
     0.0625

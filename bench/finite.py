@@ -15,13 +15,14 @@ from imitative.hypotheses.statements import Hypothesis, Statement, StatementSpac
 from imitative.induction import induce
 from imitative.overseers.simulated import Simulated
 from imitative.posterior import Posterior
-from imitative.problems.finite import finite as plants
 from imitative.problem import Problem
+from imitative.problems.finite import finite as plants
+from imitative.records import Question
 from imitative.scoring import Scorer
 from imitative.search.search import run
 from imitative.search.tempering import Tempering
 
-PROBLEMS, SEARCHES = 20, 5
+PROBLEMS, SEARCHES = 10, 10
 STEPS = 500
 SEEDS = range(20)
 TOLERANCE = 1e-9
@@ -37,7 +38,7 @@ def finite(bench: Bench) -> Iterator[Row]:
 
 
 def tempering(bench: Bench) -> Row:
-    """How often tempering finds the best of *every* hypothesis that the problem's grammar allows, not of its short list.
+    """How often tempering finds the best of every hypothesis that the problem's grammar allows, not of its short list.
 
     M_prior is what an exact overseer's judgements make of it, and scores are the plain posterior's.
     """
@@ -97,7 +98,8 @@ def brute_force(bench: Bench) -> Iterator[Row]:
     for seed in SEEDS:
         finished = built_in(bench, "finite", seed)
         problem, overseer = finished.loaded.problem, finished.loaded.build_overseer(seed)
-        assert isinstance(overseer, Simulated) and problem.candidates is not None
+        assert isinstance(overseer, Simulated)
+        assert problem.candidates is not None
         posterior = bayes(problem, problem.candidates, [overseer.log_prior(z) for z in problem.candidates])
         induced = finished.induced
         ours = {s.hypothesis: float(p) for s, p in zip(induced.found, induced.probabilities, strict=True)}
@@ -111,16 +113,11 @@ def brute_force(bench: Bench) -> Iterator[Row]:
             max(chance.values()) - chance[problem.answers[int(label)]] < TOLERANCE
             for chance, label in zip(chances, labels, strict=True)
         )
-    n, detail = len(SEEDS), {"seeds": n_of(SEEDS), "errors": errors}
+    n, detail = len(SEEDS), {"seeds": list(SEEDS), "errors": errors}
     worst = max(errors)
     yield Row("finite: posterior against brute-force Bayes", worst, f"≤ {TOLERANCE:g}", worst <= TOLERANCE, detail)
     yield at_least("finite: z* is brute-force Bayes', of 20", float(same_best), n, {})
     yield at_least("finite: labels are brute-force Bayes', of 20", float(same_labels), n, {})
-
-
-def n_of(seeds: Sequence[int]) -> list[int]:
-    """The seeds, for the detail."""
-    return list(seeds)
 
 
 def bayes(problem: Problem, every: Sequence[Hypothesis], log_priors: Sequence[float]) -> dict[Hypothesis, float]:
@@ -134,9 +131,8 @@ def bayes(problem: Problem, every: Sequence[Hypothesis], log_priors: Sequence[fl
     return {z: weight / sum(weights) for z, weight in zip(every, weights, strict=True)}
 
 
-def _answers(problem: Problem, z: Hypothesis, question: object) -> dict[str, float]:
+def _answers(problem: Problem, z: Hypothesis, question: Question) -> dict[str, float]:
     """P(y | x, z) from the definition: the literal softmax, for `is` alone."""
-    assert isinstance(question, dict) or hasattr(question, "get")
     nats = dict.fromkeys(problem.answers, 0.0)
     nats[z.default] += z.default_strength.nats
     for statement in z.statements:

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from bench.figure import Bench
 from imitative.config import load_problem
 from imitative.hypotheses.statements import Hypothesis
-from imitative.induction import Induced, Settings, induce
+from imitative.induction import Induced, induce
 from imitative.likelihood import LITERAL
 from imitative.loaded import LoadedProblem
+from imitative.settings import Settings
 from imitative.transfer import Transferred, transfer
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"

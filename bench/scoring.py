@@ -9,9 +9,9 @@ whose floor in memory traffic is reading the masks and the gains once and writin
 
     4 · (K · n + n · C · A · W + K · C · A · W) bytes.
 
-It does 2 · K · n · C · A · W operations on them. Where C · A · W is a hundred or so the product is bound by arithmetic and
-not by memory, so the fraction of the machine's measured multiplication rate stands beside that of its bandwidth; with
-C = 1 (one slot) it is the other way round.
+It does 2 · K · n · C · A · W operations on them. Where C · A · W is a hundred or so the product is bound by arithmetic
+and not by memory, so the fraction of the machine's measured multiplication rate stands beside that of its bandwidth;
+with C = 1 (one slot) memory counts for more. The seconds are those of `Scorer.likelihood_of_all`, gains included.
 """
 
 from __future__ import annotations
@@ -19,18 +19,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from bench.figure import Bench, Row, at_least
 from bench.mushrooms import habitat
-from imitative.data import Floats, Labelled
+from imitative.data import Floats
 from imitative.hypotheses.statements import Hypothesis, StatementSpace
 from imitative.induction import induce
 from imitative.pool import build_pool
 from imitative.posterior import Posterior
-from imitative.scoring import EMPTY, Scorer, Slots
+from imitative.scoring import EMPTY, Pool, Scorer, Slots
+
+T = TypeVar("T")
 
 SAMPLED = 300
 """Neighbours scored the plain way, drawn at random: their mean time is known to a few per cent."""
@@ -63,10 +65,6 @@ def scoring(bench: Bench) -> Iterator[Row]:
     fast, seconds = _timed(lambda: neighbours(scorer, rests))
     plain, worst = _plainly(posterior, scorer, rests, fast)
     bandwidth, rate = stream_bandwidth(), multiplication_rate()
-    columns = len(rests) * scorer.options // len(scorer.pool)
-    (_, product), (_, one) = (
-        _timed(lambda r=r: scorer.likelihood_of_all([x.logits for x in r])) for r in (rests, rests[:1])
-    )  # type: ignore[misc]
     detail = {
         "rows of D": len(posterior.labelled),
         "conditions": len(scorer.pool),
@@ -82,34 +80,27 @@ def scoring(bench: Bench) -> Iterator[Row]:
     agree = {"sampled": SAMPLED, "of": fast.size}
     yield Row("scoring: difference from a plain recomputation, nats", worst, f"≤ {AGREE:g}", worst <= AGREE, agree)
     tenfold = _tenfold(posterior, scorer.pool)
-    _, large = _timed(lambda: tenfold.likelihood_of_all([_logits(tenfold, induced.best)]))
-    n, k, per = len(posterior.labelled), len(scorer.pool), scorer.options // len(scorer.pool)
-    detail = {
-        "bandwidth, bytes/s": bandwidth,
-        "float32 multiply-add, operations/s": rate,
-        "all slots": {
-            "columns": columns,
-            "floor, bytes": floor(k, n, columns),
-            "seconds": product,
-            "of bandwidth": floor(k, n, columns) / product / bandwidth,
-            "of the multiplication rate": 2.0 * k * n * columns / product / rate,
-        },
-        "one slot": {
-            "columns": per,
-            "floor, bytes": floor(k, n, per),
-            "seconds": one,
-            "of bandwidth": floor(k, n, per) / one / bandwidth,
-            "of the multiplication rate": 2.0 * k * n * per / one / rate,
-        },
-        "one slot, ten times the rows": {
-            "floor, bytes": floor(k, TENFOLD * n, per),
-            "seconds": large,
-            "of bandwidth": floor(k, TENFOLD * n, per) / large / bandwidth,
-            "of the multiplication rate": 2.0 * k * TENFOLD * n * per / large / rate,
-        },
+    parts = {
+        "all slots": _traffic(scorer, [rest.logits for rest in rests], bandwidth, rate),
+        "one slot": _traffic(scorer, [rests[0].logits], bandwidth, rate),
+        "one slot, ten times the rows": _traffic(tenfold, [_logits(tenfold, induced.best)], bandwidth, rate),
     }
-    share = max(detail["one slot"]["of bandwidth"], detail["one slot, ten times the rows"]["of bandwidth"])  # type: ignore[index, call-overload]
-    yield Row("scoring: fraction of memory bandwidth, one slot", share, "measured", share > 0.0, detail)
+    share = max(parts["one slot"]["of bandwidth"], parts["one slot, ten times the rows"]["of bandwidth"])
+    machine = {"bandwidth, bytes/s": bandwidth, "float32 multiplication, operations/s": rate}
+    yield Row("scoring: fraction of memory bandwidth, one slot", share, "measured", share > 0.0, machine | parts)
+
+
+def _traffic(scorer: Scorer, logits: Sequence[Floats], bandwidth: float, rate: float) -> dict[str, float]:
+    """What the product moves and does, and how near that is to what the machine can."""
+    (k, n), columns = scorer.masks.shape, len(logits) * scorer.options // len(scorer.pool)
+    _, seconds = _timed(lambda: scorer.likelihood_of_all(logits))
+    return {
+        "columns": columns,
+        "floor, bytes": floor(k, n, columns),
+        "seconds": seconds,
+        "of bandwidth": floor(k, n, columns) / seconds / bandwidth,
+        "of the multiplication rate": 2.0 * k * n * columns / seconds / rate,
+    }
 
 
 def floor(conditions: int, rows: int, columns: int) -> int:
@@ -168,14 +159,13 @@ def _logits(scorer: Scorer, z: Hypothesis) -> Floats:
     return scorer.logits(slots)
 
 
-def _tenfold(posterior: Posterior, pool: Sequence[tuple[object, ...]]) -> Scorer:
+def _tenfold(posterior: Posterior, pool: Pool) -> Scorer:
     """The same over a D that repeats every row ten times: masks that no cache holds."""
     rows = np.tile(np.arange(len(posterior.labelled)), TENFOLD)
-    labelled: Labelled = posterior.labelled.take(rows)
-    return Scorer(replace(posterior, labelled=labelled), pool)  # type: ignore[arg-type]
+    return Scorer(replace(posterior, labelled=posterior.labelled.take(rows)), pool)
 
 
-def _timed(work: Callable[[], Floats]) -> tuple[Floats, float]:
+def _timed(work: Callable[[], T]) -> tuple[T, float]:
     """What it gives, and the median of its seconds."""
     found, seconds = work(), []
     for _ in range(REPEATS):

@@ -174,7 +174,9 @@ class _Loader:
         file, features = self.file, self.file.features
         first = self._source(file.labelled, "labelled")
         said = file.unlabelled.model_dump(exclude_unset=True, exclude={"truth"})
-        taken = file.labelled.model_dump(exclude={"answer", "evidence", "where"} | ({"separator"} if "file" in said else set()))
+        taken = file.labelled.model_dump(
+            exclude={"answer", "evidence", "where"} | ({"separator"} if "file" in said else set())
+        )
         second = self._source(FileSection(**(taken | said)), "unlabelled")
         columns = {
             name: Stated(

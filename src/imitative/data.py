@@ -26,8 +26,10 @@ Mask = NDArray[np.bool_]
 _WORD = re.compile(r"[a-z0-9]+(?:['’-][a-z0-9]+)*")
 _CLAUSE_END = re.compile(r"[.!?;:,()\n]|<br")
 _NEGATIONS = frozenset(
-    "not no never neither nor none nothing without hardly barely scarcely rarely seldom lacks lack lacking cannot"
-    .split()
+    [
+        *("not", "no", "never", "neither", "nor", "none", "nothing", "without", "hardly", "barely", "scarcely"),
+        *("rarely", "seldom", "lacks", "lack", "lacking", "cannot"),
+    ]
 )
 NEGATION_REACH = 3
 """How many words a negation reaches forward within its clause."""

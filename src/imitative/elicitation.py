@@ -72,12 +72,15 @@ def explore(scorer: Scorer, default: str, count: int, rng: np.random.Generator) 
     Half are drawn by what they explain of D, half from everything that can be said: what D does not show but D′ holds
     must be asked about too.
     """
+    if not scorer.options:
+        return []
     logits = np.zeros((len(scorer.answers), len(scorer.y)))
     change = scorer.likelihood_of_all([logits])[0]
     rank = np.empty(len(change))
     rank[np.argsort(-change, kind="stable")] = np.arange(len(change))
     likely = np.exp(-rank / max(20.0, 0.02 * len(change)))
-    sensible = np.isin(np.arange(len(change)) % len(NATS), (2, 3)).astype(float)  # moderate and strong are easiest to judge
+    # Moderate and strong evidence are the easiest to judge.
+    sensible = np.isin(np.arange(len(change)) % len(NATS), (2, 3)).astype(np.float64)
     weights = [likely * sensible, sensible]
 
     def draw() -> Statement:
@@ -94,7 +97,9 @@ def explore(scorer: Scorer, default: str, count: int, rng: np.random.Generator) 
     return pairs
 
 
-def around(found: Sequence[Scored], hopefuls: Sequence[Statement], scorer: Scorer, rng: np.random.Generator) -> list[Pair]:
+def around(
+    found: Sequence[Scored], hopefuls: Sequence[Statement], scorer: Scorer, rng: np.random.Generator
+) -> list[Pair]:
     """Comparisons where the search now is: z* against its rivals, its statements against silence and against what could
     stand in their place, and what might be worth adding against silence.
     """
@@ -188,7 +193,8 @@ def worth(choice: Choice, means: Floats, deviations: Floats) -> Floats:
 
     Args:
         choice: what hangs on it.
-        means, deviations: M_prior's score difference for each comparison, (P,), and its ensemble's, (P, E), in nats.
+        means: M_prior's score difference for each comparison, (P,), in nats.
+        deviations: its ensemble's, (P, E), in nats.
 
     Returns:
         (P,): expected share of D′ settled, at most U, plus `CURIOSITY` times the nats told.
@@ -264,7 +270,8 @@ def readings(
     features = {feature.name: feature for feature in space.features}
     wanted: list[tuple[int, str, Statement, Condition, str]] = []
     for statement in z.statements:
-        for condition in statement.conditions:
+        # A conjunction may fail to hold for its other conditions: only single ones tell how a word is read.
+        for condition in statement.conditions if len(statement.conditions) == 1 else ():
             feature = features[condition.feature]
             if condition.relation not in (Relation.IS, Relation.IS_ONE_OF) or len(feature.values) < 3:
                 continue
@@ -275,7 +282,7 @@ def readings(
     wanted.sort(key=lambda item: item[0])
     queries: list[tuple[Query, tuple[str, str, str]]] = []
     for times, met, statement, condition, said in wanted:
-        if len(queries) >= count or len(statement.conditions) > 1:
+        if len(queries) >= count:
             break
         feature = features[condition.feature]
         rows = np.flatnonzero(unlabelled.codes(feature.name) == feature.values.index(met))
@@ -284,12 +291,23 @@ def readings(
         other = next(answer for answer in space.answers if answer != statement.answer)
         shown = Hypothesis((replace(statement, strength=Strength.STRONG),), other)
         row = unlabelled.row(int(rows[times % len(rows)]))
-        query = Query(
-            Kind.COMPARE_ANSWERS, (space.show(shown),), row, (statement.answer, other), purpose="likelihood"
-        )
+        query = Query(Kind.COMPARE_ANSWERS, (space.show(shown),), row, (statement.answer, other), purpose="likelihood")
         queries.append((query, (feature.name, said, met)))
     return queries
 
 
-__all__ = ["Choice", "Pair", "alone", "around", "as_queries", "choose", "cost", "explore", "hopeful", "query_of", "readings",
-           "silent", "worth"]
+__all__ = [
+    "Choice",
+    "Pair",
+    "alone",
+    "around",
+    "as_queries",
+    "choose",
+    "cost",
+    "explore",
+    "hopeful",
+    "query_of",
+    "readings",
+    "silent",
+    "worth",
+]

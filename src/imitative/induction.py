@@ -28,7 +28,7 @@ from imitative.elicitation import Pair
 from imitative.hypotheses.conditions import overlap
 from imitative.hypotheses.statements import Hypothesis, Statement
 from imitative.likelihood import LITERAL, Reading
-from imitative.overseers.overseer import Archive, Budgeted, Ledger, OrderSwapped, Overseer, Record
+from imitative.overseers.overseer import Archive, Ledger, OrderSwapped, Overseer, Record
 from imitative.pool import build_pool
 from imitative.posterior import Posterior
 from imitative.prior import PriorModel, StatementPrior, TablePrior
@@ -40,7 +40,6 @@ from imitative.search.search import Scored, probabilities, run
 from imitative.search.tempering import Tempering
 from imitative.settings import Settings
 from imitative.traits import Encode, Traits
-
 
 SAMPLE = 400
 """Questions of D′ on which hypotheses are compared when choosing what to ask: a share is known to within 0.025."""
@@ -121,9 +120,12 @@ class Induced:
         posterior: the objective they make.
         rounds: what happened.
         ledger: every judgement used, and who answers the next.
-        budgeted: what is left to ask.
+        budget: judgements for the whole run, the transfer's included.
+        settings: how they were spent.
+        budget: how many judgements may be asked in all; what an archive holds was asked before and does not count.
+        recorded: how many judgements an archive held.
+        settings: how budget and time were spent.
         seconds: by stage.
-        notes: what a reader should know.
     """
 
     problem: Problem
@@ -137,8 +139,13 @@ class Induced:
     ledger: Ledger
     budget: int
     settings: Settings
+    recorded: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+
+    @property
+    def left(self) -> int:
+        """How many judgements may still be asked."""
+        return max(0, self.budget - (self.ledger.asked_in_all - self.recorded))
 
 
 @final
@@ -213,7 +220,9 @@ class Induction:
         ended = Round(number + 1, len(fresh) + len(audited), found[0].hypothesis, found[0].score, audit)
         settled = number > 0 and state.found[0].hypothesis == found[0].hypothesis
         rounds = (*state.rounds, ended)
-        finished = len(rounds) >= self._rounds or (settled and audit is not None and audit.survived and audit.judgements > 0)
+        finished = len(rounds) >= self._rounds or (
+            settled and audit is not None and audit.survived and audit.judgements > 0
+        )
         # What an audit has said of this round's z* may teach the next round; the last round's audit teaches nobody.
         taught = judgements if finished else (*judgements, *audited)
         after = State(prior, reading, found, rounds, taught, finished)
@@ -240,7 +249,9 @@ class Induction:
 
     @property
     def _rounds(self) -> int:
-        return self.settings.rounds if self.settings.ask_again else 1
+        """An archive has said all it will in the first round; one who is asked everything at once, too."""
+        archive = isinstance(self.ledger.overseer, Archive)
+        return self.settings.rounds if self.settings.ask_again and not archive else 1
 
     @property
     def _left(self) -> int:
@@ -263,7 +274,7 @@ class Induction:
             )
             queries = [query for query, _ in found]
         bets = self._bets(state, 2 if count >= 20 else 0)
-        pairs = self._pairs(state, count - len(queries) - len(bets), rng)
+        pairs = self._pairs(state, max(0, count - len(queries) - len(bets)), rng)
         return [*queries, *bets, *elicitation.as_queries(pairs, self.problem.space, rng)]
 
     def _pairs(self, state: State, count: int, rng: np.random.Generator) -> list[Pair]:
@@ -290,7 +301,9 @@ class Induction:
         spare = max(best.statements, key=lambda s: posterior.score(elicitation.without(best, s)), default=None)
         with_hope = [self._adopting(best, s, spare) for s in hopefuls]
         candidates = list(dict.fromkeys([*(scored.hypothesis for scored in found[:120]), *with_hope]))
-        return elicitation.choose(fresh, elicitation.Choice.among(candidates, posterior, self._sample), state.prior, count)
+        return elicitation.choose(
+            fresh, elicitation.Choice.among(candidates, posterior, self._sample), state.prior, count
+        )
 
     def _adopting(self, z: Hypothesis, statement: Statement, spare: Statement | None) -> Hypothesis:
         """z with the statement, without those it overlaps with, and without `spare` if it would be too long."""
@@ -327,7 +340,7 @@ class Induction:
     async def _audit(
         self, best: Hypothesis, prior: StatementPrior, number: int, state: State
     ) -> tuple[Survival | None, list[Judgement]]:
-        """Odds of z* over z* without each of its statements: what M_prior says they add, said by the overseer afresh."""
+        """Odds of z* over z* without each of its statements: what M_prior says they add, by fresh judgements."""
         if isinstance(self.ledger.overseer, Archive):
             return None, []
         pairs = [Pair(best, elicitation.without(best, s)) for s in best.statements][: max(0, self._left)]
@@ -366,7 +379,9 @@ class Induction:
             found = run(Tempering(scorer, slots, steps, starts), rng)
             starts = tuple(scored.hypothesis for scored in found[:3])
         polished = self._polish(found[0].hypothesis, posterior)
-        exact = [Scored(z, posterior.score(z)) for z in dict.fromkeys([*polished, *(s.hypothesis for s in found[:100])])]
+        exact = [
+            Scored(z, posterior.score(z)) for z in dict.fromkeys([*polished, *(s.hypothesis for s in found[:100])])
+        ]
         return tuple(sorted(exact, key=lambda scored: (-scored.score, self.problem.space.show(scored.hypothesis))))
 
     def _polish(self, best: Hypothesis, posterior: Posterior) -> list[Hypothesis]:
@@ -450,7 +465,14 @@ def induce(
     """
     return asyncio.run(
         ainduce(
-            problem, overseer, seed=seed, budget=budget, known=known, record=record, progress=progress, encode=encode,
+            problem,
+            overseer,
+            seed=seed,
+            budget=budget,
+            known=known,
+            record=record,
+            progress=progress,
+            encode=encode,
             settings=settings,
         )
     )
@@ -483,8 +505,19 @@ async def ainduce(
     exact = tuple(Scored(s.hypothesis, posterior.score(s.hypothesis)) for s in state.found[:50])
     found = tuple(sorted(exact, key=lambda scored: -scored.score))
     return Induced(
-        problem, found[0].hypothesis, found, probabilities(found), state.prior, state.reading, posterior, state.rounds,
-        ledger, budget, settings, induction.seconds,
+        problem,
+        found[0].hypothesis,
+        found,
+        probabilities(found),
+        state.prior,
+        state.reading,
+        posterior,
+        state.rounds,
+        ledger,
+        budget,
+        settings,
+        len(overseer.queries) if isinstance(overseer, Archive) else 0,
+        induction.seconds,
     )
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-
 import numpy as np
 
 from imitative.data import Feature, Labelled, Table
@@ -28,8 +27,6 @@ CONJUNCTIONS = 150
 """Conjunctions kept."""
 
 
-
-
 def build_pool(
     space: StatementSpace, posterior: Posterior, unlabelled: Table, around: Sequence[Hypothesis] = ()
 ) -> tuple[Conditions, ...]:
@@ -42,7 +39,8 @@ def build_pool(
         around: hypotheses the search has found; their conditions stay in the pool, and conjunctions are chosen for what
             they would add to the first.
     """
-    assert isinstance(posterior.prior, StatementPrior) and isinstance(posterior.likelihood, Reading)
+    assert isinstance(posterior.prior, StatementPrior)
+    assert isinstance(posterior.likelihood, Reading)
     reading, labelled = posterior.likelihood, posterior.labelled
     singles = [(c,) for c in space.conditions() if _met(c, reading, labelled.table, unlabelled)]
     groups = [
@@ -54,7 +52,7 @@ def build_pool(
     kept = [statement.conditions for z in around for statement in z.statements]
     pool = list(dict.fromkeys([*singles, *groups, *kept]))
     if space.limits.conditions > 1 and pool:
-        pool += [c for c in _conjunctions(space, posterior, pool, around) if c not in set(pool)]
+        pool = list(dict.fromkeys([*pool, *_conjunctions(space, posterior, pool, around)]))
     return tuple(pool)
 
 
@@ -64,9 +62,7 @@ def _met(condition: Condition, reading: Reading, *tables: Table) -> bool:
     return any(mask.any() for mask in masks) and not all(mask.all() for mask in masks)
 
 
-def _groups(
-    feature: Feature, space: StatementSpace, prior: StatementPrior, labelled: Labelled
-) -> Iterator[Condition]:
+def _groups(feature: Feature, space: StatementSpace, prior: StatementPrior, labelled: Labelled) -> Iterator[Condition]:
     """Groups of values that lean towards the same answer, by M_prior and by D: prefixes of each order."""
     each = [(Condition(feature.name, Relation.IS, (value,)),) for value in feature.values]
     believed = (prior.score_conditions(each).mean * NATS).sum(axis=2)
@@ -94,14 +90,15 @@ def _conjunctions(
 ) -> list[Conditions]:
     """Pairs of the most promising conditions, by what they would add to z beyond what either adds alone."""
     base = around[0] if around else Hypothesis((), space.answers[0])
-    rest = Scorer(posterior, pool)
+    reading, rest = posterior.likelihood, Scorer(posterior, pool)
+    assert isinstance(reading, Reading)
     per_condition = len(space.answers) * len(NATS)
 
     def promise(scorer: Scorer) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         """For each condition, the best over z and over z less one statement."""
         best = np.full(len(scorer.pool), -np.inf)
         for less in (base, *(_less(base, i) for i in range(len(base.statements)))):
-            logits = posterior.likelihood.logits(posterior.labelled.table, less, space.answers).T
+            logits = reading.logits(posterior.labelled.table, less, space.answers).T
             both = scorer.likelihood_of_all([logits])[0] + scorer.mean
             best = np.maximum(best, both.reshape(len(scorer.pool), per_condition).max(axis=1))
         return best

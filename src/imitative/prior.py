@@ -105,6 +105,9 @@ class StatementPrior:
 
     def score_conditions(self, pool: Sequence[tuple[Condition, ...]]) -> ConditionScores:
         """The log prior share of every (conditions, answer, strength): one matrix product for all."""
+        if not pool:
+            none = (0, len(self.traits.space.answers), len(NATS))
+            return ConditionScores(np.empty(none), np.empty((*none, len(self.draws)), dtype=np.float32))
         parts = [self.traits.conditions(conditions) for conditions in pool]
         relevance, polarity, affinity = (np.array([part[i] for part in parts]) for i in range(3))
         every = self._shares(np.vstack([self.weights[None], self._deviations]), relevance, polarity, affinity)
@@ -117,7 +120,8 @@ class StatementPrior:
         by_strength = thetas[:, 1] * NATS[:, None] + values[:, None, None] * thetas[:, 2] * NATS[:, None] ** 2
         leaning = affinity[:, :, None] * thetas[:, -1]
         for m in range(traits.contrasts.shape[1]):
-            leaning = leaning + (polarity @ thetas[:, traits.polarity_at(m)].T)[:, None, :] * traits.contrasts[:, m, None]
+            towards = polarity @ thetas[:, traits.polarity_at(m)].T
+            leaning = leaning + towards[:, None, :] * traits.contrasts[:, m, None]
         constant = thetas[:, 0] + relevance @ thetas[:, traits.relevance_at].T
         return np.asarray(constant[:, None, None, :] + by_strength[:, None] + leaning[:, :, None, :] * NATS[:, None])
 
@@ -180,8 +184,13 @@ class TablePrior:
         self.sds = dict(sds or {})
 
     @classmethod
-    def fit(cls, show: Callable[[Hypothesis], str], every: Sequence[Hypothesis], judgements: Sequence[Judgement],
-            exact: bool = False) -> TablePrior:
+    def fit(
+        cls,
+        show: Callable[[Hypothesis], str],
+        every: Sequence[Hypothesis],
+        judgements: Sequence[Judgement],
+        exact: bool = False,
+    ) -> TablePrior:
         """One free score per hypothesis, the first's being 0; `exact` takes odds at their word.
 
         Args:
@@ -211,9 +220,9 @@ class TablePrior:
 class _Unit(NamedTuple):
     """Traits that name the hypothesis and say nothing else of it."""
 
-    index: dict[str, int]
+    places: dict[str, int]
 
     def text(self, text: str) -> Floats:
-        found = np.zeros(len(self.index))
-        found[self.index[text]] = 1.0
+        found = np.zeros(len(self.places))
+        found[self.places[text]] = 1.0
         return found

@@ -50,8 +50,13 @@ class Problem:
     def fingerprint(self) -> str:
         """Tells one problem from another: a run folder remembers it and refuses to go on with a different one."""
         return content_key(
-            [self.labelled.fingerprint, self.unlabelled.fingerprint, dict(self.spoken), self.space.describe(),
-             [self.space.show(z) for z in self.candidates or ()]]
+            [
+                self.labelled.fingerprint,
+                self.unlabelled.fingerprint,
+                dict(self.spoken),
+                self.space.describe(),
+                [self.space.show(z) for z in self.candidates or ()],
+            ]
         )
 
 

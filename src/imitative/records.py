@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -22,6 +21,9 @@ Question = Mapping[str, Value]
 
 GRADES = (-2, -1, 0, 1, 2)
 """What a comparison can say: second much better, second better, tie, first better, first much better."""
+
+LEAST_RATIO = 1e-300
+"""Odds below this (about −691 nats), or above its inverse, are refused: turned round, they would not be finite."""
 
 
 class Kind(StrEnum):
@@ -129,7 +131,8 @@ class Answer:
     Args:
         outcome: answered, skipped or unreadable.
         grade: for comparisons, one of `GRADES`; positive favours the first side, 0 is a tie.
-        ratio: for ODDS, how many times more plausible the first is than the second (> 0; below 1: less).
+        ratio: for ODDS, how many times more plausible the first is than the second (> 0; below 1: less); at least
+            `LEAST_RATIO` and at most its inverse.
         less_likely: for a BET, whether the hypothesis is less likely than the coins.
         choice: for ANSWER, the answer chosen.
     """
@@ -146,8 +149,8 @@ class Answer:
             raise ValueError(f"an answered query has exactly one answer, any other none; found {self!r}")
         if self.grade is not None and self.grade not in GRADES:
             raise ValueError(f"a grade is one of {GRADES}, not {self.grade}")
-        if self.ratio is not None and not (math.isfinite(self.ratio) and self.ratio > 0):
-            raise ValueError(f"a ratio is a positive finite number, not {self.ratio}")
+        if self.ratio is not None and not LEAST_RATIO <= self.ratio <= 1.0 / LEAST_RATIO:
+            raise ValueError(f"a ratio is a positive number from {LEAST_RATIO:g} to its inverse, not {self.ratio}")
 
     def swapped(self) -> Answer:
         """The same judgement said of the two sides exchanged."""

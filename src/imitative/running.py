@@ -27,6 +27,7 @@ from imitative.hypotheses.statements import Hypothesis, Statement
 from imitative.induction import Induced, Progress, induce, induce_again
 from imitative.settings import Settings
 from imitative.loaded import LoadedProblem
+from imitative.overseers.overseer import Overseer
 from imitative.reading import Read, read_table
 from imitative.rows import Source
 from imitative.store import Run, files, runs
@@ -93,7 +94,7 @@ def run_problem(
         transferred = transfer(induced, seed=seed, progress=watch)
         started = time.perf_counter()
         watch(_stage("measuring", induced))
-        result = _result(loaded, induced, transferred, seed, source)
+        result = _result(loaded, induced, transferred, overseer, seed, source)
         seconds |= induced.seconds | transferred.seconds | {"evaluation": time.perf_counter() - started}
         result["seconds"] = {stage: round(spent, 3) for stage, spent in seconds.items()}
         run.event("finished", {"seconds": result["seconds"], "hypothesis": result["hypothesis"]})
@@ -229,7 +230,7 @@ def _finite(value: Any) -> Any:
 
 
 def _result(
-    loaded: LoadedProblem, induced: Induced, transferred: Transferred, seed: int, encoder: str
+    loaded: LoadedProblem, induced: Induced, transferred: Transferred, overseer: Overseer, seed: int, encoder: str
 ) -> dict[str, Any]:
     """Everything a run says, as plain values; keys as in the documentation of `result.json`."""
     problem, posterior, z = loaded.problem, induced.posterior, induced.best
@@ -245,6 +246,7 @@ def _result(
         "hypothesis": show(z),
         "default": {"answer": z.default, "strength": str(z.default_strength.value), "nats": z.default_strength.nats},
         "statements": [_statement(s, induced) for s in z.statements],
+        "probability": float(induced.probabilities[0]),
         "log_prior": induced.prior.log_prior(z),
         "log_prior_sd": induced.prior.sd(z),
         "log_likelihood": posterior.log_likelihood(z),
@@ -265,7 +267,7 @@ def _result(
         "ours_held_out": _held_out(induced, seed),
         "scale": _scale(induced),
         "rounds": [_round(r, loaded, induced) for r in induced.rounds],
-        "notes": [*loaded.notes, *induced.notes],
+        "notes": [*loaded.notes, *getattr(overseer, "notes", ())],
     }
 
 

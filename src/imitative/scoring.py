@@ -56,7 +56,8 @@ class Scorer:
     """
 
     def __init__(self, posterior: Posterior, pool: Pool) -> None:
-        assert isinstance(posterior.prior, StatementPrior) and isinstance(posterior.likelihood, Reading)
+        assert isinstance(posterior.prior, StatementPrior)
+        assert isinstance(posterior.likelihood, Reading)
         labelled, self.sharpness = posterior.labelled, posterior.likelihood.sharpness
         self.pool = tuple(pool)
         self.answers = labelled.names
@@ -124,7 +125,7 @@ class Scorer:
         return k, a, w
 
     def conflicts(self, option: int) -> tuple[int, ...]:
-        """The conditions of the pool that may not stand beside an option's: those that overlap with them, itself first."""
+        """The conditions of the pool that may not stand beside an option's: its own, then those that overlap."""
         k = self.split(option)[0]
         if k not in self._conflicts:
             mine = self.pool[k]
@@ -165,9 +166,12 @@ class Scorer:
         return np.ascontiguousarray(np.float32(self.evidence) * found.reshape(-1, len(self.y)).T)
 
     def likelihood_of_all(self, rest: Sequence[Floats]) -> Singles:
-        """What filling the empty slot with each option adds to the log likelihood: (C, K·A·W) nats for C sets of logits.
+        """What filling the empty slot with each option adds to the log likelihood, for C sets of logits.
 
         One matrix product for all C, so that the masks are read once.
+
+        Returns:
+            (C, K·A·W) nats.
         """
         gains = np.hstack([self.gains(logits) for logits in rest])
         product = (self.masks @ gains).reshape(len(self.pool), len(rest), -1)

@@ -5,11 +5,12 @@ A statement s = (conditions c, answer y, strength w) has the traits
     φ(s) = [ 1, w, m · w², r(c), w · p(c) ⊗ v_y ],        m: how many values c names
 
 `r(c)`, its *relevance* traits, are about what the conditions speak of, whichever answer they speak for: how many
-conditions and further values, which features, and the sentence encoder's reading of them. `p(c)`, its *polarity* traits, are
-about which answer they speak for: `v_y` is the contrast code of the answer (rows orthonormal, summing to zero over Y),
-so exchanging the answers of a two-answer problem flips the sign. A hypothesis has the sum of its statements' traits,
-its default's `b², b · v_y`, and a constant that only reference bets can see. M_prior is linear in them: additive over statements, so a search that changes one
-statement never rereads the others, and a judgement on one statement informs those that mean alike.
+conditions and further values, which features, and the sentence encoder's reading of them. `p(c)`, its *polarity*
+traits, are about which answer they speak for: `v_y` is the contrast code of the answer (columns orthogonal, summing to
+zero over Y), so exchanging the answers of a two-answer problem flips the sign. A hypothesis has the sum of its
+statements' traits, its default's `b², b · v_y`, and a constant that only reference bets can see. M_prior is linear in
+them: additive over statements, so a search that changes one statement never rereads the others, and a judgement on one
+statement informs those that mean alike.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ EXCLUSION = -0.3
 
 
 class TraitPrior(NamedTuple):
-    """The Gaussian prior on M_prior's weights: mean and precision of each, (d,). In nats, one setting for all problems."""
+    """The Gaussian prior on M_prior's weights, in nats: mean and precision of each, (d,). The same for all problems."""
 
     mean: Floats
     precision: Floats
@@ -66,7 +67,8 @@ class Traits:
         self._by_text: dict[str, Floats] = {}
         self._statements: dict[Statement, Floats] = {}
 
-    # φ is laid out as [Σ 1, Σ w, Σ m · w², b², 1 | relevance | default contrasts | polarity (contrast by contrast) | affinity].
+    # φ is laid out as
+    # [Σ 1, Σ w, Σ m · w², b², 1 | relevance | default contrasts | polarity (contrast by contrast) | affinity].
 
     constant_at = 4
     """Where the constant stands in φ."""
@@ -87,7 +89,7 @@ class Traits:
         return slice(start, start + self.polarity_size)
 
     def conditions(self, conditions: tuple[Condition, ...]) -> tuple[Floats, Floats, Floats]:
-        """r(c), p(c) and the affinity of c to each answer, (|Y|,): how close the encoder finds c to the answer's clause."""
+        """r(c), p(c) and the affinity of c to each answer, (|Y|,): how close the encoder finds c to its clause."""
         known = self._cache.get(conditions)
         if known is None:
             relevance, polarity = np.zeros(self.relevance_size), np.zeros(self.polarity_size)
@@ -165,11 +167,12 @@ class Traits:
 
     def feature(self, name: str) -> int:
         """The index in φ of the relevance of a feature."""
-        return self.relevance_at.start + 2 + self._features[name]
+        return int(self.relevance_at.start) + 2 + self._features[name]
 
     def _atoms_of(self, condition: Condition) -> tuple[list[int], float]:
         if condition.relation in (Relation.AT_LEAST, Relation.BELOW):
-            return [self._atoms[condition.feature, _HIGH]], 1.0 if condition.relation is Relation.AT_LEAST else -1.0
+            high = self._atoms.get((condition.feature, _HIGH))  # None where the space has no cuts, but z speaks of one
+            return [] if high is None else [high], 1.0 if condition.relation is Relation.AT_LEAST else -1.0
         sign = {Relation.NEGATES: NEGATION, Relation.IS_NOT: EXCLUSION}.get(condition.relation, 1.0)
         named = ((condition.feature, value) for value in condition.values)
         return [self._atoms[atom] for atom in named if atom in self._atoms], sign
@@ -198,9 +201,7 @@ def _texts(feature: Feature, value: str, space: StatementSpace) -> tuple[str, st
     return space.english.condition(Condition(feature.name, Relation.IS, (value,))), feature.word(value)
 
 
-def _meanings(
-    space: StatementSpace, atoms: Sequence[tuple[str, str]], encode: Encode | None
-) -> tuple[Floats, Floats]:
+def _meanings(space: StatementSpace, atoms: Sequence[tuple[str, str]], encode: Encode | None) -> tuple[Floats, Floats]:
     """Each atom's meaning, (A, q), and its affinity to each answer, (A, |Y|), centred over the atoms."""
     if encode is None or not atoms:
         return np.zeros((len(atoms), 0)), np.zeros((len(atoms), len(space.answers)))

@@ -194,9 +194,8 @@ async def atransfer(
     """`transfer` for callers that already run an event loop."""
     problem, ledger, z = induced.problem, induced.ledger, induced.best
     seconds: dict[str, float] = {}
-    kept = max(0, induced.budget - ledger.asked_in_all)
     meant = max(round(induced.settings.transfer_share * induced.budget), 1)
-    asked = min(kept, max(meant, 1), len(problem.unlabelled))
+    asked = min(induced.left, meant, len(problem.unlabelled))
     order = np.random.default_rng([seed, 4]).permutation(len(problem.unlabelled))[:asked]
     fitted = order[: round(0.6 * asked)]
     audited = order[len(fitted) :]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -37,12 +38,20 @@ class Condition:
             the condition or the least that does not (AT_LEAST and BELOW of an ordinal feature), or the words of which
             one must occur (MENTIONS, NEGATES).
         threshold: for AT_LEAST and BELOW of a numeric feature, in its unit.
+
+    Raises:
+        ValueError: for a threshold that is not finite.
     """
 
     feature: str
     relation: Relation
     values: tuple[str, ...] = ()
     threshold: float | None = None
+
+    def __post_init__(self) -> None:
+        # NaN equals nothing, itself included, and infinity has no English: neither could be read back.
+        if self.threshold is not None and not math.isfinite(self.threshold):
+            raise ValueError(f"a threshold is a finite number; found {self.threshold} for {self.feature}")
 
     def applies(self, table: Table) -> Mask:
         """The exact reading: (N,) booleans.
@@ -73,9 +82,11 @@ class Condition:
         elif self.relation is Relation.IS_NOT:
             truth[:-1] = True
             truth[codes] = False
-        elif self.relation is Relation.AT_LEAST:
+        elif (
+            self.relation is Relation.AT_LEAST and codes
+        ):  # a value the feature does not have has no place in its order
             truth[codes[0] : -1] = True
-        elif self.relation is Relation.BELOW:
+        elif self.relation is Relation.BELOW and codes:
             truth[: codes[0]] = True
         return truth
 
@@ -95,18 +106,17 @@ def overlap(first: tuple[Condition, ...], second: tuple[Condition, ...], feature
     if first == second:
         return True
     return all(
-        features[a.feature].discrete and bool((a.satisfying(features[a.feature]) & b.satisfying(features[b.feature])).any())
+        features[a.feature].discrete
+        and bool((a.satisfying(features[a.feature]) & b.satisfying(features[b.feature])).any())
         for a, b in zip(first, second, strict=True)
     )
 
 
 def named(conditions: tuple[Condition, ...]) -> Iterator[tuple[Condition, ...]]:
     """The conjunctions about one value each that a conjunction about several comprises: `foul or musty` is two."""
-    several = (Relation.IS_ONE_OF, Relation.MENTIONS, Relation.NEGATES)
+    said = {Relation.IS_ONE_OF: Relation.IS, Relation.MENTIONS: Relation.MENTIONS, Relation.NEGATES: Relation.NEGATES}
     each = [
-        [replace(c, relation=Relation.IS if c.relation is Relation.IS_ONE_OF else c.relation, values=(v,)) for v in c.values]
-        if c.relation in several
-        else [c]
+        [replace(c, relation=said[c.relation], values=(v,)) for v in c.values] if c.relation in said else [c]
         for c in conditions
     ]
     yield from product(*each)

@@ -10,7 +10,6 @@ import numpy as np
 Z = TypeVar("Z")
 
 
-
 class Neighbour(NamedTuple, Generic[Z]):
     """A hypothesis one readable edit away, and what the edit is called."""
 

@@ -307,16 +307,14 @@ class StatementSpace:
         return Hypothesis(tuple(chosen.values()), default, _STRENGTHS[int(rng.integers(len(_STRENGTHS)))])
 
     def neighbours(self, z: Hypothesis) -> Iterator[Neighbour[Hypothesis]]:
-        """Every hypothesis one named edit away: add, drop, replace, strengthen, weaken, widen, narrow, split, default."""
+        """Every hypothesis one edit away: add, drop, replace, strengthen, weaken, widen, narrow, split, default."""
         yield from self._distinct(z, chain(self._edits_of_statements(z), self._narrowed(z), self._additions(z)))
 
     def refinements(self, z: Hypothesis) -> Iterator[Neighbour[Hypothesis]]:
         """The neighbours that bring in no new feature: drop, strengthen, weaken, widen, narrow, split, default."""
         yield from self._distinct(z, self._edits_of_statements(z))
 
-    def _distinct(
-        self, z: Hypothesis, edits: Iterable[Neighbour[Hypothesis]]
-    ) -> Iterator[Neighbour[Hypothesis]]:
+    def _distinct(self, z: Hypothesis, edits: Iterable[Neighbour[Hypothesis]]) -> Iterator[Neighbour[Hypothesis]]:
         seen = {z}
         for neighbour in edits:
             if neighbour.hypothesis not in seen and neighbour.hypothesis in self:

@@ -84,8 +84,9 @@ class Stretch(NamedTuple):
         return least + (rating - low) / (high - low) * (most - least)
 
 
-FEATURES = Stretch((1.0, 10.0), (-2.0, 1.0))
-"""Of a feature's importance: from *speaking of it is seven times less plausible than silence* to *three times more*."""
+FEATURES = Stretch((1.0, 10.0), (-3.0, 0.0))
+"""Of a feature's importance: what is said of it at random, for either answer alike, is twenty times less plausible than
+silence at the lowest, and never more plausible."""
 WORDS = Stretch((-4.0, 4.0), (-4.0, 4.0))
 """Of a word's tone: from fifty to one that it speaks for the one answer to fifty to one for the other."""
 

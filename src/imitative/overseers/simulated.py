@@ -7,7 +7,8 @@ whose conditions they believe to lean towards its answer by a nats is
     taste(s) = Σ_v (2·a_v·w − w²) / (2τ²) + relevance − cost of reading,      each term largest where w = a_v,
 
 summed over the values v that its conditions name, so that one sentence about four smells claims as much as four
-sentences, and costs less to read. A hypothesis is as plausible as the sum over its statements (and its default, by the same rule with a = 0).
+sentences, and costs less to read. A hypothesis is as plausible as the sum over its statements (and its default, by the
+same rule with a = 0).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import final
 
 import numpy as np
@@ -24,7 +26,7 @@ from imitative.data import Feature, Table
 from imitative.hypotheses.conditions import Condition, Relation, named
 from imitative.hypotheses.statements import Hypothesis, Statement, StatementSpace
 from imitative.likelihood import Reading
-from imitative.records import Answer, Judgement, Kind, Outcome, Query, content_key
+from imitative.records import LEAST_RATIO, Answer, Judgement, Kind, Outcome, Query, content_key
 
 ODDS_SCALE = (1.0, 2.0, 5.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 """The labels of the scale people mark odds on."""
@@ -48,7 +50,7 @@ class Simulated:
         much: differences above this many nats are called much more plausible.
         reads: how many statements of a hypothesis the person takes in, those not shared by the two sides first.
         covers: (feature, value said) → other values the person takes it to cover.
-        exact: gives odds as they are, not on a labelled scale, and answers by the literal reading with its probabilities.
+        exact: gives odds as they are, not on a labelled scale, and follows z to the letter.
         seed: of the noise, which depends on the query alone, not on the order of asking.
         name: the judge's name in the rows.
         cost: per judgement, in the problem's unit of money.
@@ -127,7 +129,7 @@ class Simulated:
         if feature.discrete:
             return Table.of([feature], [{feature.name: value} for value in feature.values])
         cuts = sorted(self._cuts(feature))
-        middles = [cuts[0] - 1.0, *((a + b) / 2.0 for a, b in zip(cuts, cuts[1:], strict=False)), cuts[-1] + 1.0]
+        middles = [cuts[0] - 1.0, *((a + b) / 2.0 for a, b in pairwise(cuts)), cuts[-1] + 1.0]
         return Table.of([feature], [{feature.name: value} for value in middles])
 
     def _cuts(self, feature: Feature) -> set[float]:
@@ -165,8 +167,8 @@ class Simulated:
         for z in (first, second):
             own = [s for s in z.statements if s not in both]
             rest = [s for s in z.statements if s in both]
-            sides.append(self.log_prior(z, [own[i] for i in rng.permutation(len(own))[: self.reads]]
-                                        + rest[: max(0, self.reads - len(own))]))
+            read = [own[i] for i in rng.permutation(len(own))[: self.reads]]
+            sides.append(self.log_prior(z, read + rest[: max(0, self.reads - len(own))]))
         return sides[0] - sides[1]
 
     def _noise(self, rng: np.random.Generator) -> float:
@@ -180,7 +182,8 @@ class Simulated:
 
     def _odds(self, difference: float) -> float:
         if self.exact:
-            return math.exp(difference)
+            most = -math.log(LEAST_RATIO)
+            return math.exp(min(max(difference, -most), most))
         label = min(ODDS_SCALE, key=lambda ratio: abs(math.log(ratio) - abs(difference)))
         return label if difference >= 0 else 1.0 / label
 

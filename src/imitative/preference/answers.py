@@ -39,12 +39,14 @@ class Answers:
         ties, grades = bool(data.levels[2]), data.levels[3:]
         self.each = each
         self.identified = n > 0 and (len(data.ratio) > 0 or not data.biased.all())
-        self.free = np.concatenate([
-            [self.identified],
-            (answered > 0) & each & (np.count_nonzero(answered) > 1),
-            (compared >= BIAS_ANSWERS) & each,
-            [ties, bool(grades.all()), len(data.ratio) > 0 and not exact],
-        ]).nonzero()[0]
+        self.free = np.concatenate(
+            [
+                [self.identified],
+                (answered > 0) & each & (np.count_nonzero(answered) > 1),
+                (compared >= BIAS_ANSWERS) & each,
+                [ties, bool(grades.all()), len(data.ratio) > 0 and not exact],
+            ]
+        ).nonzero()[0]
         blank = np.zeros(count)
         self.prior_mean = np.concatenate([[0.0], blank, blank, CUT_MEANS, [0.0]])
         self.prior_sd = np.concatenate([[POPULATION_SD], blank + JUDGE_SD, blank + BIAS_SD, [CUT_SD, CUT_SD, math.inf]])

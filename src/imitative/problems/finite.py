@@ -13,10 +13,10 @@ import numpy as np
 
 from imitative.data import Feature, FeatureKind, Labelled, Table
 from imitative.hypotheses.statements import Hypothesis, Limits, StatementSpace, Strength
-from imitative.settings import Settings
 from imitative.loaded import LoadedProblem
 from imitative.overseers.simulated import Simulated
 from imitative.problem import Problem, Truth
+from imitative.settings import Settings
 
 LABELLED, UNLABELLED = 40, 200
 """Rows of D and of D′."""
@@ -95,7 +95,9 @@ def finite(seed: int = 0) -> LoadedProblem:
 def candidates(space: StatementSpace) -> tuple[Hypothesis, ...]:
     """Z, in a fixed order."""
     statements = [space.read_statement(text) for text in STATEMENTS]
-    pairs = [pair for pair in combinations(statements, 2) if pair[0].conditions[0].feature != pair[1].conditions[0].feature]
+    pairs = [
+        pair for pair in combinations(statements, 2) if pair[0].conditions[0].feature != pair[1].conditions[0].feature
+    ]
     sets = [(), *((statement,) for statement in statements), *pairs]
     return tuple(Hypothesis(said, default, Strength.HINT) for default in DEFAULTS for said in sets)
 

@@ -20,11 +20,11 @@ import numpy as np
 
 from imitative.data import Feature, FeatureKind, Labelled, Table
 from imitative.hypotheses.statements import Limits, Statement, StatementSpace
-from imitative.settings import Settings
 from imitative.loaded import LoadedProblem
 from imitative.overseers.simulated import Simulated
 from imitative.problem import Problem, Truth
 from imitative.records import Question, Value
+from imitative.settings import Settings
 
 DOGS, PHOTOS = 100, 4
 """D shows so many dogs, half of them huskies, in so many photos each."""
@@ -273,7 +273,9 @@ OF_THE_PHOTO: Final = (
         {"street": "a street", "beach": "a beach", "room": "a room"},
     ),
     _words(
-        "season", "the season", {name: f"the photo was taken in {name}" for name in ("spring", "summer", "autumn", "winter")}
+        "season",
+        "the season",
+        {name: f"the photo was taken in {name}" for name in ("spring", "summer", "autumn", "winter")},
     ),
     _words(
         "sky",

@@ -49,7 +49,7 @@ class Search(Protocol[S]):
         ...
 
     def found(self, state: S) -> tuple[Scored, ...]:
-        """What was seen, best first; ties in the order of the hypotheses' texts."""
+        """What was seen, each once, best first; ties in the order they were seen."""
         ...
 
 

@@ -2,12 +2,14 @@
 
 Every chain redraws one slot of its hypothesis from the slot's full conditional, at its own temperature: adding,
 dropping, replacing, strengthening, weakening, widening and narrowing are all choices in one draw, and none is ever
-rejected. Neighbouring chains exchange hypotheses by the Metropolis rule. The cold chain's distribution is the posterior.
+rejected. Neighbouring chains exchange hypotheses by the Metropolis rule. The cold chain's distribution is the
+posterior.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple, final
 
 import numpy as np
@@ -41,12 +43,16 @@ class Chain(NamedTuple):
 
 @dataclass(frozen=True)
 class TemperingState:
-    """The chains, coldest first; what the cold chain has seen, with scores; how often it was there."""
+    """The chains, coldest first; what the cold chain has seen, with scores; how often it was there; the best seen.
+
+    `seen` and `visits` grow in place: a step does not copy what all steps before it saw.
+    """
 
     chains: tuple[Chain, ...]
     seen: dict[Hypothesis, float]
     visits: dict[Hypothesis, int]
     step: int
+    best: Scored
 
 
 @final
@@ -56,7 +62,8 @@ class Tempering:
         for each chain c, at temperature T_c:
             j ~ slots;  rest ← z_c without slot j
             z_c[j] ~ softmax((log prior + log likelihood of each option) / T_c)
-        for a random pair of neighbouring chains: exchange with probability min(1, exp((1/T_c − 1/T_d)(score_d − score_c)))
+        for a random pair of neighbouring chains, c and d:
+            exchange z_c and z_d with probability min(1, exp((1/T_c − 1/T_d)(score_d − score_c)))
 
     Args:
         scorer: the compiled posterior.
@@ -87,11 +94,12 @@ class Tempering:
         starts = [self._scorer.encode(z, self._slots) or empty for z in self._start]
         starts += [empty] * len(self._temperatures)
         chains = tuple(self._chain(slots) for slots in starts[: len(self._temperatures)])
-        return TemperingState(chains, {self._scorer.decode(chains[0].slots): chains[0].score}, {}, 0)
+        first = Scored(self._scorer.decode(chains[0].slots), chains[0].score)
+        return TemperingState(chains, dict([first]), {}, 0, first)
 
     def step(self, state: TemperingState, rng: np.random.Generator) -> tuple[TemperingState, SearchInfo]:
         """See `Search.step`."""
-        seen = state.seen
+        seen, known = state.seen, len(state.seen)
         at = rng.integers(self._slots + 1, size=len(state.chains))
         at[rng.random(len(at)) < 0.05] = self._slots  # the default is one slot among many, but every row hangs on it
         removed = [self._without(chain, int(j)) for chain, j in zip(state.chains, at, strict=True)]
@@ -112,10 +120,11 @@ class Tempering:
         visits = state.visits
         if state.step >= self._first:
             visits[z] = visits.get(z, 0) + 1
-        best = max(seen.items(), key=lambda item: item[1]) if state.step % 25 == 0 else (z, seen[z])
-        return TemperingState(tuple(chains), seen, visits, state.step + 1), SearchInfo(
-            state.step + 1, self._steps, Scored(*best)
-        )
+        # Only what is new can be better than the best before: a dictionary keeps the order of entering.
+        fresh = islice(reversed(seen.items()), len(seen) - known)
+        best = max((state.best, Scored(z, seen[z]), *(Scored(*item) for item in fresh)), key=lambda item: item.score)
+        after = TemperingState(tuple(chains), seen, visits, state.step + 1, best)
+        return after, SearchInfo(after.step, self._steps, best)
 
     def done(self, state: TemperingState) -> bool:
         """See `Search.done`."""

@@ -1,0 +1,150 @@
+"""One contract for every search, on problems small enough to be searched whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+
+from imitative.data import Feature, FeatureKind, Labelled, Table
+from imitative.hypotheses.statements import Hypothesis, Limits, Statement, StatementSpace, Strength
+from imitative.likelihood import LITERAL
+from imitative.posterior import Posterior
+from imitative.scoring import Scorer
+from imitative.search.exhaustive import Exhaustive
+from imitative.search.search import Scored, Search, probabilities, run
+from imitative.search.tempering import Tempering
+from imitative.testing import random_prior
+
+STRENGTHS = tuple(Strength)
+PLACE = Feature("place", FeatureKind.BOOLEAN, "the place", values=("sun", "shade"))
+SOIL = Feature("soil", FeatureKind.CATEGORICAL, "the soil", values=("clay", "sand", "peat"))
+SPACE = StatementSpace([PLACE, SOIL], ("p", "e"), {"p": "it is p", "e": "it is e"}, Limits(2, 1, 1))
+POOL = tuple((condition,) for condition in SPACE.conditions())
+
+
+def posterior(seed: int = 0, rows: int = 12, caution: float = 0.0) -> Posterior:
+    rng = np.random.default_rng(seed)
+    questions = [{"place": PLACE.values[rng.integers(2)], "soil": SOIL.values[rng.integers(3)]} for _ in range(rows)]
+    table = Table.of(SPACE.features, questions)
+    answers = ((table.codes("place") == 0) ^ (rng.random(rows) < 0.1)).astype(np.int64)
+    return Posterior(Labelled(table, answers, SPACE.answers), random_prior(SPACE, seed), LITERAL, caution)
+
+
+def everything() -> list[Hypothesis]:
+    """All of Z: 3,510 hypotheses at most, less those whose statements overlap."""
+    said = [Statement(c, a, s) for c in POOL for a in SPACE.answers for s in STRENGTHS]
+    sets = [(), *((s,) for s in said), *((s, t) for s, t in product(said, said) if s.conditions < t.conditions)]
+    defaults = [(a, s) for a in SPACE.answers for s in STRENGTHS]
+    every = (Hypothesis(statements, *default) for statements in sets for default in defaults)
+    return [z for z in every if z in SPACE]
+
+
+def exhaustive(objective: Posterior) -> Exhaustive:
+    return Exhaustive([Hypothesis((), a, s) for a in SPACE.answers for s in STRENGTHS], objective.score)
+
+
+def tempering(objective: Posterior) -> Tempering:
+    return Tempering(Scorer(objective, POOL), 2, 60)
+
+
+def started(objective: Posterior) -> Tempering:
+    z = SPACE.read("If the soil is clay, it is p (a hint).\nBy default, it is e (a hint).")
+    return Tempering(Scorer(objective, POOL), 2, 60, (z,), (1.0, 5.0), first=10)
+
+
+def alone(objective: Posterior) -> Tempering:
+    return Tempering(Scorer(objective, POOL), 2, 60, temperatures=(1.0,))
+
+
+def speechless(objective: Posterior) -> Tempering:
+    return Tempering(Scorer(objective, ()), 2, 20)
+
+
+SEARCHES: list[Callable[[Posterior], Search[Any]]] = [exhaustive, tempering, started, alone, speechless]
+every_search = pytest.mark.parametrize("make", SEARCHES)
+
+
+@every_search
+def test_init_then_step_until_done(make: Callable[[Posterior], Search[Any]]) -> None:
+    search, rng = make(posterior()), np.random.default_rng(0)
+    state = search.init(rng)
+    steps, best = 0, -np.inf
+    while not search.done(state):
+        state, info = search.step(state, rng)
+        steps += 1
+        assert info.step == steps
+        assert steps <= info.steps
+        assert info.best.score >= best
+        best = info.best.score
+    assert steps == info.steps
+    assert search.found(state)[0].score == pytest.approx(best)
+
+
+@every_search
+@pytest.mark.parametrize("caution", [0.0, 0.7])
+def test_what_is_found_is_scored_rightly_each_once_best_first(
+    make: Callable[[Posterior], Search[Any]], caution: float
+) -> None:
+    objective = posterior(1, caution=caution)
+    found = run(make(objective), np.random.default_rng(1))
+    assert len({scored.hypothesis for scored in found}) == len(found)
+    assert [scored.score for scored in found] == sorted((scored.score for scored in found), reverse=True)
+    # Tempering adds a chain's mean without the default's constant: what it reports is the posterior's score all the same.
+    for scored in found:
+        assert scored.score == pytest.approx(objective.score(scored.hypothesis), abs=5e-3)
+        assert scored.hypothesis in SPACE
+
+
+@every_search
+def test_the_same_seed_finds_the_same(make: Callable[[Posterior], Search[Any]]) -> None:
+    first, second = (run(make(posterior(2)), np.random.default_rng(7)) for _ in range(2))
+    assert first == second
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_tempering_finds_what_exhaustion_finds(seed: int) -> None:
+    objective = posterior(seed, rows=30)
+    whole = run(Exhaustive(everything(), objective.score), np.random.default_rng(seed))
+    found = run(Tempering(Scorer(objective, POOL), 2, 250), np.random.default_rng(seed))
+    assert found[0].hypothesis == whole[0].hypothesis
+
+
+def test_the_cold_chain_visits_hypotheses_as_often_as_the_posterior_says() -> None:
+    objective = posterior(3, rows=4)
+    whole = run(Exhaustive(everything(), objective.score), np.random.default_rng(0))
+    likely = dict(zip((s.hypothesis for s in whole), probabilities(whole), strict=True))
+    search, rng = Tempering(Scorer(objective, POOL), 2, 6000, first=200), np.random.default_rng(0)
+    state = search.init(rng)
+    while not search.done(state):
+        state, _ = search.step(state, rng)
+    total = sum(state.visits.values())
+    assert total == 5800
+    # By how many statements: the numbers of orders in which slots can be filled must have been weighed out.
+    for size in range(3):
+        expected = sum(p for z, p in likely.items() if len(z.statements) == size)
+        visited = sum(n for z, n in state.visits.items() if len(z.statements) == size) / total
+        assert visited == pytest.approx(expected, abs=0.05)
+    for scored in whole[:5]:
+        assert state.visits.get(scored.hypothesis, 0) / total == pytest.approx(likely[scored.hypothesis], abs=0.05)
+
+
+def test_probabilities_are_normalised_scores() -> None:
+    scores = [0.0, -1.0, -700.0]
+    found = tuple(Scored(Hypothesis((), "p", s), score) for s, score in zip(STRENGTHS, scores, strict=False))
+    expected = np.exp(scores) / np.exp(scores).sum()
+    np.testing.assert_allclose(probabilities(found), expected)
+
+
+@pytest.mark.parametrize("temperatures", [(2.0, 3.0), (1.0, 5.0, 3.0)])
+def test_temperatures_start_at_one_and_ascend(temperatures: Sequence[float]) -> None:
+    with pytest.raises(ValueError, match="start at 1 and ascend"):
+        Tempering(Scorer(posterior(), POOL), 2, 10, temperatures=tuple(temperatures))
+
+
+def test_exhaustion_needs_something_to_exhaust() -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        Exhaustive([], lambda z: 0.0)

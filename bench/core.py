@@ -8,8 +8,10 @@ from __future__ import annotations
 FIGURES: dict[str, tuple[str, bool]] = {
     "huskies": ("bench.huskies:huskies", False),
     "mushrooms": ("bench.mushrooms:mushrooms", True),
+    "mushrooms-crowd": ("bench.crowd:crowd_mushrooms", True),
     "admission": ("bench.admission:admission", True),
     "admission-curve": ("bench.admission:curve", True),
+    "crowd": ("bench.crowd:unseen_pairs", True),
     "finite": ("bench.finite:finite", False),
     "on-distribution": ("bench.elicitation:on_distribution", False),
     "competitiveness": ("bench.competitiveness:competitiveness", True),

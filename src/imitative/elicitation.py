@@ -132,6 +132,8 @@ def hopeful(
         scorer: the posterior over the pool.
         count: how many statements.
     """
+    if not scorer.options:
+        return []
     gain = scorer.likelihood_of_all([logits])[0] + scorer.mean
     chance = ndtr(gain / np.sqrt(scorer.variance + 1e-9)).reshape(len(scorer.pool), len(scorer.answers), len(NATS))
     relabelled = np.empty_like(chance)

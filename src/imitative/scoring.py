@@ -80,7 +80,7 @@ class Scorer:
     def _prior(self, prior: StatementPrior) -> None:
         shares = prior.score_conditions(self.pool)
         self.mean = shares.mean.reshape(-1)
-        self.deviations = shares.deviations.reshape(len(self.mean), -1)
+        self.deviations = shares.deviations.reshape(len(self.mean), shares.deviations.shape[-1])
         defaults = [Hypothesis((), answer, strength) for answer in self.answers for strength in STRENGTHS]
         self.default_mean = np.array([prior.log_prior(z) for z in defaults])
         self.default_deviations = np.array([prior.deviations(z) for z in defaults], dtype=np.float32)
@@ -92,6 +92,11 @@ class Scorer:
     def options(self) -> int:
         """How many statements the pool can make: K · A · W."""
         return len(self.mean)
+
+    @property
+    def per_condition(self) -> int:
+        """How many statements one condition can make: A · W."""
+        return len(self.answers) * len(NATS)
 
     def encode(self, z: Hypothesis, slots: int) -> Slots | None:
         """z in `slots` slots, or None if the pool cannot say it."""
@@ -129,7 +134,9 @@ class Scorer:
         k = self.split(option)[0]
         if k not in self._conflicts:
             mine = self.pool[k]
-            rivals = self._alike[tuple(c.feature for c in mine)]
+            # Words and thresholds overlap with nothing but themselves, and there may be thousands of words.
+            discrete = all(self._features[condition.feature].discrete for condition in mine)
+            rivals = self._alike[tuple(c.feature for c in mine)] if discrete else []
             self._conflicts[k] = (k, *(r for r in rivals if r != k and overlap(mine, self.pool[r], self._features)))
         return self._conflicts[k]
 
@@ -174,29 +181,54 @@ class Scorer:
             (C, K·A·W) nats.
         """
         gains = np.hstack([self.gains(logits) for logits in rest])
-        product = (self.masks @ gains).reshape(len(self.pool), len(rest), -1)
-        return np.ascontiguousarray(product.transpose(1, 0, 2)).reshape(len(rest), -1)
+        product = (self.masks @ gains).reshape(len(self.pool), len(rest), len(self.default_mean))
+        return np.ascontiguousarray(product.transpose(1, 0, 2)).reshape(len(rest), self.options)
 
     def prior_of_all(self, slots: Slots) -> Floats:
         """What filling an empty slot of `slots` with each option adds to log prior − κ · sd: (K·A·W,) nats."""
-        if not self.caution or not self.deviations.shape[1]:
-            return self.mean
-        rest = self._deviation(slots)
-        variance = rest @ rest / len(rest) + 2.0 * (self.deviations @ rest) / len(rest) + self.variance
-        return np.asarray(self.mean - self.caution * (np.sqrt(np.maximum(variance, 0.0)) - rest.std()))
+        return self._prior_beside(self.deviation(slots), slice(None))
+
+    def prior_beside(self, rest: Floats | Singles, k: int) -> Floats:
+        """The same for the statements about condition k alone, beside a z of which M_prior's draws say `rest`: (A·W,).
+
+        Args:
+            rest: (E,) what each draw adds to the mean of z, from `deviation`.
+            k: which condition.
+        """
+        return self._prior_beside(rest, slice(k * self.per_condition, (k + 1) * self.per_condition))
+
+    def _prior_beside(self, rest: Floats | Singles, options: slice) -> Floats:
+        mean, deviations = self.mean[options], self.deviations[options]
+        if not self.caution or not len(rest):
+            return mean
+        variance = rest @ rest / len(rest) + 2.0 * (deviations @ rest) / len(rest) + self.variance[options]
+        return np.asarray(mean - self.caution * (np.sqrt(np.maximum(variance, 0.0)) - rest.std()))
+
+    def likelihood_of(self, rows: NDArray[np.intp], rest: Floats) -> Floats:
+        """What a statement of each answer and strength that holds at `rows` adds to the log likelihood: (A·W,) nats.
+
+        Args:
+            rows: (n′,) indices into D.
+            rest: (A, n′) the logits there without it.
+        """
+        chance = np.exp(rest - np.logaddexp.reduce(rest, axis=0))
+        w = self.sharpness * NATS
+        right = self._is_answer[:, rows].sum(axis=1)[:, None] * w
+        normaliser = np.log1p(chance[:, None, :] * np.expm1(w)[:, None]).sum(axis=2)
+        return np.asarray(self.evidence * (right - normaliser)).ravel()
 
     def prior_of_defaults(self, slots: Slots) -> Floats:
         """log prior − κ · sd of z with each default: (A·W,) nats, up to what its statements add to the mean."""
         if not self.caution or not self.deviations.shape[1]:
             return self.default_mean
-        statements = self._deviation(slots) - self.default_deviations[slots.default]
+        statements = self.deviation(slots) - self.default_deviations[slots.default]
         return np.asarray(self.default_mean - self.caution * (statements + self.default_deviations).std(axis=1))
 
     def log_prior(self, slots: Slots) -> float:
         """log prior(z) − κ · sd(z), in nats."""
         filled = slots.options[slots.options != EMPTY]
         mean = float(self.default_mean[slots.default] + self.mean[filled].sum())
-        sd = float(self._deviation(slots).std()) if self.caution and self.deviations.shape[1] else 0.0
+        sd = float(self.deviation(slots).std()) if self.caution and self.deviations.shape[1] else 0.0
         return mean - self.caution * sd
 
     def likelihood_of_defaults(self, rest: Floats) -> Floats:
@@ -209,6 +241,7 @@ class Scorer:
             found[option] = self.log_likelihood(logits)
         return found
 
-    def _deviation(self, slots: Slots) -> Singles:
+    def deviation(self, slots: Slots) -> Singles:
+        """What each of M_prior's draws adds to the mean of z: (E,) nats."""
         filled = slots.options[slots.options != EMPTY]
         return np.asarray(self.default_deviations[slots.default] + self.deviations[filled].sum(axis=0))

@@ -175,7 +175,7 @@ class Simulated:
         return float(rng.logistic(scale=self.noise)) if self.noise > 0 else 0.0
 
     def _grade(self, difference: float) -> Answer:
-        if abs(difference) < self.ties:
+        if abs(difference) < self.ties or difference == 0.0:  # nothing is preferred to itself, even by the decided
             return Answer(grade=0)
         grade = 2 if abs(difference) > self.much else 1
         return Answer(grade=grade if difference > 0 else -grade)

@@ -12,9 +12,10 @@ from imitative.search.search import Scored, SearchInfo
 
 
 class ExhaustiveState(NamedTuple):
-    """How far the list has been read."""
+    """How far the list has been read, and the best so far."""
 
     scored: tuple[Scored, ...]
+    best: Scored | None = None
 
 
 @final
@@ -41,9 +42,10 @@ class Exhaustive:
     def step(self, state: ExhaustiveState, rng: np.random.Generator) -> tuple[ExhaustiveState, SearchInfo]:
         """See `Search.step`."""
         z = self._hypotheses[len(state.scored)]
-        scored = (*state.scored, Scored(z, self._score(z)))
-        best = max(scored, key=lambda item: item.score)
-        return ExhaustiveState(scored), SearchInfo(len(scored), len(self._hypotheses), best)
+        here = Scored(z, self._score(z))
+        best = here if state.best is None or here.score > state.best.score else state.best
+        scored = (*state.scored, here)
+        return ExhaustiveState(scored, best), SearchInfo(len(scored), len(self._hypotheses), best)
 
     def done(self, state: ExhaustiveState) -> bool:
         """See `Search.done`."""

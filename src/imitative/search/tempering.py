@@ -205,8 +205,7 @@ class Tempering:
         return Slots(options, slots.default)
 
     def _exchange(self, chains: list[Chain], rng: np.random.Generator) -> list[Chain]:
-        if len(chains) > 1:
-            c = int(rng.integers(len(chains) - 1))
+        for c in range(int(rng.integers(2)), len(chains) - 1, 2):
             slope = 1.0 / self._temperatures[c] - 1.0 / self._temperatures[c + 1]
             if np.log(rng.random()) < slope * (chains[c + 1].score - chains[c].score):
                 chains[c], chains[c + 1] = chains[c + 1], chains[c]

@@ -1,0 +1,339 @@
+"""Steps 1–3 and 4 as one run: nothing asked twice, nothing lost, nothing over the budget, on any problem however small."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from imitative.data import Feature, FeatureKind, Labelled, Table
+from imitative.hypotheses.statements import Hypothesis, Limits, StatementSpace, Strength
+from imitative.induction import Induced, Progress, ainduce, induce
+from imitative.overseers.overseer import Overseer, Record
+from imitative.overseers.recorded import Recorded
+from imitative.overseers.simulated import Simulated
+from imitative.problem import Problem
+from imitative.records import Judgement, Kind, Outcome, Query, Value
+from imitative.settings import Settings
+from imitative.testing import Counting, Interrupted, Interrupting, Scripted, by_spelling, follows, problems
+from imitative.transfer import Transferred, transfer
+
+QUICK = Settings(rounds=3, steps=16)
+SPOKEN = {"p": "the plant is poisonous", "e": "the plant is edible"}
+SMELL = Feature("smell", FeatureKind.CATEGORICAL, "the smell", values=("foul", "fishy", "musty", "almond"))
+PLACE = Feature("place", FeatureKind.BOOLEAN, "the place", values=("sun", "shade"))
+HEIGHT = Feature("height", FeatureKind.NUMERIC, "the height", unit="cm")
+NOTE = Feature("note", FeatureKind.TEXT, "the note")
+
+
+class Ran(NamedTuple):
+    """A run from end to end, and what was asked as somebody else counted it."""
+
+    induced: Induced
+    transferred: Transferred
+    counted: Counting
+
+
+def plants(rows: int, seed: int, confounded: bool) -> list[dict[str, Value]]:
+    rng = np.random.default_rng(seed)
+    found: list[dict[str, Value]] = []
+    for _ in range(rows):
+        smell = SMELL.values[rng.integers(4)]
+        bad = smell != "almond"
+        sun = bad if confounded else bool(rng.random() < 0.5)
+        height = None if rng.random() < 0.1 else float(np.round(rng.normal(5.0, 2.0), 1))
+        found.append({"smell": smell, "place": PLACE.values[0 if sun else 1], "height": height, "note": "a fine plant"})
+    return found
+
+
+def problem_of(rows: int = 30, seed: int = 0, limits: Limits | None = None) -> Problem:
+    """Plants that smell are poisonous; in D they also stand in the sun."""
+    features = (SMELL, PLACE, HEIGHT, NOTE)
+    d, d2 = plants(rows, seed, confounded=True), plants(2 * rows, seed + 1, confounded=False)
+    answers = np.array([0 if row["smell"] != "almond" else 1 for row in d])
+    space = StatementSpace(
+        features, tuple(SPOKEN), SPOKEN, limits or Limits(3, 2, 3), {"note": ("fine",)}, {"height": (3.0, 5.0)}
+    )
+    table = Table.of(features, d)
+    return Problem(
+        "plants", "Is it poisonous?", Labelled(table, answers, space.answers), Table.of(features, d2), SPOKEN, space
+    )
+
+
+def person(space: StatementSpace, seed: int = 0) -> Simulated:
+    believes = [space.read_statement("If the smell is almond, the plant is edible (strong evidence).")]
+    return Simulated(space, believes, {"smell": 0.5}, careless=0.05, seed=seed, cost=0.1)
+
+
+def go(
+    problem: Problem,
+    budget: int = 40,
+    *,
+    seed: int = 0,
+    overseer: Overseer | None = None,
+    known: Mapping[str, Judgement] | None = None,
+    record: Record | None = None,
+    settings: Settings = QUICK,
+) -> Ran:
+    counted = Counting(overseer or person(problem.space))
+    induced = induce(
+        problem, counted, seed=seed, budget=budget, known=known, record=record, encode=by_spelling, settings=settings
+    )
+    return Ran(induced, transfer(induced, seed=seed), counted)
+
+
+def same(first: Ran, second: Ran) -> None:
+    """Two runs end with the same everything."""
+    show = first.induced.problem.space.show
+    assert show(second.induced.best) == show(first.induced.best)
+    assert second.induced.found == first.induced.found
+    assert second.induced.rounds == first.induced.rounds
+    assert second.induced.ledger.judgements == first.induced.ledger.judgements
+    np.testing.assert_array_equal(second.transferred.probabilities, first.transferred.probabilities)
+    assert second.transferred.audit == first.transferred.audit
+
+
+# -- once, and only once ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def whole() -> Ran:
+    return go(problem_of())
+
+
+def test_a_run_ends_with_a_hypothesis_labels_and_an_audit(whole: Ran) -> None:
+    problem = whole.induced.problem
+    assert whole.induced.best in problem.space
+    assert whole.induced.best == whole.induced.found[0].hypothesis
+    assert len(whole.induced.found) >= 6
+    assert whole.induced.probabilities.sum() == pytest.approx(1.0)
+    for scored in whole.induced.found[:5]:
+        assert scored.score == pytest.approx(whole.induced.posterior.score(scored.hypothesis))
+    assert whole.transferred.probabilities.shape == (len(problem.unlabelled), 2)
+    assert whole.transferred.audit is not None
+
+
+def test_the_ledger_adds_up_to_what_was_asked(whole: Ran) -> None:
+    ledger, counted = whole.induced.ledger, whole.counted
+    assert ledger.asked_in_all == counted.total <= 40
+    assert max(counted.asked.values()) == 1
+    assert {kind: n for kind, n in ledger.asked().items() if n} == dict(counted.kinds)
+    assert ledger.cost == pytest.approx(counted.cost)
+    assert len({judgement.query.key for judgement in ledger.judgements}) == ledger.asked_in_all
+    rounds = sum(ended.asked for ended in whole.induced.rounds)
+    audit = whole.transferred.audit
+    assert rounds + whole.transferred.answered + (audit.n if audit else 0) == ledger.asked_in_all
+
+
+def test_the_same_seed_gives_the_same_run(whole: Ran) -> None:
+    same(whole, go(problem_of()))
+
+
+def test_another_seed_asks_other_questions(whole: Ran) -> None:
+    assert set(go(problem_of(), seed=1).counted.asked) != set(whole.counted.asked)
+
+
+@pytest.mark.parametrize("after", [0, 1, 7, 19, 30, 39])
+def test_a_run_that_was_killed_goes_on_and_ends_where_it_would_have_ended(whole: Ran, after: int) -> None:
+    killed = Interrupting(after)
+    with pytest.raises(Interrupted):
+        go(problem_of(), record=killed)
+    assert len(killed.known) == after
+    going_on = Interrupting(10_000, killed.known)  # fails where a judgement that is known is recorded again
+    resumed = go(problem_of(), known=killed.known, record=going_on)
+    assert resumed.counted.total == whole.counted.total - after
+    assert set(resumed.counted.asked) <= set(whole.counted.asked)
+    assert going_on.known.keys() == {judgement.query.key for judgement in whole.induced.ledger.judgements}
+    same(whole, resumed)
+
+
+def test_a_run_may_be_killed_again_and_again(whole: Ran) -> None:
+    known: dict[str, Judgement] = {}
+    for _ in range(4):
+        killed = Interrupting(13, known)
+        try:
+            last = go(problem_of(), known=known, record=killed)
+        except Interrupted:
+            known = killed.known
+        else:
+            same(whole, last)
+            return
+    pytest.fail("never ended")
+
+
+def test_what_somebody_else_was_asked_does_no_harm(whole: Ran) -> None:
+    query = Query(Kind.BET, ("of another problem",), heads=3)
+    judgement = Judgement(query, next(j for j in whole.induced.ledger.judgements).answer, "somebody")
+    same(whole, go(problem_of(), known={query.key: judgement}))
+
+
+# -- the budget ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ask_again", [True, False])
+@pytest.mark.parametrize("active", [True, False])
+@pytest.mark.parametrize("budget", [1, 2, 5, 20, 61])
+def test_the_budget_is_never_exceeded(budget: int, active: bool, ask_again: bool) -> None:
+    settings = Settings(rounds=3, steps=12, active=active, ask_again=ask_again)
+    ran = go(problem_of(rows=12), budget, settings=settings)
+    assert 0 < ran.counted.total <= budget
+    assert ran.induced.ledger.asked_in_all == ran.counted.total
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+@pytest.mark.parametrize("reading", [0.0, 1.0])
+def test_shares_of_the_budget_may_be_all_or_nothing(share: float, reading: float) -> None:
+    settings = Settings(rounds=3, steps=12, transfer_share=share, reading_share=reading)
+    ran = go(problem_of(rows=12), 24, settings=settings)
+    assert ran.counted.total <= 24
+
+
+def test_a_budget_below_one_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least 1, found 0"):
+        induce(problem_of(rows=4), Scripted(lambda query: None), budget=0)
+
+
+# -- who is asked -------------------------------------------------------------------------------------------------------
+
+
+def test_someone_who_skips_everything_is_survived() -> None:
+    ran = go(problem_of(rows=12), 20, overseer=Scripted(lambda query: None))
+    assert ran.counted.total <= 20
+    assert ran.transferred.audit is None
+    assert all(judgement.answer.outcome is Outcome.SKIPPED for judgement in ran.induced.ledger.judgements)
+
+
+def test_an_archive_is_asked_once_for_all_it_holds() -> None:
+    problem = problem_of()
+    foul = "if the smell is foul then the plant is poisonous"
+    sun = "if the place is sun then the plant is poisonous"
+    archive = Recorded(problem.space, [(foul, sun, 2, f"judge {i}") for i in range(12)], [("smell", 9.0, 0.0, "ann")])
+    induced = induce(problem, archive, budget=60, encode=by_spelling, settings=QUICK)
+    prior_queries = [j.query for j in induced.ledger.judgements if j.query.purpose == "prior"]
+    assert {query.key for query in prior_queries} == {query.key for query in archive.queries}
+    labels = transfer(induced).labels
+    assert len(labels) == len(problem.unlabelled)
+
+
+def test_an_overseer_decides_what_d_leaves_open() -> None:
+    """In D, smell and place explain the answers alike: z* speaks of what the overseer finds plausible."""
+    problem = problem_of(limits=Limits(2, 1, 2))
+    for liked, disliked in (("smell", "place"), ("place", "smell")):
+
+        def prefers(text: str, liked: str = liked, disliked: str = disliked) -> float:
+            return 4.0 * text.count(f"the {liked}") - 6.0 * text.count(f"the {disliked}") - 2.0 * text.count("If")
+
+        overseer = Scripted(follows(prefers, problem.space))
+        best = go(problem, 120, overseer=overseer, settings=Settings(rounds=3, steps=60)).induced.best
+        assert {c.feature for s in best.statements for c in s.conditions} == {liked}
+
+
+def test_an_audit_says_whether_the_overseer_agrees_about_z(whole: Ran) -> None:
+    for ended in whole.induced.rounds:
+        if ended.audit is not None:
+            assert ended.audit.gap == ended.audit.model - ended.audit.overseer
+            assert ended.audit.survived == (ended.audit.gap <= ended.audit.tolerance)
+            assert ended.audit.judgements <= len(ended.best.statements)
+    for judgement in whole.induced.ledger.judgements:
+        if judgement.query.purpose == "audit" and judgement.query.kind is Kind.ODDS:
+            assert judgement.query.hypotheses[0] in {
+                whole.induced.problem.space.show(ended.best) for ended in whole.induced.rounds
+            }
+
+
+def test_progress_is_told() -> None:
+    told: list[Progress] = []
+    problem = problem_of(rows=12)
+    overseer = person(problem.space)
+    asyncio.run(ainduce(problem, overseer, budget=20, progress=told.append, settings=QUICK))
+    assert [step.asked for step in told] == sorted(step.asked for step in told)
+    assert {step.budget for step in told} == {20}
+    assert told[-1].stage == "round"
+    assert told[-1].best
+
+
+# -- small and strange problems -------------------------------------------------------------------------------------------
+
+
+def tiny(
+    features: tuple[Feature, ...],
+    d: list[dict[str, Value]],
+    y: list[int],
+    names: tuple[str, ...] = ("p", "e"),
+    words: tuple[str, ...] = ("good", "bad"),
+    cuts: tuple[float, ...] = (1.0, 2.0),
+) -> Problem:
+    spoken = {name: f"it is {name}" for name in names}
+    named = {f.name: words for f in features if f.kind is FeatureKind.TEXT}
+    at = {f.name: cuts for f in features if f.kind is FeatureKind.NUMERIC}
+    space = StatementSpace(features, names, spoken, Limits(3, 2, 2), named, at)
+    table = Table.of(features, d)
+    return Problem("tiny", "Which is it?", Labelled(table, np.array(y), names), table, spoken, space)
+
+
+SMALL: dict[str, Problem] = {
+    "one row": tiny((SMELL, PLACE), [{"smell": "foul", "place": "sun"}], [0]),
+    "two rows": tiny((SMELL, PLACE), [{"smell": "foul", "place": "sun"}, {"smell": "almond", "place": "sun"}], [0, 1]),
+    "two rows alike": tiny((SMELL,), [{"smell": "foul"}, {"smell": "foul"}], [0, 1]),
+    "one feature": tiny((PLACE,), [{"place": "sun"}, {"place": "shade"}] * 4, [0, 1] * 4),
+    "one number": tiny((HEIGHT,), [{"height": float(i % 4)} for i in range(8)], [i % 4 // 2 for i in range(8)]),
+    "numbers without cuts": tiny((HEIGHT,), [{"height": 1.0}, {"height": 2.0}], [0, 1], cuts=()),
+    "three answers": tiny(
+        (SMELL,), [{"smell": s} for s in ("foul", "fishy", "almond")] * 4, [0, 1, 2] * 4, ("p", "e", "q")
+    ),
+    "one answer": tiny((SMELL,), [{"smell": "foul"}, {"smell": "almond"}], [1, 1]),
+    "text": tiny((NOTE,), [{"note": "good"}, {"note": "not good"}, {"note": "bad, bad"}, {"note": None}], [1, 0, 0, 1]),
+    "text without words": tiny((NOTE,), [{"note": "good"}, {"note": "bad"}], [1, 0], words=()),
+    "a column all missing": tiny((SMELL, HEIGHT), [{"smell": "foul"}, {"smell": "almond"}] * 3, [0, 1] * 3),
+    "all columns missing": tiny((SMELL, HEIGHT, NOTE), [{}, {}, {}], [0, 1, 1]),
+}
+
+
+@pytest.mark.parametrize("active", [True, False])
+@pytest.mark.parametrize("name", SMALL)
+def test_the_smallest_problems_are_problems(name: str, active: bool) -> None:
+    problem = SMALL[name]
+    settings = Settings(rounds=2, steps=10, active=active)
+    ran = go(problem, 30, overseer=Scripted(follows(lambda text: -len(text) / 40.0, problem.space)), settings=settings)
+    assert ran.counted.total <= 30
+    assert ran.induced.best in problem.space
+    assert problem.space.read(problem.space.show(ran.induced.best)) == ran.induced.best
+    np.testing.assert_allclose(ran.transferred.probabilities.sum(axis=1), 1.0)
+
+
+@settings(max_examples=12)
+@given(problems(most_rows=8), st.integers(1, 30), st.integers(0, 99))
+def test_any_small_problem_runs_within_its_budget(problem: Problem, budget: int, seed: int) -> None:
+    overseer = Scripted(follows(lambda text: -len(text) / 40.0, problem.space))
+    ran = go(problem, budget, seed=seed, overseer=overseer, settings=Settings(rounds=2, steps=8))
+    assert ran.counted.total <= budget
+    assert max(ran.counted.asked.values(), default=1) == 1
+    assert ran.induced.best in problem.space
+    np.testing.assert_allclose(ran.transferred.probabilities.sum(axis=1), 1.0)
+
+
+def test_a_large_d_is_searched_on_some_of_its_rows() -> None:
+    problem = problem_of(rows=60)
+    ran = go(problem, 20, settings=Settings(rounds=2, steps=12, most_rows=20))
+    assert len(ran.induced.posterior.labelled) == 60  # what is reported is the score on all of D
+
+
+def test_a_list_of_candidates_is_searched_whole() -> None:
+    space = problem_of().space
+    every = tuple(
+        space.read(f"{said}By default, the plant is {answer} (a hint).")
+        for answer in ("poisonous", "edible")
+        for said in ("", "If the smell is almond, the plant is edible (overwhelming evidence).\n")
+    )
+    whole = problem_of()
+    problem = Problem("short", whole.question, whole.labelled, whole.unlabelled, SPOKEN, space, every)
+    ran = go(problem, 30)
+    assert {scored.hypothesis for scored in ran.induced.found} == set(every)
+    assert ran.counted.total <= 30
+    alone = Problem("one", whole.question, whole.labelled, whole.unlabelled, SPOKEN, space, every[:1])
+    assert go(alone, 3).induced.best == every[0] == Hypothesis((), "p", Strength.HINT)

@@ -323,11 +323,13 @@ def test_tempering_reaches_every_hypothesis_and_scores_it_right() -> None:
     np.testing.assert_allclose(gaps, gaps[0], atol=1e-9)
 
 
-def test_tempering_finds_the_best_of_all() -> None:
+@pytest.mark.parametrize(("seeds", "misses"), [(15, 0), pytest.param(100, 1, marks=pytest.mark.slow)])
+def test_tempering_finds_the_best_of_all(seeds: int, misses: int) -> None:
     scorer, truth = tiny(20, 1.0)
     best = max(truth, key=lambda z: truth[z])
-    found = [run(Tempering(scorer, 2, 320), np.random.default_rng(seed))[0].hypothesis == best for seed in range(100)]
-    assert sum(found) >= 99
+    search = Tempering(scorer, 2, 320)  # as many draws as induction's last round takes
+    found = [run(search, np.random.default_rng(seed))[0].hypothesis == best for seed in range(seeds)]
+    assert seeds - sum(found) <= misses
 
 
 def test_tempering_visits_hypotheses_as_often_as_the_posterior_says() -> None:

@@ -11,6 +11,7 @@ FIGURES: dict[str, tuple[str, bool]] = {
     "mushrooms-crowd": ("bench.crowd:crowd_mushrooms", True),
     "admission": ("bench.admission:admission", True),
     "admission-curve": ("bench.admission:curve", True),
+    "reviews": ("bench.reviews:reviews", True),
     "crowd": ("bench.crowd:unseen_pairs", True),
     "finite": ("bench.finite:finite", False),
     "on-distribution": ("bench.elicitation:on_distribution", False),

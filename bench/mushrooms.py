@@ -9,9 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.figure import Bench, Row, at_least, mean_and_worst
-from bench.runs import EXAMPLES, Finished, finish, from_toml
-from imitative.direct_fits import available
-from imitative.evaluation import baselines
+from bench.runs import EXAMPLES, Finished, direct_fits, finish, from_toml
 from imitative.loaded import LoadedProblem
 
 HABITATS = {"g": "grasses", "d": "woods", "p": "paths", "l": "leaves", "u": "urban", "m": "meadows"}
@@ -43,10 +41,7 @@ def mushrooms(bench: Bench) -> Iterator[Row]:
             run = finish(bench, habitat(code, bench.data), seed)
             found.setdefault(name, []).append(run)
             bench.say(f"{name}, seed {seed}: D′ accuracy {run.accuracy:.3f}")
-    fitted = {
-        name: baselines(runs[0].loaded.problem, runs[0].loaded.truth, 0, models=tuple(available()))
-        for name, runs in found.items()
-    }
+    fitted = {name: direct_fits(runs[0].loaded, 0, rules=True) for name, runs in found.items()}
     accuracies = {name: [run.accuracy for run in runs] for name, runs in found.items()}
     every = [accuracy for runs in accuracies.values() for accuracy in runs]
     models = next(iter(fitted.values()))

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from bench.figure import Bench
 from imitative.config import load_problem
+from imitative.direct_fits import RULES, available
+from imitative.evaluation import baselines, folds
 from imitative.hypotheses.statements import Hypothesis
 from imitative.induction import Induced, induce
 from imitative.likelihood import LITERAL
@@ -85,6 +87,15 @@ def from_toml(text: str, data: Path, seed: int = 0) -> LoadedProblem:
         path = Path(folder) / "problem.toml"
         path.write_text(text, "utf-8")
         return load_problem(path, data, seed=seed)
+
+
+def direct_fits(loaded: LoadedProblem, seed: int, *, rules: bool) -> dict[str, dict[str, float | None]]:
+    """What the direct fits make of held-out rows of D and of D′; RuleFit, which takes seconds a fit, of one fold."""
+    found = baselines(loaded.problem, loaded.truth, seed)
+    if rules and RULES in available():
+        one = folds(loaded.problem.labelled.answers, seed)[:1]
+        found |= baselines(loaded.problem, loaded.truth, seed, held_out=one, models=(RULES,))
+    return found
 
 
 def right(loaded: LoadedProblem, labels: NDArray[np.int64]) -> float:

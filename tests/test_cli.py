@@ -28,11 +28,11 @@ from imitative.config import load_problem
 from imitative.describing import describe
 from imitative.errors import InputError
 from imitative.induction import Progress
-from imitative.settings import Settings
 from imitative.loaded import LoadedProblem
 from imitative.overseers.overseer import Overseer
 from imitative.records import Judgement, Query
 from imitative.running import run_problem
+from imitative.settings import Settings
 from imitative.store import Run, runs
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from imitative.data import Feature, FeatureKind, Labelled, Table, WordIndex
 from imitative.testing import labelled, questions, spaces, tables
 
-few = settings(max_examples=40)
+few = settings(max_examples=25)
 
 
 @few
@@ -106,6 +106,6 @@ def test_a_word_index_lists_each_row_once_in_order(texts: list[str]) -> None:
         assert len(rows) > 0
     said = {word for words in (index.plain, index.negated) for word in words}
     for word in said:
-        rows = {*index.rows(word).tolist(), *index.rows(word, negated=True).tolist()}
-        assert all(word in texts[row] for row in rows)
+        saying = {*index.rows(word).tolist(), *index.rows(word, negated=True).tolist()}
+        assert all(word in texts[row] for row in saying)
     assert index.rows("nobody says this").tolist() == []

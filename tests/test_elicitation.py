@@ -130,7 +130,7 @@ def test_disagreement_is_a_share_that_no_draw_has_with_itself(seed: int) -> None
     assert apart.max() <= 1.0
 
 
-# -- what could be asked ------------------------------------------------------------------------------------------------
+# -- what could be asked -----------------------------------------------------------------------------------------------
 
 
 def scorer_of(prior: StatementPrior, *more: tuple[Condition, ...]) -> Scorer:
@@ -175,7 +175,11 @@ def test_what_is_hopeful_is_new_and_one_for_each_condition(seed: int) -> None:
 def test_around_z_nothing_is_compared_with_itself_or_twice() -> None:
     scorer = scorer_of(random_prior(SPACE, 1))
     best = Hypothesis((SUN, CLAY), "e")
-    found = [Scored(best, 0.0), Scored(Hypothesis((SUN,), "e"), -1.0), Scored(Hypothesis((says(SOIL, "peat"),), "e"), -2)]
+    found = [
+        Scored(best, 0.0),
+        Scored(Hypothesis((SUN,), "e"), -1.0),
+        Scored(Hypothesis((says(SOIL, "peat"),), "e"), -2),
+    ]
     pairs = elicitation.around(found, [says(SOIL, "sand")], scorer, np.random.default_rng(0))
     assert len(set(pairs)) == len(pairs)
     assert all(pair.first != pair.second for pair in pairs)
@@ -195,7 +199,7 @@ def test_a_batch_becomes_comparisons_and_odds_each_once(seed: int) -> None:
     assert {query.hypotheses for query in queries} == said
 
 
-# -- how people read ------------------------------------------------------------------------------------------------------
+# -- how people read ---------------------------------------------------------------------------------------------------
 
 
 def test_readings_are_asked_where_d_prime_holds_a_value_z_does_not_name() -> None:

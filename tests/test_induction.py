@@ -1,4 +1,4 @@
-"""Steps 1–3 and 4 as one run: nothing asked twice, nothing lost, nothing over the budget, on any problem however small."""
+"""Steps 1–4 as one run: nothing asked twice, nothing lost, nothing over the budget, on any problem however small."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def test_another_seed_asks_other_questions(whole: Ran) -> None:
     assert set(go(problem_of(), seed=1).counted.asked) != set(whole.counted.asked)
 
 
-@pytest.mark.parametrize("after", [0, 1, 7, 19, 30, 39])
+@pytest.mark.parametrize("after", [0, 1, 19, 39])
 def test_a_run_that_was_killed_goes_on_and_ends_where_it_would_have_ended(whole: Ran, after: int) -> None:
     killed = Interrupting(after)
     with pytest.raises(Interrupted):
@@ -155,7 +155,7 @@ def test_a_run_that_was_killed_goes_on_and_ends_where_it_would_have_ended(whole:
 def test_a_run_may_be_killed_again_and_again(whole: Ran) -> None:
     known: dict[str, Judgement] = {}
     for _ in range(4):
-        killed = Interrupting(13, known)
+        killed = Interrupting(20, known)
         try:
             last = go(problem_of(), known=known, record=killed)
         except Interrupted:
@@ -172,12 +172,18 @@ def test_what_somebody_else_was_asked_does_no_harm(whole: Ran) -> None:
     same(whole, go(problem_of(), known={query.key: judgement}))
 
 
-# -- the budget ---------------------------------------------------------------------------------------------------------
+# -- the budget --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("ask_again", [True, False])
-@pytest.mark.parametrize("active", [True, False])
-@pytest.mark.parametrize("budget", [1, 2, 5, 20, 61])
+@pytest.mark.parametrize(
+    ("budget", "active", "ask_again"),
+    [
+        *((budget, True, True) for budget in (1, 2, 5, 20, 61)),
+        *((budget, False, True) for budget in (1, 20)),
+        *((budget, True, False) for budget in (2, 20)),
+        (5, False, False),
+    ],
+)
 def test_the_budget_is_never_exceeded(budget: int, active: bool, ask_again: bool) -> None:
     settings = Settings(rounds=3, steps=12, active=active, ask_again=ask_again)
     ran = go(problem_of(rows=12), budget, settings=settings)
@@ -198,7 +204,7 @@ def test_a_budget_below_one_is_refused() -> None:
         induce(problem_of(rows=4), Scripted(lambda query: None), budget=0)
 
 
-# -- who is asked -------------------------------------------------------------------------------------------------------
+# -- who is asked ------------------------------------------------------------------------------------------------------
 
 
 def test_someone_who_skips_everything_is_survived() -> None:
@@ -229,7 +235,7 @@ def test_an_overseer_decides_what_d_leaves_open() -> None:
             return 4.0 * text.count(f"the {liked}") - 6.0 * text.count(f"the {disliked}") - 2.0 * text.count("If")
 
         overseer = Scripted(follows(prefers, problem.space))
-        best = go(problem, 120, overseer=overseer, settings=Settings(rounds=3, steps=60)).induced.best
+        best = go(problem, 120, overseer=overseer, settings=Settings(rounds=3, steps=40)).induced.best
         assert {c.feature for s in best.statements for c in s.conditions} == {liked}
 
 
@@ -257,7 +263,7 @@ def test_progress_is_told() -> None:
     assert told[-1].best
 
 
-# -- small and strange problems -------------------------------------------------------------------------------------------
+# -- small and strange problems ----------------------------------------------------------------------------------------
 
 
 def tiny(
@@ -276,20 +282,21 @@ def tiny(
     return Problem("tiny", "Which is it?", Labelled(table, np.array(y), names), table, spoken, space)
 
 
+HALF: list[dict[str, Value]] = [{"smell": "foul"}, {"smell": "almond"}] * 3
+SIDES: list[dict[str, Value]] = [{"place": "sun"}, {"place": "shade"}] * 4
+SMELLS: list[dict[str, Value]] = [{"smell": SMELL.values[i % 4]} for i in range(12)]
 SMALL: dict[str, Problem] = {
     "one row": tiny((SMELL, PLACE), [{"smell": "foul", "place": "sun"}], [0]),
     "two rows": tiny((SMELL, PLACE), [{"smell": "foul", "place": "sun"}, {"smell": "almond", "place": "sun"}], [0, 1]),
     "two rows alike": tiny((SMELL,), [{"smell": "foul"}, {"smell": "foul"}], [0, 1]),
-    "one feature": tiny((PLACE,), [{"place": "sun"}, {"place": "shade"}] * 4, [0, 1] * 4),
+    "one feature": tiny((PLACE,), SIDES, [0, 1] * 4),
     "one number": tiny((HEIGHT,), [{"height": float(i % 4)} for i in range(8)], [i % 4 // 2 for i in range(8)]),
     "numbers without cuts": tiny((HEIGHT,), [{"height": 1.0}, {"height": 2.0}], [0, 1], cuts=()),
-    "three answers": tiny(
-        (SMELL,), [{"smell": s} for s in ("foul", "fishy", "almond")] * 4, [0, 1, 2] * 4, ("p", "e", "q")
-    ),
+    "three answers": tiny((SMELL,), SMELLS, [0, 1, 2, 2] * 3, ("p", "e", "q")),
     "one answer": tiny((SMELL,), [{"smell": "foul"}, {"smell": "almond"}], [1, 1]),
     "text": tiny((NOTE,), [{"note": "good"}, {"note": "not good"}, {"note": "bad, bad"}, {"note": None}], [1, 0, 0, 1]),
     "text without words": tiny((NOTE,), [{"note": "good"}, {"note": "bad"}], [1, 0], words=()),
-    "a column all missing": tiny((SMELL, HEIGHT), [{"smell": "foul"}, {"smell": "almond"}] * 3, [0, 1] * 3),
+    "a column all missing": tiny((SMELL, HEIGHT), HALF, [0, 1] * 3),
     "all columns missing": tiny((SMELL, HEIGHT, NOTE), [{}, {}, {}], [0, 1, 1]),
 }
 
@@ -306,7 +313,7 @@ def test_the_smallest_problems_are_problems(name: str, active: bool) -> None:
     np.testing.assert_allclose(ran.transferred.probabilities.sum(axis=1), 1.0)
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(problems(most_rows=8), st.integers(1, 30), st.integers(0, 99))
 def test_any_small_problem_runs_within_its_budget(problem: Problem, budget: int, seed: int) -> None:
     overseer = Scripted(follows(lambda text: -len(text) / 40.0, problem.space))

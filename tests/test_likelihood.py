@@ -19,7 +19,7 @@ from imitative.overseers.simulated import Simulated
 from imitative.records import Answer, Judgement, Kind, Outcome, Query
 from imitative.testing import hypotheses, spaces, tables
 
-few = settings(max_examples=40)
+few = settings(max_examples=25)
 ODOUR = Feature("odour", FeatureKind.CATEGORICAL, "the odour", values=("foul", "fishy", "musty", "almond", "anise"))
 CAP = Feature("cap", FeatureKind.CATEGORICAL, "the cap", values=("red", "brown"))
 SPACE = StatementSpace([ODOUR, CAP], ("p", "e"), {"p": "it is poisonous", "e": "it is edible"})
@@ -89,7 +89,7 @@ def test_what_a_word_covers_is_read_where_the_word_is_said() -> None:
     np.testing.assert_array_equal(reading.statement(unnamed, table), unnamed.applies(table))
 
 
-# -- learning -----------------------------------------------------------------------------------------------------------
+# -- learning ----------------------------------------------------------------------------------------------------------
 
 
 def asked(z: Hypothesis, odour: str, repeat: int = 0) -> Query:

@@ -358,3 +358,26 @@ def test_one_sided_answers_give_finite_scores(said: list[int], judges_model: str
     assert np.isfinite(fitted.mean).all()
     assert np.isfinite(fitted.sd([[1.0]])).all()
     np.testing.assert_allclose(fitted.probabilities([0.0, 3.0]).sum(axis=-1), 1.0)
+
+
+def test_rows_with_a_direction_of_their_own_are_told_apart_and_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    compared, odds, bets = mixed()
+    wide = [np.hstack([np.asarray(said.rows), np.zeros((len(np.asarray(said.rows)), 25))]) for said in (compared, odds)]
+    wide[0][np.arange(10), 6 + np.arange(10)] = wide[1][np.arange(15), 16 + np.arange(15)] = 1.0
+    evidence = (
+        Comparisons(wide[0], compared.grades, compared.judges),
+        Odds(wide[1], odds.log_ratios, odds.judges),
+        Bets(np.hstack([np.asarray(bets.rows), np.zeros((12, 25))]), bets.heads, bets.less_likely, bets.judges),
+    )
+    asked = rng.normal(size=(7, 31))
+    together = fit_preference(*evidence, precision=0.7)
+    monkeypatch.setattr("imitative.preference.evidence.MANY_ALONE", 1)
+    apart = fit_preference(*evidence, precision=0.7)
+    assert len(apart._factor.own) > 0
+    np.testing.assert_allclose(apart.mean, together.mean, atol=1e-6)
+    np.testing.assert_allclose(apart.sd(asked), together.sd(asked), atol=1e-6)
+    assert apart.log_evidence == pytest.approx(together.log_evidence, abs=1e-6)
+    assert apart.odds_sd == pytest.approx(together.odds_sd, abs=1e-6)
+    drawn = (apart.sample(20_000, rng) - apart.mean) @ asked.T
+    np.testing.assert_allclose(drawn.std(axis=0), apart.sd(asked), rtol=0.03)

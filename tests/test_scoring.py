@@ -16,7 +16,7 @@ from imitative.scoring import EMPTY, Scorer, Slots
 from imitative.testing import hypotheses, labelled, random_prior, spaces, statements
 from imitative.traits import STRENGTHS
 
-few = settings(max_examples=25)
+few = settings(max_examples=20)
 CLOSE = 2e-3  # float32 sums over a dozen rows of gains of at most a dozen nats
 
 

@@ -15,7 +15,7 @@ from imitative.records import Answer, Judgement, Kind, Outcome, Query
 from imitative.testing import by_spelling, conditions, hypotheses, random_prior, spaces, statements
 from imitative.traits import NATS, STRENGTHS, Traits
 
-few = settings(max_examples=25)
+few = settings(max_examples=20)
 
 
 @few
@@ -109,7 +109,7 @@ def test_contrasts_sum_to_zero_over_the_answers(answers: int) -> None:
     np.testing.assert_allclose(products, 2.0 * np.eye(answers - 1), atol=1e-12)
 
 
-# -- fitting ------------------------------------------------------------------------------------------------------------
+# -- fitting -----------------------------------------------------------------------------------------------------------
 
 
 SMELL = Feature("smell", FeatureKind.CATEGORICAL, "the smell", values=("foul", "fishy", "almond", "anise"))

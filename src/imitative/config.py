@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 
 from imitative.data import Feature, FeatureKind, Table
 from imitative.errors import InputError, did_you_mean, listed, shown
-from imitative.settings import Settings
 from imitative.loaded import LoadedProblem
 from imitative.overseers.overseer import Overseer
 from imitative.problem import Problem, Truth
@@ -43,6 +42,7 @@ from imitative.problem_file import (
 from imitative.reading import Data, Stated, read_data
 from imitative.records import GRADES
 from imitative.rows import Source, floats, no_column, read_rows
+from imitative.settings import Settings
 
 if TYPE_CHECKING:
     from imitative.hypotheses.statements import Statement, StatementSpace
@@ -356,7 +356,10 @@ class _Loader:
             ratings = self._ratings(section.ratings)
 
         features, words, favours = self._worth(section.ratings, space)
-        recorded = Recorded(space, comparisons, ratings, section.reader, features, words, favours)
+        said = section.ratings
+        doubts = None if said is None or said.doubts is None else (said.doubts[0], said.doubts[1])
+        unrated = None if said is None else said.unrated
+        recorded = Recorded(space, comparisons, ratings, section.reader, features, words, favours, doubts, unrated)
         return lambda seed: recorded  # nothing in an archive is random, and reading every rule takes a while
 
     def _worth(self, section: RatingsFile | None, space: StatementSpace) -> tuple[Stretch, Stretch, str | None]:

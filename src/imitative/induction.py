@@ -37,10 +37,16 @@ from imitative.records import Judgement, Kind, Query
 from imitative.scoring import Scorer
 from imitative.search.exhaustive import Exhaustive
 from imitative.search.search import Scored, probabilities, run
+from imitative.search.sweeping import Sweeping
 from imitative.search.tempering import Tempering
 from imitative.settings import Settings
 from imitative.traits import Encode, Traits
 
+MANY = 30
+"""Statements above which z is swept condition by condition: a slot at a time would take minutes, and an edit that
+rereads all of z is no longer tried to polish it."""
+DRAWS = 2
+"""Draws of M_prior whose best hypotheses are considered when choosing what to ask."""
 SAMPLE = 400
 """Questions of D′ on which hypotheses are compared when choosing what to ask: a share is known to within 0.025."""
 
@@ -199,7 +205,8 @@ class Induction:
         if isinstance(self.ledger.overseer, Archive):
             judgements = tuple(await self.ledger.judge(self.ledger.overseer.queries))
         with _Timer(self.seconds, "fit"):
-            return State(self._fit(judgements, self._rng(0)), LITERAL, judgements=judgements)
+            # Nobody chooses what to ask an archive: the first round's fit is the first that is needed.
+            return State(self._fit((), self._rng(0)), LITERAL, judgements=judgements)
 
     async def step(self, state: State) -> State:
         """One round."""
@@ -291,19 +298,39 @@ class Induction:
             return [fresh[i] for i in rng.permutation(len(fresh))[:count]]
         found = state.found or self._search(state.prior, state.reading, (), rng, last=False)
         best = found[0].hypothesis
+        rivals = self._rivals(state.prior, state.reading, best, scorer, rng)
         tables = (self._labelled.table, self._sample)
         logits, elsewhere = (state.reading.logits(table, best, self.problem.answers).T for table in tables)
         masks = np.array([state.reading.conditions(conditions, self._sample) for conditions in scorer.pool])
         hopefuls = elicitation.hopeful(best, logits, elsewhere, masks, scorer, 60)
-        pairs += elicitation.around(found, hopefuls, scorer, rng)
+        pairs += elicitation.around((found[0], *rivals, *found[1:]), hopefuls, scorer, rng)
         fresh = [p for p in dict.fromkeys(pairs) if frozenset((show(p.first), show(p.second))) not in before]
         # A z that is full takes a newcomer in the place of the statement it would miss least.
         spare = max(best.statements, key=lambda s: posterior.score(elicitation.without(best, s)), default=None)
         with_hope = [self._adopting(best, s, spare) for s in hopefuls]
-        candidates = list(dict.fromkeys([*(scored.hypothesis for scored in found[:120]), *with_hope]))
+        seen = [scored.hypothesis for scored in (*rivals, *found[:120])]
+        candidates = list(dict.fromkeys([*seen, *with_hope]))
         return elicitation.choose(
             fresh, elicitation.Choice.among(candidates, posterior, self._sample), state.prior, count
         )
+
+    def _rivals(
+        self, prior: StatementPrior, reading: Reading, best: Hypothesis, scorer: Scorer, rng: np.random.Generator
+    ) -> list[Scored]:
+        """What would be best if M_prior were one of its own draws (Thompson): rivals that differ in several places.
+
+        Doubting one statement may need believing another (*no smell is harmless* needs *green spores are not*), so
+        single edits of z* do not show what hangs on what the overseer has not been asked.
+        """
+        rivals: list[Scored] = []
+        for draw in rng.permutation(len(prior.draws))[:DRAWS]:
+            posterior = Posterior(
+                self._labelled, StatementPrior(prior.traits, prior.draws[draw]), reading, 0.0, self._evidence
+            )
+            slots = self.problem.space.limits.statements
+            search = Tempering(Scorer(posterior, scorer.pool), slots, 4 * slots, (best,), (1.0,))
+            rivals += run(search, rng)[:3]
+        return rivals
 
     def _adopting(self, z: Hypothesis, statement: Statement, spare: Statement | None) -> Hypothesis:
         """z with the statement, without those it overlaps with, and without `spare` if it would be too long."""
@@ -376,9 +403,14 @@ class Induction:
         # Two passes: the first finds what to pair into conjunctions, the second may use them.
         for steps in (self.settings.steps // 2, self.settings.steps * (2 if last else 1) - self.settings.steps // 2):
             scorer = Scorer(posterior, build_pool(self.problem.space, posterior, self.problem.unlabelled, starts))
-            found = run(Tempering(scorer, slots, steps, starts), rng)
+            if slots > MANY:
+                found = run(Sweeping(scorer, slots, start=starts[:1]), rng)
+            else:
+                found = run(Tempering(scorer, slots, steps, starts), rng)
             starts = tuple(scored.hypothesis for scored in found[:3])
-        polished = self._polish(found[0].hypothesis, posterior)
+            if slots > MANY and self.problem.space.limits.conditions == 1:
+                break
+        polished = [] if slots > MANY else self._polish(found[0].hypothesis, posterior)
         exact = [
             Scored(z, posterior.score(z)) for z in dict.fromkeys([*polished, *(s.hypothesis for s in found[:100])])
         ]

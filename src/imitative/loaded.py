@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import final
 
-from imitative.settings import Settings
 from imitative.overseers.overseer import Overseer
 from imitative.problem import Problem, Truth
+from imitative.settings import Settings
 
 
 @final
@@ -32,6 +32,6 @@ class LoadedProblem:
     build_overseer: Callable[[int], Overseer]
     seed: int = 0
     budget: int = 300
-    settings: Settings = Settings()
+    settings: Settings = field(default_factory=Settings)
     notes: tuple[str, ...] = ()
     source: str = ""

@@ -9,16 +9,18 @@ an ensemble of draws, so that a search can price it in without ever forming a d 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import NamedTuple, Protocol, final, runtime_checkable
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from imitative.data import Floats
 from imitative.hypotheses.conditions import Condition
 from imitative.hypotheses.statements import Hypothesis
 from imitative.preference import Bets, Comparisons, Odds, Preference, fit_preference
 from imitative.records import Judgement, Kind
-from imitative.traits import NATS, Traits
+from imitative.traits import NATS, Parts, Traits
 
 ENSEMBLE = 48
 """Draws of θ that carry M_prior's uncertainty: their standard deviation is known to about 10 %."""
@@ -108,20 +110,30 @@ class StatementPrior:
         if not pool:
             none = (0, len(self.traits.space.answers), len(NATS))
             return ConditionScores(np.empty(none), np.empty((*none, len(self.draws)), dtype=np.float32))
-        parts = [self.traits.conditions(conditions) for conditions in pool]
-        relevance, polarity, affinity = (np.array([part[i] for part in parts]) for i in range(3))
-        every = self._shares(np.vstack([self.weights[None], self._deviations]), relevance, polarity, affinity)
+        parts = [self.traits.parts(conditions) for conditions in pool]
+        every = self._shares(np.vstack([self.weights[None], self._deviations]), parts)
         return ConditionScores(every[..., 0], np.ascontiguousarray(every[..., 1:], dtype=np.float32))
 
-    def _shares(self, thetas: Floats, relevance: Floats, polarity: Floats, affinity: Floats) -> Floats:
+    def _shares(self, thetas: Floats, parts: Sequence[Parts]) -> Floats:
         """(K, A, W, T) nats for T weight vectors."""
         traits = self.traits
+        relevance = np.array([p.relevance for p in parts])
+        meaning = np.array([p.meaning for p in parts])
+        affinity = np.array([p.affinity for p in parts])
+        ends = np.cumsum([0, *(len(p.atoms) for p in parts)])
+        atoms = list(chain.from_iterable(p.atoms for p in parts))
+        signs = list(chain.from_iterable(p.signs for p in parts))
+        named = csr_array((signs, atoms, ends), shape=(len(parts), traits.polarity_size - meaning.shape[1]))
         values = 1.0 + relevance[:, 1]
         by_strength = thetas[:, 1] * NATS[:, None] + values[:, None, None] * thetas[:, 2] * NATS[:, None] ** 2
         leaning = affinity[:, :, None] * thetas[:, -1]
         for m in range(traits.contrasts.shape[1]):
-            towards = polarity @ thetas[:, traits.polarity_at(m)].T
+            by_atom, by_meaning = np.split(thetas[:, traits.polarity_at(m)].T, [named.shape[1]])
+            towards = named @ by_atom + meaning @ by_meaning
             leaning = leaning + towards[:, None, :] * traits.contrasts[:, m, None]
+        if traits.texts:
+            words = np.array([p.words for p in parts], dtype=np.float64)
+            by_strength = by_strength + words[:, None, None] * thetas[:, traits.words_at] * NATS[:, None] ** 2
         constant = thetas[:, 0] + relevance @ thetas[:, traits.relevance_at].T
         return np.asarray(constant[:, None, None, :] + by_strength[:, None] + leaning[:, :, None, :] * NATS[:, None])
 

@@ -187,6 +187,8 @@ class RatingsFile(FileSection):
     """A table of ratings that people gave: of a word, how good it is; of a feature, how much it matters.
 
     `between` two ratings they are worth `nats`, linearly; `favours` is the answer that a word rated high speaks for.
+    With `doubts` c and q, a claim of w nats about a word is c + q·w² nats less plausible than silence before the word
+    speaks for it; `unrated` is the rating that words without one are taken to have.
     """
 
     item: str = "item"
@@ -196,6 +198,8 @@ class RatingsFile(FileSection):
     between: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
     nats: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
     favours: str | None = None
+    doubts: Annotated[list[Annotated[float, Field(ge=0.0, le=10.0)]], Field(min_length=2, max_length=2)] | None = None
+    unrated: Annotated[float, Field(allow_inf_nan=False)] | None = None
 
 
 class RecordedSection(_Section):

@@ -25,11 +25,11 @@ from imitative.errors import InputError, shown
 from imitative.evaluation import baselines, evaluate, folds
 from imitative.hypotheses.statements import Hypothesis, Statement
 from imitative.induction import Induced, Progress, induce, induce_again
-from imitative.settings import Settings
 from imitative.loaded import LoadedProblem
 from imitative.overseers.overseer import Overseer
 from imitative.reading import Read, read_table
 from imitative.rows import Source
+from imitative.settings import Settings
 from imitative.store import Run, files, runs
 from imitative.traits import Encode
 from imitative.transfer import TransferModel, Transferred, transfer

@@ -282,6 +282,27 @@ def follows(prefers: Callable[[str], float], space: StatementSpace) -> Callable[
 
 
 @final
+class Replayed:
+    """An archive (`overseers.overseer.Archive`) of the judgements of an earlier run: what is not among them is skipped.
+
+    Args:
+        judgements: what was said.
+
+    Attributes:
+        queries: on hypotheses and on how they are read: what induction takes from an archive. Answers to questions of
+            D′ are given when they are asked for, and so are the judgements of an audit.
+    """
+
+    def __init__(self, judgements: Sequence[Judgement]) -> None:
+        self._held = {judgement.query.key: judgement for judgement in judgements}
+        self.queries = tuple(j.query for j in judgements if j.query.purpose in ("prior", "likelihood"))
+
+    async def judge(self, queries: Sequence[Query]) -> list[Judgement]:
+        """See `Overseer.judge`."""
+        return [self._held.get(query.key) or Judgement(query, Answer(Outcome.SKIPPED), "replayed") for query in queries]
+
+
+@final
 class Counting:
     """Wears any overseer, and counts what passes: independently of every ledger.
 

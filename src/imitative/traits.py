@@ -7,8 +7,9 @@ A statement s = (conditions c, answer y, strength w) has the traits
 `r(c)`, its *relevance* traits, are about what the conditions speak of, whichever answer they speak for: how many
 conditions and further values, which features, and the sentence encoder's reading of them. `p(c)`, its *polarity*
 traits, are about which answer they speak for: `v_y` is the contrast code of the answer (columns orthogonal, summing to
-zero over Y), so exchanging the answers of a two-answer problem flips the sign. A hypothesis has the sum of its
-statements' traits, its default's `b², b · v_y`, and a constant that only reference bets can see. M_prior is linear in
+zero over Y), so exchanging the answers of a two-answer problem flips the sign. Where the questions hold texts,
+m · w² is there a second time, for the words of texts alone. A hypothesis has the sum of its statements' traits, its
+default's `b², b · v_y`, and a constant that only reference bets can see. M_prior is linear in
 them: additive over statements, so a search that changes one statement never rereads the others, and a judgement on one
 statement informs those that mean alike.
 """
@@ -21,7 +22,7 @@ from typing import NamedTuple, final
 import numpy as np
 from scipy.linalg import helmert
 
-from imitative.data import Feature, Floats
+from imitative.data import Feature, FeatureKind, Floats
 from imitative.hypotheses.conditions import Condition, Relation
 from imitative.hypotheses.statements import Hypothesis, Statement, StatementSpace, Strength
 
@@ -44,6 +45,26 @@ class TraitPrior(NamedTuple):
     precision: Floats
 
 
+class Parts(NamedTuple):
+    """r(c), p(c) and the affinity of conditions; of p(c) only what is not zero, since a text has thousands of words.
+
+    Args:
+        relevance: r(c), (2 + features + q,).
+        atoms: the atoms named, indices into p(c).
+        signs: what stands there, one for each of `atoms`.
+        meaning: the rest of p(c), (q,).
+        affinity: (|Y|,).
+        words: how many words of texts are named.
+    """
+
+    relevance: Floats
+    atoms: list[int]
+    signs: list[float]
+    meaning: Floats
+    affinity: Floats
+    words: int
+
+
 @final
 class Traits:
     """φ: hypotheses → (d,) traits, d fixed by the space.
@@ -62,13 +83,15 @@ class Traits:
         self.contrasts = _contrasts(len(space.answers))
         self.relevance_size = 2 + len(self._features) + meaning.shape[1]
         self.polarity_size = len(self._atoms) + meaning.shape[1]
-        self.size = 5 + self.relevance_size + len(space.answers) - 1 + self.contrasts.shape[1] * self.polarity_size + 1
-        self._cache: dict[tuple[Condition, ...], tuple[Floats, Floats, Floats]] = {}
+        self.texts = any(feature.kind is FeatureKind.TEXT for feature in space.features)
+        by_answer = int(self.contrasts.shape[1]) * (1 + self.polarity_size)
+        self.size = 5 + self.relevance_size + by_answer + int(self.texts) + 1
+        self._cache: dict[tuple[Condition, ...], Parts] = {}
         self._by_text: dict[str, Floats] = {}
         self._statements: dict[Statement, Floats] = {}
 
     # φ is laid out as
-    # [Σ 1, Σ w, Σ m · w², b², 1 | relevance | default contrasts | polarity (contrast by contrast) | affinity].
+    # [Σ 1, Σ w, Σ m · w², b², 1 | relevance | default contrasts | polarity (contrast by contrast) | words? | affinity].
 
     constant_at = 4
     """Where the constant stands in φ."""
@@ -83,6 +106,11 @@ class Traits:
         """Where b · v_y stands in φ."""
         return slice(self.relevance_at.stop, self.relevance_at.stop + self.contrasts.shape[1])
 
+    @property
+    def words_at(self) -> int:
+        """Where Σ m · w² of the words of texts stands in φ, if `texts`."""
+        return int(self.size - 2)
+
     def polarity_at(self, contrast: int) -> slice:
         """Where w · p(c) · v_y[contrast] stands in φ."""
         start = self.default_at.stop + contrast * self.polarity_size
@@ -90,21 +118,34 @@ class Traits:
 
     def conditions(self, conditions: tuple[Condition, ...]) -> tuple[Floats, Floats, Floats]:
         """r(c), p(c) and the affinity of c to each answer, (|Y|,): how close the encoder finds c to its clause."""
+        parts = self.parts(conditions)
+        polarity = np.zeros(self.polarity_size)
+        polarity[parts.atoms] = parts.signs
+        polarity[len(self._atoms) :] = parts.meaning
+        return parts.relevance, polarity, parts.affinity
+
+    def parts(self, conditions: tuple[Condition, ...]) -> Parts:
+        """The same, with p(c) as what is not zero in it."""
         known = self._cache.get(conditions)
         if known is None:
-            relevance, polarity = np.zeros(self.relevance_size), np.zeros(self.polarity_size)
+            relevance, meaning = np.zeros(self.relevance_size), np.zeros(self._meaning.shape[1])
             affinity = np.zeros(len(self.space.answers))
+            named: dict[int, float] = {}
+            words = 0
             relevance[0] = len(conditions) - 1
             for condition in conditions:
                 atoms, sign = self._atoms_of(condition)
+                words += len(condition.values) * (condition.relation in (Relation.MENTIONS, Relation.NEGATES))
                 relevance[1] += len(condition.values) - 1 if len(condition.values) > 1 else 0
                 relevance[2 + self._features[condition.feature]] = 1.0
                 if atoms:
                     relevance[2 + len(self._features) :] += self._meaning[atoms].mean(axis=0)
-                    polarity[atoms] += sign
-                    polarity[len(self._atoms) :] += sign * self._meaning[atoms].sum(axis=0)
+                    named |= {atom: named.get(atom, 0.0) + sign for atom in atoms}
+                    meaning += sign * self._meaning[atoms].sum(axis=0)
                     affinity += sign * self._affinity[atoms].sum(axis=0)
-            known = self._cache[conditions] = (relevance, polarity, affinity)
+            known = self._cache[conditions] = Parts(
+                relevance, list(named), list(named.values()), meaning, affinity, words
+            )
         return known
 
     def statement(self, statement: Statement) -> Floats:
@@ -119,6 +160,8 @@ class Traits:
         traits[self.relevance_at] = relevance
         for contrast in range(self.contrasts.shape[1]):
             traits[self.polarity_at(contrast)] = w * self.contrasts[y, contrast] * polarity
+        if self.texts:
+            traits[self.words_at] = self.parts(statement.conditions).words * w * w
         traits[-1] = w * affinity[y]
         self._statements[statement] = traits
         return traits
@@ -144,7 +187,8 @@ class Traits:
 
         A sentence more costs a nat and a half, and 0.3 · w² for every value it names: without a reason people doubt a
         claim, the more so the stronger it is. A strong default is doubted too, since it speaks of what nobody has
-        seen. What words mean is open: by it a strong statement may gain or lose several nats.
+        seen. A text mentions hundreds of words, most of which say little of anything: a strong claim about one of them
+        is doubted far more. What words mean is open: by it a strong statement may gain or lose several nats.
         """
         mean, sd = np.zeros(self.size), np.zeros(self.size)
         mean[:5], sd[:5] = [-1.5, 0.0, -0.3, -0.5, -3.0], [1.0, 0.5, 0.2, 0.25, 5.0]
@@ -158,6 +202,8 @@ class Traits:
         polarity[: len(self._atoms)] = 0.6
         for contrast in range(self.contrasts.shape[1]):
             sd[self.polarity_at(contrast)] = polarity
+        if self.texts:
+            mean[self.words_at], sd[self.words_at] = -2.0, 1.0
         sd[-1] = 2.0
         return TraitPrior(mean, 1.0 / sd**2)
 
@@ -209,7 +255,7 @@ def _meanings(space: StatementSpace, atoms: Sequence[tuple[str, str]], encode: E
     clauses, words = zip(*(_texts(features[name], value, space) for name, value in atoms), strict=True)
     spoken = np.asarray(encode([space.spoken[answer] for answer in space.answers]), dtype=np.float64)
     in_clause = np.asarray(encode(clauses), dtype=np.float64)
-    alone = np.asarray(encode(words), dtype=np.float64)
+    alone = in_clause if clauses == words else np.asarray(encode(words), dtype=np.float64)
     affinity = in_clause @ (spoken - spoken.mean(axis=0)).T
     spread = affinity.std() or 1.0
     return _principal(np.hstack([in_clause, alone])), (affinity - affinity.mean(axis=0)) / spread

@@ -14,7 +14,7 @@ from imitative.hypotheses.statements import StatementSpace
 from imitative.overseers.overseer import Archive, Budgeted, BudgetSpent, Ledger, OrderSwapped, Overseer
 from imitative.overseers.recorded import Recorded
 from imitative.overseers.simulated import Simulated
-from imitative.records import Answer, Judgement, Kind, Outcome, Query
+from imitative.records import Answer, Judgement, Kind, Outcome, Query, Question
 from imitative.testing import Counting, Scripted, follows
 
 ODOUR = Feature("odour", FeatureKind.CATEGORICAL, "the odour", values=("foul", "fishy", "almond"))
@@ -29,7 +29,11 @@ SILENT = "By default, it is edible (slight evidence)."
 BELIEF = SPACE.read_statement("If the odour is one of foul or fishy, it is poisonous (strong evidence).")
 
 PAIRS = [(FOUL, SWEET), (TALL, FOUL), (BOTH, SILENT), (SILENT, SWEET), (FOUL, FOUL)]
-QUESTIONS = [{"odour": "foul", "height": 4.0}, {"odour": "almond", "height": None}, {"odour": None, "height": 9.5}]
+QUESTIONS: list[Question] = [
+    {"odour": "foul", "height": 4.0},
+    {"odour": "almond", "height": None},
+    {"odour": None, "height": 9.5},
+]
 QUERIES = [
     *(Query(Kind.COMPARE_HYPOTHESES, pair) for pair in PAIRS),
     *(Query(Kind.ODDS, pair, repeat=repeat) for pair in PAIRS for repeat in range(2)),
@@ -50,7 +54,7 @@ OVERSEERS: dict[str, Callable[[], Overseer]] = {
     "noisy": lambda: simulated(noise=1.0, careless=0.2),
     "careless": lambda: simulated(careless=1.0),
     "hasty": lambda: simulated(noise=0.0, reads=1),
-    "recorded": lambda: Recorded(SPACE, [(FOUL, SWEET, 2, "ann"), (FOUL, SWEET, 1, "bob")], [("odour", 8.0, 0.0, "ann")]),
+    "recorded": lambda: Recorded(SPACE, [(FOUL, SWEET, 2, "ann"), (FOUL, SWEET, 1, "bob")], [("odour", 8, 0, "ann")]),
     "silent archive": lambda: Recorded(SPACE, reader="nobody"),
     "scripted": lambda: Scripted(follows(lambda text: -len(text) / 50.0, SPACE), cost=0.5),
     "refusing": lambda: Scripted(lambda query: None),
@@ -126,11 +130,12 @@ def test_a_wrapper_changes_nothing_a_symmetric_overseer_says(worn: str) -> None:
         assert first.answer.ratio == pytest.approx(second.answer.ratio)
 
 
-# -- the ledger -----------------------------------------------------------------------------------------------------------
+# -- the ledger --------------------------------------------------------------------------------------------------------
 
 
 def test_the_ledger_asks_nothing_twice_and_loses_nothing() -> None:
-    counting, rows = Counting(simulated()), []
+    counting = Counting(simulated())
+    rows: list[Judgement] = []
     ledger = Ledger(counting, record=rows.append)
     for batch in (QUERIES[:5], QUERIES[3:9], [QUERIES[0]] * 3, QUERIES):
         assert [judgement.query for judgement in ask(ledger, batch)] == list(batch)
@@ -144,7 +149,8 @@ def test_the_ledger_asks_nothing_twice_and_loses_nothing() -> None:
 def test_a_ledger_goes_on_from_the_rows_of_another() -> None:
     rows: list[Judgement] = []
     ask(Ledger(simulated(), record=rows.append), QUERIES[:7])
-    counting, fresh = Counting(simulated()), []
+    counting = Counting(simulated())
+    fresh: list[Judgement] = []
     ledger = Ledger(counting, {judgement.query.key: judgement for judgement in rows}, fresh.append)
     assert ask(ledger, QUERIES) == ask(simulated(), QUERIES)
     assert counting.total == len(fresh) == len(QUERIES) - 7
@@ -161,7 +167,7 @@ def test_a_judgement_is_recorded_before_it_is_used() -> None:
     assert ledger.asked_in_all == 0
 
 
-# -- the budget -----------------------------------------------------------------------------------------------------------
+# -- the budget --------------------------------------------------------------------------------------------------------
 
 
 def test_a_budget_is_never_exceeded_and_a_batch_is_never_half_asked() -> None:
@@ -177,7 +183,7 @@ def test_a_budget_is_never_exceeded_and_a_batch_is_never_half_asked() -> None:
     assert ask(budgeted, []) == []
 
 
-# -- the order ------------------------------------------------------------------------------------------------------------
+# -- the order ---------------------------------------------------------------------------------------------------------
 
 
 def test_a_bias_for_what_stands_first_is_turned_into_noise() -> None:
@@ -194,7 +200,7 @@ def test_what_has_no_sides_is_not_turned() -> None:
     assert set(counting.asked) == {query.key for query in one_sided}
 
 
-# -- archives -------------------------------------------------------------------------------------------------------------
+# -- archives ----------------------------------------------------------------------------------------------------------
 
 
 def test_an_archive_answers_what_it_holds_and_skips_the_rest() -> None:
@@ -213,7 +219,7 @@ def test_nobody_else_is_an_archive(name: str, worn: str) -> None:
     assert not isinstance(WRAPPERS[worn](OVERSEERS[name]()), Archive)
 
 
-# -- the simulated person ---------------------------------------------------------------------------------------------------
+# -- the simulated person ----------------------------------------------------------------------------------------------
 
 
 def test_what_is_believed_is_liked() -> None:

@@ -8,10 +8,14 @@ What was said becomes judgements like any other, so that M_prior needs nothing s
     comparison   of two rules: a graded comparison of two hypotheses of one strong statement each
     rating r     of a feature: for every answer y,  odds(statement about the feature, for y : silence) = exp(nats(r))
     rating r     of a word:    odds(the word, for the answer it favours : the word, for another)       = exp(nats(r))
+    doubts c, q  of words:     odds(the word, for the answer it favours, at w nats : silence)
+                                                                                 = exp(w · |nats(r)| / 2 − c − q · w²)
 
 with nats(r) linear between two ratings, and the statements of moderate strength. A rating of a feature says nothing of
 which answer it speaks for: entered once for each answer, it leaves that open exactly (the contrasts sum to zero over
-the answers), and the raters of a feature are spread over its values, so that it leaves those open too.
+the answers), and the raters of a feature are spread over its values, so that it leaves those open too. Nor does the
+rating of a word say how strong a claim about it people would accept: where the problem states it as doubts, a spread of
+the rated words is heard on several strengths each, which is enough to teach two numbers.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Literal, NamedTuple, final
+from typing import Literal, NamedTuple, TypeVar, final
 
 from imitative.data import Feature, Table
 from imitative.hypotheses.conditions import Condition, Relation
@@ -28,6 +32,8 @@ from imitative.likelihood import LITERAL
 from imitative.records import Answer, Judgement, Kind, Outcome, Query
 from imitative.rules import RuleReader, plain
 
+T = TypeVar("T")
+
 LITERAL_READER = "literal reading"
 """The judge's name on answers that nobody gave: they follow z to the letter."""
 NO_DIFFERENCE, MUCH = 0.25, 2.0
@@ -35,6 +41,12 @@ NO_DIFFERENCE, MUCH = 0.25, 2.0
 hint, and one strong statement."""
 SHOWN = 3
 """Examples in a note."""
+HEARD = 200
+"""Words heard on strengths: two numbers are learned from them, each to a few hundredths of a nat."""
+DOUBTED = (Strength.HINT, Strength.SLIGHT, Strength.MODERATE, Strength.STRONG)
+"""The strengths they are heard on; at the strongest, odds against would leave the scale people answer on."""
+UNRATED = "taken as unrated"
+"""The judge's name on ratings that stand for having none."""
 
 
 class Comparison(NamedTuple):
@@ -102,6 +114,10 @@ class Recorded:
         reader: who answers questions under a z: the literal reading, or nobody.
         features, words: what ratings of the two are worth.
         favours: the answer that high ratings of words speak for; None: the last of the space's answers.
+        doubts: (c, q): a claim of w nats about a word is c + q·w² nats less plausible than silence before the word
+            speaks for it; None: nothing is said of how strong claims may be.
+        unrated: what having no rating says of a word where thousands were rated, on the scale of ratings: as many words
+            of the space that have none as have one are taken to be rated so; None: nothing.
 
     Raises:
         ValueError: if `favours` is no answer of the space.
@@ -119,6 +135,8 @@ class Recorded:
         features: Stretch = FEATURES,
         words: Stretch = WORDS,
         favours: str | None = None,
+        doubts: tuple[float, float] | None = None,
+        unrated: float | None = None,
     ) -> None:
         self.space, self.reader = space, reader
         self.features, self.words = features, words
@@ -129,7 +147,12 @@ class Recorded:
         self._held: dict[str, Judgement] = {}
         self._times: Counter[str] = Counter()
         self._compared([Comparison(*row) for row in comparisons])
-        self._rated([Rating(*row) for row in ratings])
+        rows = [Rating(*row) for row in ratings]
+        self._rated(rows)
+        if unrated is not None:
+            self._not_rated(rows, unrated)
+        if doubts is not None:
+            self._doubted(rows, *doubts)
         if reader == "literal":
             self._notes.append(
                 f"Nobody was asked to answer questions under z: where that is asked, the {LITERAL_READER} of z answers."
@@ -238,16 +261,45 @@ class Recorded:
 
     def _polarity(self, feature: Feature, row: Rating, sure: float) -> None:
         """For each other answer, the odds that the word speaks for `favours` rather than for that."""
-        middle = sum(self.words.between) / 2.0
-        held = sure / (sure + row.spread**2) if row.spread else 1.0
         condition = Condition(feature.name, Relation.MENTIONS, (row.item,))
         for other in self.space.answers:
             if other != self.favours:
                 sides = (self._claim(condition, self.favours), self._claim(condition, other))
-                self._odds(sides, self.words.nats(middle + held * (row.rating - middle)), row.judge)
+                self._odds(sides, self._nats(row, sure), row.judge)
 
-    def _claim(self, condition: Condition, answer: str) -> Hypothesis:
-        return Hypothesis((Statement((condition,), answer, Strength.MODERATE),), self.space.answers[0])
+    def _nats(self, row: Rating, sure: float) -> float:
+        """What the rating of a word is worth: drawn to the middle where its raters differed."""
+        middle = sum(self.words.between) / 2.0
+        held = sure / (sure + row.spread**2) if row.spread else 1.0
+        return self.words.nats(middle + held * (row.rating - middle))
+
+    def _not_rated(self, ratings: Sequence[Rating], rating: float) -> None:
+        """Words of the space that nobody rated, evenly spread, as many as there are rated ones."""
+        rated = {row.item for row in ratings}
+        for feature in self.space.features:
+            words = self.space.words.get(feature.name, ())
+            silent = [word for word in words if word not in rated]
+            for word in _spread(silent, len(words) - len(silent)):
+                self._polarity(feature, Rating(word, rating, 0.0, UNRATED), 1.0)
+
+    def _doubted(self, ratings: Sequence[Rating], sentence: float, square: float) -> None:
+        """For a spread of the rated words: the odds of claims of several strengths against silence."""
+        sure = _sure(ratings)
+        silence = Hypothesis((), self.space.answers[0])
+        for feature in self.space.features:
+            words = set(self.space.words.get(feature.name, ()))
+            heard = _spread([row for row in ratings if row.item in words], HEARD)
+            for i, row in enumerate(heard):
+                nats = self._nats(row, sure)
+                others = [answer for answer in self.space.answers if answer != self.favours]
+                answer = self.favours if nats >= 0 else others[i % len(others)]
+                for w in DOUBTED:
+                    claim = self._claim(Condition(feature.name, Relation.MENTIONS, (row.item,)), answer, w)
+                    worth = w.nats * abs(nats) / 2.0 - sentence - square * w.nats**2
+                    self._odds((claim, silence), worth, row.judge)
+
+    def _claim(self, condition: Condition, answer: str, strength: Strength = Strength.MODERATE) -> Hypothesis:
+        return Hypothesis((Statement((condition,), answer, strength),), self.space.answers[0])
 
     def _odds(self, sides: tuple[Hypothesis, Hypothesis], nats: float, judge: str) -> None:
         first, second = map(self.space.show, sides)
@@ -261,6 +313,12 @@ def _sure(ratings: Sequence[Rating]) -> float:
     """
     mean = sum(row.rating for row in ratings) / max(1, len(ratings))
     return sum((row.rating - mean) ** 2 for row in ratings) / max(1, len(ratings)) or 1.0
+
+
+def _spread(items: Sequence[T], count: int) -> list[T]:
+    """At most `count` of the items, evenly spread over their order."""
+    count = min(count, len(items))
+    return [items[i * len(items) // count] for i in range(count)]
 
 
 def _some(texts: Iterable[str]) -> str:

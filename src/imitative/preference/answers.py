@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.linalg import solve_triangular
 from scipy.special import expit
 
+from imitative.preference.arrow import Factor
 from imitative.preference.evidence import Floats, Rows
 
 POPULATION_SD = 1.0  #: of log β, the population's discrimination: a logit is 1/8 to 8 nats, nineteen times in twenty.
@@ -108,13 +108,13 @@ class Answers:
         curves = np.concatenate([curve, np.full(len(residual), self.odds_sd**-2.0)])
         return value, self.careful * slopes, self.careful * curves
 
-    def refine(self, mode: Floats, factor: Floats) -> float:
+    def refine(self, mode: Floats, factor: Factor) -> float:
         """One step of everything but w, given its Gaussian: the largest change made."""
         data, n = self.data, self.n
         before = np.concatenate([self.theta, self.careless])
-        mean = data.design @ mode + data.offset
-        spread = solve_triangular(factor, data.design.T, lower=True, check_finite=False)
-        variance = np.sum(spread**2, axis=0)
+        mean = data.design.scores(mode) + data.offset
+        own, spread = factor.of_rows(data.design)
+        variance = np.sum(spread**2, axis=0) + (own**2 if len(own) else 0.0)
         sd = np.minimum(np.sqrt(variance[:n]), WIDEST / self.beta)
         delta = mean[:n, None] + sd[:, None] * _NODES
         squares = (mean[n:] - data.ratio) ** 2 + variance[n:]
@@ -129,9 +129,13 @@ class Answers:
             gradient[-1] = fit + prior - float(careful.sum()) - ODDS_WEIGHT
             cross[n:, -1] = 2.0 * careful * (mean[n:] - data.ratio) * precision
             overlap = (spread[:, n:].T @ spread[:, n:]) * precision
+            if len(own):
+                overlap[np.diag_indices_from(overlap)] += own[n:] ** 2 * precision
             hessian[-1, -1] = 2.0 * (fit + prior - float(careful @ overlap**2 @ careful))
             through = spread @ cross[:, self.free]
             marginal = hessian[np.ix_(self.free, self.free)] - through.T @ through
+            if len(own):
+                marginal -= (own[:, None] * cross[:, self.free]).T @ (own[:, None] * cross[:, self.free])
             gradient = gradient[self.free]
             values, vectors = np.linalg.eigh(marginal)
             # Away from the optimum the curvature may have the wrong sign; there the prior's own is a safe length.

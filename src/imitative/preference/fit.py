@@ -9,9 +9,9 @@ from typing import Generic, Literal, NamedTuple, TypeVar, final
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.linalg import cho_solve, cholesky, solve_triangular
 
 from imitative.preference.answers import Answers, log_between
+from imitative.preference.arrow import Factor
 from imitative.preference.evidence import Bets, Comparisons, Floats, Mask, Odds, RowSpace, matrix, prepare
 from imitative.records import GRADES
 
@@ -64,7 +64,7 @@ class Preference:
     size: int
     _levels: Mask = field(repr=False)
     _space: RowSpace = field(repr=False)
-    _factor: Floats = field(repr=False)
+    _factor: Factor = field(repr=False)
 
     def score(self, x: ArrayLike) -> Floats:
         """x·mean for feature rows (N, d): (N,) nats."""
@@ -75,13 +75,12 @@ class Preference:
         white = matrix("x", x, len(self.mean)) / self._space.root
         inside = self._space.into(white)
         outside = np.maximum(np.sum(white**2, axis=1) - np.sum(inside**2, axis=1), 0.0)
-        spread = solve_triangular(self._factor, inside.T, lower=True, check_finite=False)
+        spread = self._factor.half(inside.T)
         return np.asarray(np.sqrt(np.sum(spread**2, axis=0) + (outside if self._space.basis is not None else 0.0)))
 
     def sample(self, n: int, rng: np.random.Generator) -> Floats:
         """Draw w n times from the posterior: (n, d)."""
-        p = len(self._factor)
-        inside = solve_triangular(self._factor.T, rng.standard_normal((p, n)), check_finite=False).T
+        inside = self._factor.other_half(rng.standard_normal((self._factor.size, n))).T
         if self._space.basis is None:
             return np.asarray(self.mean + inside / self._space.root)
         white = rng.standard_normal((n, len(self.mean)))
@@ -133,7 +132,8 @@ def fit_preference(
     A careless answer of odds is uniform on ± the largest ratio seen.
 
     The posterior differs from the prior only in the span of the rows: with C < d rows everything is done there, at
-    O(C²·d) once and O(C³) a step.
+    O(C²·d) once and O(C³) a step. Where hundreds of rows tell of features that no other row tells of, as ratings of
+    single words do, these cost next to nothing (`arrow.py`).
 
     Args:
         comparisons: graded comparisons. One row of evidence is needed in all, and the same d columns everywhere.
@@ -157,13 +157,13 @@ def fit_preference(
         raise ValueError(f"judges_model is {judges_model!r}; give 'each' or 'none'")
     data = prepare(comparisons, odds, bets, mean, precision)
     answers = Answers(data, judges_model == "each", exact)
-    mode = np.zeros(data.design.shape[1])
+    mode = np.zeros(data.design.size)
     for _ in range(rounds if answers.tunable else 0):
         mode, factor = _newton(answers, mode, steps=6, tolerance=1e-5)
         if answers.refine(mode, factor) < RESTS:
             break
     mode, _ = _newton(answers, mode, steps=100, tolerance=1e-18)
-    return _finish(answers, mode, _factor(data.design, answers.loss(data.design @ mode + data.offset)[2]))
+    return _finish(answers, mode, data.design.factor(answers.loss(data.design.scores(mode) + data.offset)[2]))
 
 
 class Scored(NamedTuple, Generic[Item]):
@@ -215,16 +215,16 @@ def bradley_terry(
     return Scored(names, centring @ fitted.mean, fitted.sd(centring), fitted)
 
 
-def _finish(answers: Answers, mode: Floats, factor: Floats) -> Preference:
+def _finish(answers: Answers, mode: Floats, factor: Factor) -> Preference:
     """What was learned, for the eyes of others."""
     data, n, count = answers.data, answers.n, len(answers.data.names)
-    delta = data.design @ mode + data.offset
+    delta = data.design.scores(mode) + data.offset
     squares = (delta[n:] - data.ratio) ** 2
     likelihood = np.concatenate([np.exp(answers.ordinal(delta[:n])[0]), answers.density(squares)])
     chance = answers.careless[data.judge]
     with np.errstate(divide="ignore"):
         log_p = np.log((1.0 - chance) * likelihood + chance * data.chance)
-    evidence = float(log_p.sum()) - 0.5 * float(mode @ mode) - float(np.log(np.diag(factor)).sum())
+    evidence = float(log_p.sum()) - 0.5 * float(mode @ mode) - factor.log_diagonal
     given = np.bincount(data.judge, minlength=count)
     betas, biases = np.exp(answers.theta[0] + answers.theta[1 : 1 + count]), answers.theta[1 + count : -3]
     judges = {
@@ -253,7 +253,7 @@ def _finish(answers: Answers, mode: Floats, factor: Floats) -> Preference:
     )
 
 
-def _newton(answers: Answers, start: Floats, steps: int, tolerance: float) -> tuple[Floats, Floats]:
+def _newton(answers: Answers, start: Floats, steps: int, tolerance: float) -> tuple[Floats, Factor]:
     """argmin_t ½|t|² + loss(design·t + offset) by damped Newton, and the lower Cholesky factor of its last Hessian.
 
     Convex, so a step halved often enough always descends. The Hessian costs more than all else and is kept for as
@@ -261,20 +261,20 @@ def _newton(answers: Answers, start: Floats, steps: int, tolerance: float) -> tu
     """
     design, offset = answers.data.design, answers.data.offset
     mode = start
-    delta = design @ mode + offset
+    delta = design.scores(mode) + offset
     value, slope, curve = answers.loss(delta)
     value += 0.5 * float(mode @ mode)
     last = 0.0
-    factor = _factor(design, curve)
+    factor = design.factor(curve)
     for _ in range(steps):
-        gradient = mode + design.T @ slope
-        step = cho_solve((factor, True), -gradient, check_finite=False)
+        gradient = mode + design.back(slope)
+        step = factor.solve(-gradient)
         decrement = -float(gradient @ step)
         if decrement > 0.05 * last > 0.0:
-            factor = _factor(design, curve)
-            step = cho_solve((factor, True), -gradient, check_finite=False)
+            factor = design.factor(curve)
+            step = factor.solve(-gradient)
             decrement = -float(gradient @ step)
-        length, moved, last = 1.0, design @ step, decrement
+        length, moved, last = 1.0, design.scores(step), decrement
         while True:
             trial = mode + length * step
             loss, new_slope, new_curve = answers.loss(delta + length * moved)
@@ -283,14 +283,7 @@ def _newton(answers: Answers, start: Floats, steps: int, tolerance: float) -> tu
                 break
             length *= 0.5
         mode, value, slope, curve = trial, loss, new_slope, new_curve
-        delta = design @ mode + offset
+        delta = design.scores(mode) + offset
         if decrement < tolerance:
             break
     return mode, factor
-
-
-def _factor(design: Floats, curve: Floats) -> Floats:
-    scaled = np.sqrt(curve)[:, None] * design
-    hessian = scaled.T @ scaled
-    hessian[np.diag_indices_from(hessian)] += 1.0
-    return np.asarray(cholesky(hessian, lower=True, overwrite_a=True, check_finite=False))

@@ -1,7 +1,7 @@
 """Plants: a Z of 38 hypotheses, an overseer who answers exactly, and so an answer that can be computed by hand.
 
 In D every plant in the sun stands in a clay pot and no other does, so that *sun* and *clay* explain D equally well and
-only the prior tells them apart; in D′ the two have nothing to do with each other. Watering matters too, and D shows how.
+only the prior tells them apart; in D′ the two have nothing to do with each other. Watering matters too; D shows how.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Huskies: in D every husky stands in the snow and no other dog does; in D′ half of the huskies stand on grass.
 
-The photos are described, not shown; D has four of each dog, taken where it lives. Some features belong to the dog and some to the photo. Which those are is common
-knowledge that no column of D holds: in D, *snow means husky* is the simplest hypothesis, and it is never wrong.
+The photos are described, not shown; D has four of each dog, taken where it lives. Some features belong to the dog and
+some to the photo. Which those are is common knowledge that no column of D holds: in D, *snow means husky* is the
+simplest hypothesis, and it is never wrong.
 
     breed → coat, ears, tail, eyes, face, build, muzzle, weight       each other breed shares some of these with huskies
     background → season, sky, person, breath, light                   in the snow it is winter, and people dress for it
@@ -450,10 +451,10 @@ _SIZES = ((15.0, "small"), (26.0, "medium-sized"), (np.inf, "large"))
 
 
 def _described(photo: dict[str, Value], rng: np.random.Generator) -> Question:
-    """The photo with a caption: `A large, fluffy dog with pointed ears lies in the snow, its tail curled over its back.`"""
+    """The photo with a caption: `A large, fluffy dog with pointed ears lies in the snow, its tail curled.`"""
     kilograms = photo["kilograms"]
     size = next(word for limit, word in _SIZES if kilograms < limit) if isinstance(kilograms, float) else None
-    looks = ", ".join(word for word in (size, photo["build"], _said(_COAT, photo["coat"])) if word)
+    looks = ", ".join(str(word) for word in (size, photo["build"], _said(_COAT, photo["coat"])) if word)
     does = ("lies", "sits", "stands", "plays")[int(rng.integers(4))]
     parts = [looks, "dog", _said(_EARS, photo["ears"]), does, _PLACE[str(photo["background"])]]
     whole = " ".join(part for part in parts if part)

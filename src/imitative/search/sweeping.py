@@ -53,6 +53,7 @@ class SweepingState:
         near: the edits of z that lose least, once the search has settled.
         step: sweeps made.
         settled: whether a sweep at temperature 0 changed nothing.
+        resumed: whether the sweeps went on from `best` after coming to rest at something worse.
     """
 
     slots: Slots
@@ -60,6 +61,7 @@ class SweepingState:
     near: tuple[Edit, ...] = ()
     step: int = 0
     settled: bool = False
+    resumed: bool = False
 
 
 @final
@@ -109,9 +111,12 @@ class Sweeping:
         changed |= default != z.default
         slots = z.slots._replace(default=default)
         best = max(state.best, self._scored(slots), key=lambda scored: scored.score) if changed else state.best
-        settled = not temperature and not changed
+        settled, resumed = not temperature and not changed, state.resumed
+        if settled and not resumed and best.score > self._scored(slots).score + ROUNDING:
+            # A warm sweep passed by something better than where the cold ones came to rest: they go on from there.
+            slots, settled, resumed = self._scorer.encode(best.hypothesis, self._slots) or slots, False, True
         kept = tuple(heapq.nlargest(RUNNERS_UP, near)) if settled else ()
-        after = SweepingState(slots, best, kept, state.step + 1, settled)
+        after = SweepingState(slots, best, kept, state.step + 1, settled, resumed)
         return after, SearchInfo(after.step, max(after.step, self._annealed + 1), best)
 
     def done(self, state: SweepingState) -> bool:

@@ -1,0 +1,216 @@
+"""Step 4: M_test starts as the reading of z*, is corrected by answers, and is audited on questions it never met."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binom
+
+from imitative.data import Feature, FeatureKind, Labelled, Table
+from imitative.evaluation import clopper_pearson
+from imitative.hypotheses.statements import Hypothesis, Limits, StatementSpace
+from imitative.induction import Induced, induce
+from imitative.likelihood import LITERAL, Reading
+from imitative.overseers.overseer import Overseer
+from imitative.overseers.simulated import Simulated
+from imitative.problem import Problem
+from imitative.records import Answer, Judgement, Kind, Query
+from imitative.settings import Settings
+from imitative.testing import Counting, Scripted, hypotheses, spaces, tables
+from imitative.transfer import TransferModel, transfer
+
+few = settings(max_examples=20)
+SMELL = Feature("smell", FeatureKind.CATEGORICAL, "the smell", values=("foul", "fishy", "almond"))
+PLACE = Feature("place", FeatureKind.BOOLEAN, "the place", values=("sun", "shade"))
+SPACE = StatementSpace([SMELL, PLACE], ("p", "e"), {"p": "it is poisonous", "e": "it is edible"}, Limits(2, 1, 1))
+FOUL = SPACE.read(
+    "If the smell is foul, it is poisonous (strong evidence).\n"
+    "If the place is sun, it is edible (a hint).\n"
+    "By default, it is edible (slight evidence)."
+)
+
+
+def rows(count: int, seed: int = 0) -> Table:
+    rng = np.random.default_rng(seed)
+    smells, places = rng.integers(3, size=count), rng.integers(2, size=count)
+    return Table.of(
+        SPACE.features,
+        [{"smell": SMELL.values[s], "place": PLACE.values[p]} for s, p in zip(smells, places, strict=True)],
+    )
+
+
+# -- M_test ------------------------------------------------------------------------------------------------------------
+
+
+@few
+@given(st.data())
+def test_probabilities_sum_to_one_and_start_as_the_reading(data: st.DataObject) -> None:
+    space = data.draw(spaces())
+    z, table = data.draw(hypotheses(space)), data.draw(tables(space))
+    nothing = np.array([], dtype=np.int64)
+    model = TransferModel.fit(space, z, LITERAL, table.take([]), nothing)
+    np.testing.assert_allclose(model.probabilities(table).sum(axis=1), 1.0)
+    np.testing.assert_allclose(model.log_probabilities(table), LITERAL.log_probabilities(table, z, space.answers))
+
+
+@few
+@given(st.data())
+def test_fitted_to_anything_probabilities_sum_to_one_and_survive_json(data: st.DataObject) -> None:
+    space = data.draw(spaces())
+    z, table = data.draw(hypotheses(space)), data.draw(tables(space, fewest=1))
+    answer = st.integers(0, len(space.answers) - 1)
+    answers = np.array(data.draw(st.lists(answer, min_size=len(table), max_size=len(table))), dtype=np.int64)
+    covers = {(f.name, f.values[0]): frozenset(f.values[-1:]) for f in space.features if f.discrete}
+    model = TransferModel.fit(space, z, Reading(1.2, covers), table, answers)
+    probabilities = model.probabilities(table)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1.0)
+    assert (probabilities > 0).all()
+    again = TransferModel.from_json(json.loads(json.dumps(model.to_json())))
+    np.testing.assert_array_equal(again.probabilities(table), probabilities)
+    assert again.to_json() == model.to_json()
+    assert (again.answers, again.features) == (model.answers, model.features)
+
+
+def test_the_order_of_answers_is_only_an_order() -> None:
+    turned = StatementSpace(SPACE.features, ("e", "p"), SPACE.spoken, SPACE.limits)
+    table = rows(20)
+    answers = np.random.default_rng(1).integers(2, size=20)
+    first = TransferModel.fit(SPACE, FOUL, LITERAL, table, answers)
+    second = TransferModel.fit(turned, FOUL, LITERAL, table, 1 - answers)
+    np.testing.assert_allclose(first.probabilities(table), second.probabilities(table)[:, ::-1], atol=1e-4)
+
+
+def test_answers_correct_the_reading_statement_by_statement() -> None:
+    """People who hold z* but call what stands in the sun poisonous: M_test learns the departure, and only that."""
+    table = rows(120)
+    said = LITERAL.log_probabilities(table, FOUL, SPACE.answers).argmax(axis=1)
+    said[table.codes("place") == 0] = 0
+    model = TransferModel.fit(SPACE, FOUL, LITERAL, table, said)
+    agreed = (model.probabilities(table).argmax(axis=1) == said).mean()
+    assert agreed > 0.95
+    untouched = TransferModel.fit(SPACE, FOUL, LITERAL, table.take([]), np.array([], dtype=np.int64))
+    assert (untouched.probabilities(table).argmax(axis=1) == said).mean() < 0.8
+
+
+def test_a_slip_on_a_clear_case_does_not_bend_the_model() -> None:
+    table = rows(60)
+    said = LITERAL.log_probabilities(table, FOUL, SPACE.answers).argmax(axis=1)
+    slipped = said.copy()
+    slipped[:2] = 1 - slipped[:2]
+    model = TransferModel.fit(SPACE, FOUL, LITERAL, table, slipped)
+    np.testing.assert_array_equal(model.probabilities(table).argmax(axis=1), said)
+
+
+def test_the_gradient_leads_to_a_minimum() -> None:
+    """Shuffled rows start the same descent elsewhere in floating point, and must end in the same place."""
+    table, rng = rows(50), np.random.default_rng(2)
+    answers = rng.integers(2, size=50)
+    order = rng.permutation(50)
+    first = TransferModel.fit(SPACE, FOUL, LITERAL, table, answers)
+    second = TransferModel.fit(SPACE, FOUL, LITERAL, table.take(order), answers[order])
+    np.testing.assert_allclose(first.weights, second.weights, atol=1e-3)
+
+
+# -- the step ----------------------------------------------------------------------------------------------------------
+
+
+def problem_of(unlabelled: int = 60) -> Problem:
+    table = rows(20)
+    answers = (table.codes("smell") == 2).astype(np.int64)
+    return Problem(
+        "plants", "Is it poisonous?", Labelled(table, answers, SPACE.answers), rows(unlabelled, 1), SPACE.spoken, SPACE
+    )
+
+
+def induced(overseer: Overseer | None = None, budget: int = 60, unlabelled: int = 60) -> Induced:
+    person = overseer or Simulated(
+        SPACE, [SPACE.read_statement("If the smell is almond, it is edible (strong evidence).")]
+    )
+    return induce(problem_of(unlabelled), person, budget=budget, settings=Settings(rounds=2, steps=12))
+
+
+def of_transfer(ledger: tuple[Judgement, ...], purpose: str) -> set[int]:
+    """The rows of D′ that were asked about; the queries carry their numbers."""
+    asked = [j.query for j in ledger if j.query.kind is Kind.ANSWER and j.query.purpose == purpose]
+    assert len({query.repeat for query in asked}) == len(asked)
+    return {query.repeat for query in asked}
+
+
+@pytest.mark.parametrize(("budget", "unlabelled"), [(60, 60), (60, 5), (4, 60), (1, 60), (60, 1)])
+def test_no_question_of_the_audit_was_fitted_to(budget: int, unlabelled: int) -> None:
+    counting = Counting(Scripted(answering))
+    done = induced(counting, budget, unlabelled)
+    before = counting.total
+    found = transfer(done)
+    fitted, audited = (of_transfer(done.ledger.judgements, purpose) for purpose in ("transfer", "audit"))
+    assert not fitted & audited
+    assert len(fitted) + len(audited) == counting.total - before <= budget - before
+    assert len(fitted) == found.answered
+    assert (found.audit.n if found.audit else 0) == len(audited)
+    assert (fitted | audited) <= set(range(unlabelled))
+    assert found.labels.tolist() == found.probabilities.argmax(axis=1).tolist()
+    assert found.probabilities.shape == (unlabelled, 2)
+    for judgement in done.ledger.judgements:
+        if judgement.query.kind is Kind.ANSWER:
+            assert judgement.query.question == done.problem.unlabelled.row(judgement.query.repeat)
+            assert judgement.query.hypotheses == (SPACE.show(done.best),)
+
+
+def answering(query: Query) -> Answer | None:
+    """Answers questions about D′, poisonous every time, and skips all else."""
+    return Answer(choice="p") if query.kind is Kind.ANSWER else None
+
+
+def test_the_audit_counts_agreement() -> None:
+    done = induced(Scripted(answering, name="ann"))
+    found = transfer(done)
+    audited = sorted(of_transfer(done.ledger.judgements, "audit"))
+    assert found.audit is not None
+    assert found.audit.agreement == pytest.approx((found.labels[audited] == 0).mean())
+    assert (found.audit.low, found.audit.high) == clopper_pearson(
+        round(found.audit.agreement * found.audit.n), found.audit.n
+    )
+    assert found.audit.judge == "ann"
+
+
+def test_what_is_no_answer_is_not_counted() -> None:
+    for answer in (None, Answer(choice="neither")):
+        done = induced(Scripted(lambda query, answer=answer: answer if query.kind is Kind.ANSWER else None))  # type: ignore[misc]
+        found = transfer(done)
+        assert found.audit is None
+        assert found.answered == 0
+        literal = done.reading.log_probabilities(done.problem.unlabelled, done.best, SPACE.answers)
+        np.testing.assert_allclose(found.probabilities, np.exp(literal))
+
+
+def test_the_same_seed_draws_the_same_questions() -> None:
+    first, second, third = (transfer(induced(), seed=seed) for seed in (3, 3, 4))
+    np.testing.assert_array_equal(first.probabilities, second.probabilities)
+    assert first.audit == second.audit
+    assert not np.array_equal(first.probabilities, third.probabilities)
+
+
+def test_a_hypothesis_that_says_nothing_can_be_transferred() -> None:
+    model = TransferModel.fit(SPACE, Hypothesis((), "p"), LITERAL, rows(8), np.zeros(8, dtype=np.int64))
+    assert (model.probabilities(rows(5, 3)).argmax(axis=1) == 0).all()
+
+
+# -- Clopper and Pearson -----------------------------------------------------------------------------------------------
+
+
+@given(st.integers(1, 300), st.data(), st.sampled_from([0.8, 0.95, 0.99]))
+def test_the_ends_of_the_interval_are_where_the_tails_begin(n: int, data: st.DataObject, confidence: float) -> None:
+    agreed = data.draw(st.integers(0, n))
+    low, high = clopper_pearson(agreed, n, confidence)
+    assert 0.0 <= low <= agreed / n <= high <= 1.0
+    tail = (1.0 - confidence) / 2.0
+    if agreed > 0:
+        assert binom.sf(agreed - 1, n, low) == pytest.approx(tail, rel=1e-6)
+    if agreed < n:
+        assert binom.cdf(agreed, n, high) == pytest.approx(tail, rel=1e-6)
+    opposite = clopper_pearson(n - agreed, n, confidence)
+    assert opposite == pytest.approx((1.0 - high, 1.0 - low), abs=1e-9)

@@ -63,7 +63,7 @@ class Query:
         answers: the two answers compared, or all that may be given.
         heads: for a BET, how many heads in a row; the reference event has log probability −heads·ln 2 nats.
         purpose: what the judgement is for (`prior`, `likelihood`, `transfer`, `audit`): a judgement bought for
-            an audit is never used to fit, so it is part of the query's identity.
+            an audit is never used to fit what it audits, so it is part of the query's identity.
         repeat: tells apart deliberate repetitions of the same question.
     """
 

@@ -81,7 +81,7 @@ class Sweeping:
         start: hypotheses to start from: the first that the pool can say, silence where there is none.
     """
 
-    def __init__(self, scorer: Scorer, slots: int, annealed: int = 8, start: Sequence[Hypothesis] = ()) -> None:
+    def __init__(self, scorer: Scorer, slots: int, annealed: int = 4, start: Sequence[Hypothesis] = ()) -> None:
         self._scorer, self._slots, self._annealed, self._start = scorer, slots, annealed, tuple(start)
         self._rows = [np.flatnonzero(mask) for mask in scorer.masks]
 

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from importlib.resources import files
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.figure import Bench, Row, at_least
-from bench.runs import EXAMPLES, right
-from imitative.config import _in_package, load_problem
+from bench.runs import EXAMPLES, from_toml, right
+from imitative.config import load_problem
 from imitative.data import Table
 from imitative.hypotheses.conditions import Relation
 from imitative.induction import induce
@@ -73,14 +74,12 @@ def reviews(bench: Bench) -> Iterator[Row]:
 
 def _with_questions(bench: Bench, loaded: LoadedProblem, file: str) -> LoadedProblem:
     """The same problem with other questions for D′."""
-    from bench.runs import from_toml
-
     text = (EXAMPLES / "reviews" / "problem.toml").read_text("utf-8")
     return from_toml(text.replace("reviews/revised/dev.tsv", file), bench.data)
 
 
 def direct_fit(loaded: LoadedProblem, table: Table) -> NDArray[np.int64]:
-    """Words and pairs of words by tf-idf, and logistic regression on D: answers as indices."""
+    """Words by tf-idf, and logistic regression on D: answers as indices."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -96,7 +95,7 @@ def lexicon_alone(loaded: LoadedProblem, table: Table) -> NDArray[np.int64]:
     """The sum of the ratings of the words a review mentions, negated ones turned round: answers as indices."""
     index = table.mentions(loaded.problem.labelled.table.features[0].name)
     total = np.zeros(len(table))
-    for line in _in_package("vaderSentiment/vader_lexicon.txt", "lexicon").read_text("utf-8").splitlines():
+    for line in files("vaderSentiment").joinpath("vader_lexicon.txt").read_text("utf-8").splitlines():
         word, rating, *_ = line.split("\t")
         total[index.rows(word)] += float(rating)
         total[index.rows(word, negated=True)] += NEGATION * float(rating)

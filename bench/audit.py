@@ -16,10 +16,10 @@ from bench.figure import Bench, Row, at_least
 from bench.runs import built_in
 from imitative.evaluation import clopper_pearson
 from imitative.induction import Induced
+from imitative.labelling import transfer
 from imitative.overseers.overseer import Ledger, OrderSwapped, Overseer
 from imitative.overseers.simulated import Simulated
 from imitative.records import Kind, Query
-from imitative.transfer import transfer
 
 RUNS = 200
 INDUCTIONS = 10

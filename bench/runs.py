@@ -15,10 +15,10 @@ from imitative.direct_fits import RULES, available
 from imitative.evaluation import baselines, folds
 from imitative.hypotheses.statements import Hypothesis
 from imitative.induction import Induced, induce
+from imitative.labelling import Transferred, transfer
 from imitative.likelihood import LITERAL
 from imitative.loaded import LoadedProblem
 from imitative.settings import Settings
-from imitative.transfer import Transferred, transfer
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from imitative.data import Feature, FeatureKind, Labelled, Table
 from imitative.hypotheses.statements import Hypothesis, Limits, StatementSpace, Strength
 from imitative.induction import Induced, Progress, ainduce, induce
+from imitative.labelling import Transferred, transfer
 from imitative.overseers.overseer import Overseer, Record
 from imitative.overseers.recorded import Recorded
 from imitative.overseers.simulated import Simulated
@@ -21,7 +22,6 @@ from imitative.problem import Problem
 from imitative.records import Judgement, Kind, Outcome, Query, Value
 from imitative.settings import Settings
 from imitative.testing import Counting, Interrupted, Interrupting, Scripted, by_spelling, follows, problems
-from imitative.transfer import Transferred, transfer
 
 QUICK = Settings(rounds=3, steps=16)
 SPOKEN = {"p": "the plant is poisonous", "e": "the plant is edible"}

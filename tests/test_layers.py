@@ -164,3 +164,8 @@ def test_importing_the_package_is_cheap() -> None:
     ]
     assert HEAVY.isdisjoint(runs[0][1:])
     assert min(float(run[0]) for run in runs) < 0.1
+
+
+def test_no_public_name_is_hidden_by_a_module() -> None:
+    """Importing `imitative.x` binds the module to the name x of the package: a public x would then be the module."""
+    assert not {path.stem for path in SOURCE.rglob("*.py")} & set(imitative.__all__)

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from imitative.induction import Progress as Progress
     from imitative.induction import ainduce as ainduce
     from imitative.induction import induce as induce
+    from imitative.labelling import Transferred as Transferred
+    from imitative.labelling import atransfer as atransfer
+    from imitative.labelling import transfer as transfer
     from imitative.loaded import LoadedProblem as LoadedProblem
     from imitative.overseers.overseer import Overseer as Overseer
     from imitative.overseers.recorded import Recorded as Recorded
@@ -41,9 +44,6 @@ if TYPE_CHECKING:
     from imitative.records import Outcome as Outcome
     from imitative.records import Query as Query
     from imitative.settings import Settings as Settings
-    from imitative.transfer import Transferred as Transferred
-    from imitative.transfer import atransfer as atransfer
-    from imitative.transfer import transfer as transfer
 
 __version__ = "0.1.0"
 
@@ -63,7 +63,7 @@ _HOME = {
     "problem": "Problem Truth",
     "records": "Answer Example Judgement Kind Outcome Query",
     "settings": "Settings",
-    "transfer": "Transferred atransfer transfer",
+    "labelling": "Transferred atransfer transfer",
 }
 _MODULES = {name: module for module, names in _HOME.items() for name in names.split()}
 

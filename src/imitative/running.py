@@ -25,6 +25,7 @@ from imitative.errors import InputError, shown
 from imitative.evaluation import baselines, evaluate, folds
 from imitative.hypotheses.statements import Hypothesis, Statement
 from imitative.induction import Induced, Progress, induce, induce_again
+from imitative.labelling import TransferModel, Transferred, transfer
 from imitative.loaded import LoadedProblem
 from imitative.overseers.overseer import Overseer
 from imitative.reading import Read, read_table
@@ -32,7 +33,6 @@ from imitative.rows import Source
 from imitative.settings import Settings
 from imitative.store import Run, files, runs
 from imitative.traits import Encode
-from imitative.transfer import TransferModel, Transferred, transfer
 
 RUNNERS_UP = 10
 """How many runners-up a result tells of."""

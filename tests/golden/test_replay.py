@@ -16,12 +16,12 @@ import pytest
 from imitative.data import Feature, FeatureKind, Labelled, Table
 from imitative.hypotheses.statements import Limits, StatementSpace
 from imitative.induction import Induced, induce
+from imitative.labelling import Transferred, transfer
 from imitative.overseers.simulated import Simulated
 from imitative.problem import Problem
 from imitative.records import Answer, Judgement, Kind, Query, Value
 from imitative.settings import Settings
 from imitative.testing import Replayed, by_spelling
-from imitative.transfer import Transferred, transfer
 
 GOLDEN = Path(__file__).with_name("plants.json")
 SETTINGS = Settings(rounds=2, steps=160, caution=0.0)

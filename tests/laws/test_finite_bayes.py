@@ -22,6 +22,7 @@ from imitative.data import Labelled, Table
 from imitative.hypotheses.conditions import Relation
 from imitative.hypotheses.statements import Hypothesis, Statement, StatementSpace, Strength
 from imitative.induction import Induced, induce
+from imitative.labelling import transfer
 from imitative.likelihood import LITERAL
 from imitative.overseers.overseer import Overseer
 from imitative.overseers.simulated import Simulated
@@ -36,7 +37,6 @@ from imitative.search.search import run
 from imitative.search.tempering import Tempering
 from imitative.settings import Settings
 from imitative.traits import Traits
-from imitative.transfer import transfer
 
 NATS = dict(zip(Strength, (0.25, 0.5, 1.0, 2.0, 4.0), strict=True))
 EXACT = Settings(exact=True)

@@ -14,6 +14,7 @@ from imitative.data import Feature, FeatureKind, Labelled, Table
 from imitative.evaluation import clopper_pearson
 from imitative.hypotheses.statements import Hypothesis, Limits, StatementSpace
 from imitative.induction import Induced, induce
+from imitative.labelling import TransferModel, transfer
 from imitative.likelihood import LITERAL, Reading
 from imitative.overseers.overseer import Overseer
 from imitative.overseers.simulated import Simulated
@@ -21,7 +22,6 @@ from imitative.problem import Problem
 from imitative.records import Answer, Judgement, Kind, Query
 from imitative.settings import Settings
 from imitative.testing import Counting, Scripted, hypotheses, spaces, tables
-from imitative.transfer import TransferModel, transfer
 
 few = settings(max_examples=20)
 SMELL = Feature("smell", FeatureKind.CATEGORICAL, "the smell", values=("foul", "fishy", "almond"))

@@ -199,7 +199,9 @@ class Traits:
         mean[self.relevance_at.start : self.relevance_at.start + 2] = [-0.5, -0.1]
         sd[self.default_at] = 0.5
         polarity = np.full(self.polarity_size, 1.0)
-        polarity[: len(self._atoms)] = 0.6
+        kinds = {feature.name: feature.kind for feature in self.space.features}
+        # The encoder finds words that are opposites alike: what a single word of a text says is more its own.
+        polarity[: len(self._atoms)] = [1.2 if kinds[name] is FeatureKind.TEXT else 0.6 for name, _ in self._atoms]
         for contrast in range(self.contrasts.shape[1]):
             sd[self.polarity_at(contrast)] = polarity
         if self.texts:

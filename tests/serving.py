@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from imitative.calls import Call, Message, Service
+from imitative.calls import Book, Call, Message, Paid, Server, Service
+from imitative.data import Feature
+from imitative.overseers.language_model import LanguageModel
+from imitative.overseers.prompts import Phrasing
 from imitative.testing.server import Serving, Spoken, Wish, spoken_of
 
 
@@ -41,3 +46,16 @@ def service(server: Serving, timeout: float = 5.0, model: str = "") -> Service:
 def call(server: Serving, text: str, sample: int = 0, purpose: str = "test") -> Call:
     messages = (Message("user", text),)
     return Call(server.base_url, server.mind.name, messages, 4, alternatives=5, sample=sample, purpose=purpose)
+
+
+@functools.cache
+def _parrot() -> tuple[Serving, Paid]:
+    server = Serving(Parrot()).__enter__()
+    atexit.register(server.__exit__, None)
+    return server, Paid(Server(service(server)), Book(None, "run"))
+
+
+def parroting(question: str, spoken: Mapping[str, str], features: Sequence[Feature]) -> LanguageModel:
+    """A language model over one server and one book, kept until the tests end: what was asked before is known."""
+    server, paid = _parrot()
+    return LanguageModel(paid, server.base_url, server.mind.name, Phrasing(question, spoken, features))

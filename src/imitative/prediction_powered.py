@@ -52,8 +52,9 @@ def corrected_mean(
     """The mean of what people would say, from n both were asked and N the model alone.
 
     Student's t with n − 1 degrees of freedom. Where people and model agree on everything asked of both, the sample
-    variance would be 0 and the interval a point, which n agreements do not warrant: each variance is therefore taken
-    with one observation more at either end of what is possible.
+    variance would be 0 and the interval a point, which n agreements do not warrant: the variance of y − λ·f is
+    therefore taken with one observation more at either end of what it can be, and the slope with one agreement more
+    at either end.
 
     Args:
         people: (n,) what people said.
@@ -74,10 +75,10 @@ def corrected_mean(
         raise ValueError(f"people and model judge the same questions, two at least; found {len(y)} and {len(f)}")
     every, n = np.concatenate([f, rest]), len(y)
     width = bounds[1] - bounds[0]
-    slope = _slope(y, f, every, len(rest)) if len(rest) else 0.0
+    slope = _slope(y, f, every, len(rest), bounds) if len(rest) else 0.0
     value = float(np.mean(slope * every) + np.mean(y - slope * f)) if len(rest) else float(y.mean())
     centre = float(np.mean(y - slope * f))
-    spread = _variance(y - slope * f, (centre - 0.5 * width, centre + 0.5 * width)) / n
+    spread = _variance(y - slope * f, (centre - width, centre + width)) / n
     if len(rest):
         spread += slope**2 * float(np.var(every)) / len(every)
     from scipy.special import stdtrit
@@ -93,9 +94,8 @@ def _variance(values: Floats, ends: Sequence[float]) -> float:
     return float(np.var(np.concatenate([values, np.asarray(ends)]), ddof=1))
 
 
-def _slope(y: Floats, f: Floats, every: Floats, many: int) -> float:
-    """λ of PPI++: cov(y, f) / ((1 + n/N) var f), within [0, 1]."""
-    if len(y) < 3 or float(np.var(every)) == 0.0:
-        return 1.0 if float(np.var(every)) > 0.0 else 0.0
-    covariance = float(np.cov(y, f)[0, 1])
-    return float(np.clip(covariance / ((1.0 + len(y) / many) * float(np.var(every))), 0.0, 1.0))
+def _slope(y: Floats, f: Floats, every: Floats, many: int, ends: tuple[float, float]) -> float:
+    """λ of PPI++: cov(y, f) / ((1 + n/N) var f), within [0, 1], with one agreement more at either end."""
+    both = np.concatenate([y, ends]), np.concatenate([f, ends])
+    covariance, variance = float(np.cov(*both)[0, 1]), float(np.var(both[1], ddof=1))
+    return float(np.clip(covariance / ((1.0 + len(y) / many) * variance), 0.0, 1.0))

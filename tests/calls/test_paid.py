@@ -36,7 +36,7 @@ def complete(completer: Paid, *calls: object) -> list[Reply]:
         try:
             return list(await asyncio.gather(*(completer.complete(each) for each in calls)))  # type: ignore[arg-type]
         finally:
-            await completer.server.close()
+            await completer.server.rest()
 
     return asyncio.run(work())
 
@@ -229,7 +229,7 @@ def test_a_budget_is_never_exceeded_however_many_ask_at_once() -> None:
         async def work() -> int:
             tasks = [completer.complete(call(server, f"call {i} " + "x" * (i % 7) * 30)) for i in range(200)]
             found = await asyncio.gather(*tasks, return_exceptions=True)
-            await completer.server.close()
+            await completer.server.rest()
             return sum(isinstance(each, InputError) for each in found)
 
         assert asyncio.run(work()) > 0

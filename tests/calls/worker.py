@@ -16,7 +16,7 @@ async def work(base_url: str, path: str, n: int, same: bool) -> str:
     texts = ["the same"] * n if same else [f"call {i}" for i in range(n)]
     calls = [Call(base_url, "parrot", (Message("user", text),), 4, alternatives=5) for text in texts]
     replies = await asyncio.gather(*(completer.complete(call) for call in calls))
-    await completer.server.close()
+    await completer.server.rest()
     return hashlib.sha256("".join(reply.text for reply in replies).encode()).hexdigest()
 
 

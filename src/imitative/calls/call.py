@@ -162,6 +162,10 @@ class Completer(Protocol):
         """
         ...
 
+    async def rest(self) -> None:
+        """Let go of connections until the next call: whoever made a batch of calls says that it has ended."""
+        ...
+
 
 class ContextOverflow(Exception):
     """A call is longer than the model reads: nothing was cut, and nothing was asked."""

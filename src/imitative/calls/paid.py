@@ -92,6 +92,11 @@ class Paid:
             if self._flights.get(call.key) is flight:
                 del self._flights[call.key]
 
+    async def rest(self) -> None:
+        """See `Completer.rest`; another batch that is under way keeps its connections."""
+        if not self._flights:
+            await self.server.rest()
+
     async def _completed(self, call: Call) -> Reply:
         malformed, attempt = 0, 0
         while True:

@@ -179,8 +179,8 @@ class Server:
             self._note("llama.cpp punishes repetition by default: repeat_penalty = 1 was sent along")
         return names
 
-    async def close(self) -> None:
-        """Close the connections."""
+    async def rest(self) -> None:
+        """Close the connections; the next call opens new ones."""
         if self._client is not None:
             loop, client = self._client
             self._client = None

@@ -74,7 +74,10 @@ class LanguageModel:
 
     async def judge(self, queries: Sequence[Query]) -> list[Judgement]:
         """See `Overseer.judge`."""
-        return await side_by_side(self._judged, queries)
+        try:
+            return await side_by_side(self._judged, queries)
+        finally:
+            await self.completer.rest()
 
     @property
     def leaning(self) -> Leaning:

@@ -156,9 +156,7 @@ class World:
             sides = [answers[text] for _, text in options]
             return Query(Kind.ANSWER, (rules[0],), self._item(items[0]), tuple(sides)), sides
         if len(rules) == 2:
-            sides = ["first" if "first" in text else "second" for _, text in options]
-            shown = dict(zip(sides, rules, strict=True))
-            return Query(Kind.COMPARE_HYPOTHESES, (shown["first"], shown["second"])), sides
+            return Query(Kind.COMPARE_HYPOTHESES, (rules[0], rules[1])), ["first", "second"]
         heads = re.search(r"landing heads(?: (\d+) times)?", outside)
         sides = ["second" if "coin" in text else "first" for _, text in options]
         return Query(Kind.BET, (rules[0],), heads=int((heads and heads.group(1)) or 1)), sides

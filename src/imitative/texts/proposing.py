@@ -123,7 +123,10 @@ class LanguageModelProposer:
     ) -> list[Proposal]:
         """See `Proposer`."""
         tasks = self._tasks(situation, rng)
-        found = await asyncio.gather(*(self._written(situation, task, i) for i, task in enumerate(tasks)))
+        try:
+            found = await asyncio.gather(*(self._written(situation, task, i) for i, task in enumerate(tasks)))
+        finally:
+            await self.completer.rest()
         return [proposal for proposals in found for proposal in proposals]
 
     def _tasks(self, situation: Situation, rng: np.random.Generator) -> list[tuple[str, str]]:

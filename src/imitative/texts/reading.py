@@ -129,9 +129,12 @@ class Lexicon:
         if self._encode is None:
             return found
         bare, nats = _strength(sentence)
-        near = SHARP * (self._said() @ self.vector(bare))
-        weights = np.exp(near - logsumexp([*near, SHARP * THRESHOLD]))
-        return np.asarray(nats * weights.reshape(found.shape))
+        affirmed = _affirmed(bare)
+        near = SHARP * (self._said() @ self.vector(affirmed or bare))
+        weights = np.exp(near - logsumexp([*near, SHARP * THRESHOLD])).reshape(found.shape)
+        if affirmed:  # what speaks against an answer speaks for the others
+            weights = (weights.sum(axis=1, keepdims=True) - weights) / (weights.shape[1] - 1)
+        return np.asarray(nats * weights)
 
     def _said(self) -> Floats:
         """The vectors of every sentence that could be said: (size·|Y|, d)."""
@@ -251,6 +254,28 @@ def _strength(sentence: str) -> tuple[str, float]:
     padded = f" {sentence.lower()} "
     claimed = [nats for words, nats in _STRENGTHS.items() if f" {words} " in padded]
     return sentence, max(claimed, default=USUAL_NATS)
+
+
+_NEGATION = re.compile(r"\b(?:never|not|cannot|can't|won't|isn't|aren't|doesn't|don't|no longer)\b", re.IGNORECASE)
+
+
+def _affirmed(sentence: str) -> str:
+    """The sentence without the negation that turns its answer round; empty where there is none.
+
+    Sentence encoders hardly tell *are huskies* from *are not huskies*. A negation in the condition (*If the ears are
+    not pointed, …*) is left to the conditions that say so.
+
+    >>> _affirmed("Dogs with floppy ears are not huskies."), _affirmed("If its ears are not floppy, it is a husky.")
+    ('Dogs with floppy ears are huskies.', '')
+    """
+    condition, comma, rest = sentence.partition(",")
+    conditional = comma and condition.split(" ", 1)[0].lower() in ("if", "when", "where", "whenever")
+    head, part = (condition + comma, rest) if conditional else ("", sentence)
+    found = _NEGATION.search(part)
+    if found is None:
+        return ""
+    word = {"isn't": "is", "aren't": "are", "can't": "can", "cannot": "can", "doesn't": "does", "don't": "do"}
+    return " ".join((head + part[: found.start()] + word.get(found.group().lower(), "") + part[found.end() :]).split())
 
 
 def shown_map(lexicon: Lexicon, weights: Floats) -> dict[str, Any]:

@@ -145,6 +145,7 @@ def show(
     from imitative import showing
 
     showing.result(found)
+    showing.clauses(found)
     showing.runners_up(found)
 
 
@@ -171,6 +172,17 @@ def report(run: RunArgument) -> None:
     from imitative.running import write_report
 
     print(write_report(run))  # noqa: T201
+
+
+@app.command()
+def export(
+    run: RunArgument,
+    out: Annotated[Path, typer.Option(help="Where to write the prompt.")] = Path("prompt.txt"),
+) -> None:
+    """Write a run's z* as a plain prompt, for any language model, and print where it is."""
+    from imitative.exporting import export_prompt
+
+    print(export_prompt(run, out))  # noqa: T201
 
 
 @app.command()

@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, final
 import numpy as np
 from numpy.typing import NDArray
 
-from imitative.data import Feature, FeatureKind, Table
+from imitative.data import Feature, FeatureKind, Floats, Table
 from imitative.errors import InputError, did_you_mean, listed, shown
 from imitative.loaded import LoadedProblem
 from imitative.overseers.overseer import Overseer
 from imitative.problem import Problem, Truth
 from imitative.problem_file import (
+    CausalJudgesSection,
     ComparisonsFile,
     FileSection,
     LanguageModelSection,
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from imitative.overseers.prompts import Phrasing
     from imitative.overseers.recorded import Stretch
     from imitative.texts.proposing import Proposer
+    from imitative.texts.reading import Reads
 
 __all__ = ["LoadedProblem", "load_problem"]
 
@@ -520,7 +522,25 @@ class _Desk:
         from imitative.texts.problem import TextProblem
         from imitative.texts.study import TextStudy
 
-        return TextStudy(TextProblem.of(self.problem, max_words, sections), self._proposer())
+        judges = self.loader.file.judges
+        reads = self._reads(judges) if isinstance(judges, CausalJudgesSection) else None
+        return TextStudy(TextProblem.of(self.problem, max_words, sections), self._proposer(), reads)
+
+    def _reads(self, section: CausalJudgesSection) -> Reads:
+        """A causal model as M_L; loaded when a run first reads with it."""
+        from imitative.texts.causal import load_reader, section_map
+
+        folder = self.loader._resolve(section.model, "judges.model")
+        if not (folder / "config.json").is_file():
+            remedy = "save one there with model.save_pretrained and tokenizer.save_pretrained"
+            raise InputError(self.loader._at("judges.model"), str(folder), "a folder with a transformers model", remedy)
+        problem = self.problem
+
+        def reads(conditions: Sequence[str]) -> Callable[[str], Floats]:
+            clauses = [problem.spoken[answer] for answer in problem.answers]
+            return section_map(load_reader(str(folder), clauses, problem.question), conditions)
+
+        return reads
 
     def _proposer(self) -> Proposer:
         from imitative.texts.proposing import LanguageModelProposer, StatementProposer

@@ -281,10 +281,17 @@ class ModelProposerSection(_Section):
     extra: dict[str, Any] = {}
 
 
-class JudgesSection(_Section):
-    """[judges]: what M_prior and M_L over free text are made of."""
+class EncoderJudgesSection(_Section):
+    """[judges] kind = "encoder": M_prior and M_L over free text, by the sentence encoder."""
 
-    kind: Literal["encoder"] = "encoder"
+    kind: Literal["encoder"]
+
+
+class CausalJudgesSection(_Section):
+    """[judges] kind = "causal": M_L by a causal model in a folder on this machine, M_prior by the encoder."""
+
+    kind: Literal["causal"]
+    model: Annotated[str, Field(min_length=1)]
 
 
 class ProblemFile(_Section):
@@ -300,7 +307,7 @@ class ProblemFile(_Section):
         SimulatedSection | RecordedSection | LanguageModelSection | MixedSection, Field(discriminator="kind")
     ]
     proposer: Annotated[StatementProposerSection | ModelProposerSection, Field(discriminator="kind")] | None = None
-    judges: JudgesSection = JudgesSection()
+    judges: Annotated[EncoderJudgesSection | CausalJudgesSection, Field(discriminator="kind")] | None = None
 
 
 def read_problem_file(path: Path) -> ProblemFile:

@@ -33,7 +33,7 @@ from imitative.settings import Settings
 from imitative.texts.prior import OWN_VARIANCE, TextPrior, TextTraits
 from imitative.texts.problem import TextProblem
 from imitative.texts.proposing import Proposer, Situation, accept
-from imitative.texts.reading import Lexicon, TextReading
+from imitative.texts.reading import Lexicon, Reads, TextReading
 from imitative.traits import Encode
 
 WANTED = 24
@@ -110,6 +110,7 @@ class TextInduction:
         settings: how to spend.
         seed: of everything random.
         progress: told after every stage.
+        reads: see `Lexicon`.
     """
 
     def __init__(
@@ -122,12 +123,13 @@ class TextInduction:
         settings: Settings,
         seed: int,
         progress: Callable[[Progress], None] | None = None,
+        reads: Reads | None = None,
     ) -> None:
         self.text, self.ledger, self.proposer, self.budget = text, ledger, proposer, budget
         self.settings, self.seed, self._encode, self._progress = settings, seed, encode, progress
         self.seconds: dict[str, float] = {}
         problem = text.problem
-        self.lexicon = Lexicon(problem.space, encode, problem.labelled.table)
+        self.lexicon = Lexicon(problem.space, encode, problem.labelled.table, reads)
         rows = np.sort(np.random.default_rng(seed).permutation(len(problem.labelled))[:MOST_ROWS])
         self._labelled = problem.labelled.take(rows)
         self._evidence = settings.evidence * len(problem.labelled) / len(rows)
@@ -412,6 +414,7 @@ async def ainduce_text(
     progress: Callable[[Progress], None] | None = None,
     encode: Encode | None = None,
     settings: Settings | None = None,
+    reads: Reads | None = None,
 ) -> TextInduced:
     """Find z* in free text. Arguments as in `induction.induce`, and who proposes.
 
@@ -422,7 +425,7 @@ async def ainduce_text(
         raise ValueError(f"the budget is how many judgements may be asked: at least 1, found {budget}")
     settings = settings or Settings()
     ledger = Ledger(overseer if isinstance(overseer, Archive) else OrderSwapped(overseer, seed), known, record)
-    induction = TextInduction(text, ledger, proposer, budget, encode, settings, seed, progress)
+    induction = TextInduction(text, ledger, proposer, budget, encode, settings, seed, progress, reads)
     state = await induction.init()
     while not induction.done(state):
         state = await induction.step(state)

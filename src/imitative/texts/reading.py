@@ -18,7 +18,7 @@ that paraphrases of a sentence written by hand find it (`tests/texts/test_readin
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, final
 
@@ -34,6 +34,8 @@ from imitative.preference import Comparisons, fit_preference
 from imitative.records import Judgement, Kind
 from imitative.traits import Encode
 
+Reads = Callable[[Sequence[str]], Callable[[str], Floats]]
+"""Conditions in English → a section → (K + 1, |Y|) nats for what holds."""
 SHARP, THRESHOLD = 40.0, 0.55
 """κ and τ: of two sentences the nearer by 0.05 in cosine is e² times likelier meant; below a cosine of about 0.55 a
 section is likelier to say something that no condition can."""
@@ -53,9 +55,12 @@ class Lexicon:
         space: the statement space, whose conditions and English are used.
         encode: the sentence encoder; None: only controlled English is understood.
         table: questions by which conditions are chosen where there are too many.
+        reads: conditions in English → (section → what holding is worth), instead of the encoder: a causal judge.
     """
 
-    def __init__(self, space: StatementSpace, encode: Encode | None, table: Table | None = None) -> None:
+    def __init__(
+        self, space: StatementSpace, encode: Encode | None, table: Table | None = None, reads: Reads | None = None
+    ) -> None:
         self.space, self._encode = space, encode
         conditions = list(space.conditions())
         most = max(1, MOST_SENTENCES // len(space.answers))
@@ -65,6 +70,7 @@ class Lexicon:
             conditions = [conditions[i] for i in kept]
         self.conditions: tuple[Condition, ...] = tuple(conditions)
         self._place = {condition: i for i, condition in enumerate(self.conditions)}
+        self._reads = None if reads is None else reads([space.english.conditions((c,)) for c in self.conditions])
         self._read: dict[str, Floats] = {}
         self._vectors: dict[str, Floats] = {}
         self._sentences: Floats | None = None
@@ -105,7 +111,7 @@ class Lexicon:
         found = np.zeros((self.size, len(self.space.answers)))
         for sentence in _sentences(section):
             if not self._parsed(sentence, found):
-                found += self._nearest(sentence)
+                found += self._nearest(sentence) if self._reads is None else self._reads(sentence)
         return found
 
     def _parsed(self, sentence: str, into: Floats) -> bool:

@@ -21,6 +21,7 @@ from imitative.texts.induction import TextInduced, TextRound, induce_text
 from imitative.texts.labelling import TextTransferred, clauses, held_out, transfer_text
 from imitative.texts.problem import TextProblem
 from imitative.texts.proposing import Proposer
+from imitative.texts.reading import Reads
 from imitative.traits import Encode
 
 RUNNERS_UP = 10
@@ -34,10 +35,12 @@ class TextStudy:
     Args:
         text: the problem.
         proposer: who writes sections.
+        reads: a causal judge's way of reading, instead of the encoder's; see `Lexicon`.
     """
 
     text: TextProblem
     proposer: Proposer
+    reads: Reads | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -60,7 +63,7 @@ class TextStudy:
         """See `loaded.Study`."""
         induced = induce_text(
             self.text, overseer, self.proposer, seed=seed, budget=budget, known=known, record=record,
-            progress=progress, encode=encode, settings=settings,
+            progress=progress, encode=encode, settings=settings, reads=self.reads,
         )  # fmt: skip
         transferred = transfer_text(induced, seed=seed, progress=progress)
         started, ledger = time.perf_counter(), induced.ledger

@@ -337,9 +337,11 @@ def _repeated(shared: Any, times: int) -> Any:
     """The prefix's keys and values for so many rows: views, copied only where a layer appends to them."""
     from transformers import DynamicCache
 
-    cache = DynamicCache()
+    cache: Any = DynamicCache()
     for place, layer in enumerate(shared.layers):
-        cache.update(layer.keys.expand(times, -1, -1, -1), layer.values.expand(times, -1, -1, -1), place)
+        cache.update(layer.keys, layer.values, place)
+        own = cache.layers[place]  # set after the update, which would copy every row
+        own.keys, own.values = (part.expand(times, -1, -1, -1) for part in (own.keys, own.values))
     return cache
 
 

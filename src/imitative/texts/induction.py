@@ -40,6 +40,8 @@ WANTED = 24
 """Sections asked of the proposer each round."""
 HOPEFUL = 40
 """Sections, by score and doubt, that judgements are spent on each round."""
+MOST_ROUNDS = 5
+"""Each round writes and reads a pool of sections anew: after five, proposals are near copies of what is known."""
 MOST_ROWS = 4000
 """Rows of D the search scores on; the rest is known by its share."""
 TOP = float(np.log(1000.0))
@@ -173,7 +175,8 @@ class TextInduction:
             number + 1, len(fresh) + len(audited), found[0].hypothesis, found[0].score, audit,
             len(accepted.sections), dict(accepted.refused),
         )  # fmt: skip
-        settled = number > 0 and bool(state.found) and state.found[0].hypothesis == found[0].hypothesis
+        # Two rounds alike say little: the second may only have found nothing new to write.
+        settled = number > 1 and bool(state.found) and state.found[0].hypothesis == found[0].hypothesis
         rounds = (*state.rounds, ended)
         survived = settled and audit is not None and audit.survived and audit.judgements > 0
         finished = len(rounds) >= self._rounds or survived
@@ -218,7 +221,7 @@ class TextInduction:
 
     @property
     def _rounds(self) -> int:
-        return self.settings.rounds
+        return min(self.settings.rounds, MOST_ROUNDS)
 
     @property
     def _left(self) -> int:

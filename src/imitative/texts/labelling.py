@@ -1,6 +1,6 @@
 """Step 4 for free text: answers on D′ under z*, M_test fitted to them, labels, an audit, and what each section decides.
 
-    logits_y(x) = c_y + Σ_t α_t · L_t(x)_y,      α_t ~ N(1, 0.35²), c_y ~ N(0, 0.25²)
+    P(y said of x) = (1 − Σ ε)·softmax_y( c_y + Σ_t α_t · L_t(x)_y ) + ε_y,      α_t ~ N(1, 0.35²), c_y ~ N(0, 0.25²)
 
 L_t is how M_L reads section t; α_t is how much of it the overseer heeds when answering. As M_L is linear in what holds
 of x, so is M_test, and it is stored as what each condition is worth.
@@ -37,6 +37,8 @@ MOVED = 0.25
 """A section speaks of x where it moves a logit by so many nats: a hint."""
 FITTED_SHARE = 0.6
 EXAMPLES = 3
+TURNS, SEEN = 6, 20.0
+"""Of fitting M_test and its judges' slips in turn, and answers that the expected rate of slips is worth."""
 
 
 @final
@@ -187,14 +189,14 @@ def fit(induced: TextInduced, table: Table, answers: np.ndarray[Any, np.dtype[np
     holds = reading.lexicon.holds(table)
     parts = np.stack([np.asarray(holds @ each) for each in maps])  # (T, N, |Y|)
     T, K = len(maps), parts.shape[2]
-    target = np.eye(K)[answers]
+    target, slips = np.eye(K)[answers], np.full(K, CARELESS / K)
 
     def loss(flat: Floats) -> tuple[float, Floats]:
         heed, constant = flat[:T], flat[T:]
         chance = softmax(np.tensordot(heed, parts, axes=1) + constant, axis=1)
         said = (chance * target).sum(axis=1, keepdims=True)
-        heard = (1.0 - CARELESS) * said + CARELESS / K
-        error = (1.0 - CARELESS) * said / heard * (chance - target)
+        heard = (1.0 - slips.sum()) * said + slips[answers][:, None]
+        error = (1.0 - slips.sum()) * said / heard * (chance - target)
         value = -float(np.log(heard).sum()) + 0.5 * float((((heed - 1.0) / HEED_SD) ** 2).sum())
         value += 0.5 * float(((constant / CONSTANT_SD) ** 2).sum())
         slope = np.concatenate([np.einsum("nk,tnk->t", error, parts), error.sum(axis=0)])
@@ -202,11 +204,28 @@ def fit(induced: TextInduced, table: Table, answers: np.ndarray[Any, np.dtype[np
         slope[T:] += constant / CONSTANT_SD**2
         return value, slope
 
-    start = np.concatenate([np.ones(T), np.zeros(K)])
-    best = minimize(loss, start, jac=True, method="L-BFGS-B").x if len(answers) else start
+    best = np.concatenate([np.ones(T), np.zeros(K)])
+    for _ in range(TURNS if len(answers) else 0):
+        best = minimize(loss, best, jac=True, method="L-BFGS-B").x
+        chance = softmax(np.tensordot(best[:T], parts, axes=1) + best[T:], axis=1)
+        slips = _slips(chance[np.arange(len(answers)), answers], answers, slips)
     weights = np.tensordot(best[:T], maps, axes=1)
     weights[-1] += best[T:]
     return TextTransferModel(reading.lexicon.space, induced.text.space.show(z), _placed(reading.lexicon, weights))
+
+
+def _slips(
+    said: Floats, answers: np.ndarray[Any, np.dtype[np.int64]], slips: Floats
+) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """ε_y, how often y is said whatever the question: one step of expectation and maximisation.
+
+    A judge who is wrong in one direction would else turn M_test in that direction. Before any answer: `CARELESS` in
+    all, as if seen in `SEEN` answers.
+    """
+    K = len(slips)
+    blamed = slips[answers] / ((1.0 - slips.sum()) * said + slips[answers])
+    counts = np.bincount(answers, weights=blamed, minlength=K)
+    return np.asarray((counts + CARELESS / K * SEEN) / (len(answers) + SEEN))
 
 
 def _placed(lexicon: Lexicon, weights: Floats) -> Floats:

@@ -217,17 +217,21 @@ class TextReading:
         texts = [space.read(j.query.hypotheses[0]) for j in compared]
         lexicon.learn([section for z in texts for section in z.sections])
         signs = np.zeros((len(compared), len(answers)))
+        grades = []
         for row, judgement in zip(signs, compared, strict=True):
-            row[answers.index(judgement.query.answers[0])] += 1.0
-            row[answers.index(judgement.query.answers[1])] -= 1.0
+            # The earlier answer is put first, so that a judge's lean to the first side is their lean to an answer.
+            first, second = (answers.index(answer) for answer in judgement.query.answers)
+            row[min(first, second)], row[max(first, second)] = 1.0, -1.0
+            grade = judgement.answer.grade or 0
+            grades.append(grade if first < second else -grade)
         said = np.array([np.sum([lexicon.vector(section) for section in z.sections], axis=0) for z in texts])
         offsets = np.array([float((holds[[i]] @ literal.whole(z) @ signs[i])[0]) for i, z in enumerate(texts)])
         judged = csr_array(np.einsum("cj,cy->cjy", holds.toarray(), signs).reshape(len(compared), -1))
         scale = RESIDUAL_SD**2 / max(1.0, float(holds.sum()) / len(compared))
         kernel = scale * (judged @ judged.T).toarray() * (said @ said.T)
         root = np.linalg.cholesky(kernel + 1e-6 * np.eye(len(kernel)))
-        grades = [judgement.answer.grade or 0 for judgement in compared]
-        fitted = fit_preference(Comparisons(root, grades, offsets=offsets), judges_model="none")
+        judges = [judgement.judge for judgement in compared]
+        fitted = fit_preference(Comparisons(root, grades, judges, offsets), judges_model="each")
         weights = np.linalg.solve(root.T, fitted.mean)
         return cls(lexicon, space, judged, said, np.asarray(weights), scale)
 

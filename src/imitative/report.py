@@ -275,7 +275,17 @@ def _audit(audit: Entry) -> dict[str, str] | None:
         "gap": "" if gap is None else nats(gap, signed=True),
         "reading": "" if gap is None else _gap(gap),
         "n": count(score.number("n")),
+        **_corrected(audit.entry("corrected")),
     }
+
+
+def _corrected(found: Entry) -> dict[str, str]:
+    """What people would say, where a model answered most of the audit for them; empty where none did."""
+    value, low, high = (found.number(key) for key in ("value", "low", "high"))
+    if value is None or low is None or high is None:
+        return {"corrected": "", "people": ""}
+    from_whom = f"{count(found.number('n'))} answers of theirs and {count(found.number('many'))} of the model's"
+    return {"corrected": percent(value), "people": f"between {percent(low)} and {percent(high)}, from {from_whom}"}
 
 
 def _gap(gap: float) -> str:

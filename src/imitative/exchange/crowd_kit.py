@@ -23,7 +23,7 @@ COLUMNS = ("worker", "left", "right", "label", "question", BESIDE)
 
 def write(judgements: Sequence[Judgement], path: Path) -> Written:
     """See `Format`."""
-    held = [fits(j, ties=False, skips=False) and len(set(_sides(j))) == 2 for j in judgements]
+    held = [fits(j, ties=False, skips=False) and len({*_sides(j)} - {""}) == 2 for j in judgements]
     kept, left = split(judgements, held)
     pairs = [pair for judgement in kept if (pair := pair_of(judgement))]
     table = [(p.judge, p.left, p.right, p.chosen, p.prompt, p.beside_text) for p in pairs]
@@ -32,7 +32,7 @@ def write(judgements: Sequence[Judgement], path: Path) -> Written:
 
 
 def _sides(judgement: Judgement) -> tuple[str, ...]:
-    """Two texts that are the same leave open which one a label means."""
+    """Two texts that are the same leave open which one a label means, and an empty one may be a cell left out."""
     return judgement.query.answers or judgement.query.hypotheses
 
 

@@ -54,13 +54,13 @@ class Pair(NamedTuple):
     @property
     def beside_text(self) -> str:
         """What travels beside, with how much better one was."""
-        return json.dumps({**self.beside, "much": abs(self.grade or 0) == 2}, ensure_ascii=False, sort_keys=True)
+        return json.dumps({**self.beside, "much": abs(self.grade or 0) == 2}, ensure_ascii=False)
 
     @property
     def asked_text(self) -> str:
         """What travels beside where each answer has a place of its own: the query's part alone."""
         asked = {key: value for key, value in self.beside.items() if key not in ("cost", "seconds")}
-        return json.dumps(asked, ensure_ascii=False, sort_keys=True)
+        return json.dumps(asked, ensure_ascii=False)
 
     def judgement(self, place: str) -> Judgement:
         """The judgement it stands for.

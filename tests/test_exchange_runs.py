@@ -70,7 +70,7 @@ def test_huskies_is_judged_again_by_what_was_imported(huskies: Path, tmp_path: P
         results.append(run_problem(again, tmp_path / f"{name}-run", budget=90, settings=QUICK, encode=encode))
     assert len({(result["hypothesis"], result["log_prior"]) for result in results}) == 1
     assert any("literal reading" in note for note in results[0]["notes"])
-    taught = [j for j in known(huskies) if j.query.purpose in ("prior", "likelihood")]
+    taught = [j for j in known(huskies) if j.query.kind is not Kind.ANSWER]
     assert {j.query.key for j in taught} <= {j.query.key for j in known(tmp_path / "csv-run")}
     first = {j.judge for j in known(huskies)}
     assert {j.judge for j in known(tmp_path / "csv-run")} <= first | {"literal reading", "recorded"}
@@ -93,7 +93,7 @@ def test_an_archive_gives_what_it_holds_turned_round_where_need_be() -> None:
         Judgement(replace(answers, answers=("husky", "cat")), Answer(grade=1), "ann"),
     ]
     archive = Recorded(space, judgements=held)
-    assert Counter(query.purpose for query in archive.queries) == {"likelihood": 1, "prior": 2}
+    assert Counter(query.purpose for query in archive.queries) == {"likelihood": 1, "prior": 2, "audit": 1}
     assert any("2 of 6 recorded judgements were left out" in note for note in archive.notes)
     said = asyncio.run(archive.judge([answers.swapped(), compared.swapped(), replace(compared, repeat=1), audit]))
     assert [(j.answer.grade, j.judge) for j in said] == [(2, "ann"), (-1, "ann"), (2, "bob"), (-1, "ann")]
@@ -158,7 +158,7 @@ def test_the_command_line(huskies: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_huskies_end_to_end_from_the_command_line(tmp_path: Path) -> None:
-    """The simulated person judges, the judgements travel as a CSV, and judge again: as good a z*."""
+    """The simulated person judges, the judgements travel as a CSV, and judge again: better than any fit to D alone."""
 
     def imitative(*arguments: str) -> str:
         command = [sys.executable, "-m", "imitative", *arguments]
@@ -169,4 +169,5 @@ def test_huskies_end_to_end_from_the_command_line(tmp_path: Path) -> None:
     imitative("import", "all.csv", "--format", "csv", "--out", "said")
     imitative("run", "huskies", "--recorded", "said")
     again = json.loads(imitative("show", "runs/huskies-0-recorded", "--json"))
-    assert again["accuracy"]["unlabelled"] >= 0.9
+    direct = max(accuracy["unlabelled"] for accuracy in again["baselines"].values())
+    assert again["accuracy"]["unlabelled"] > direct + 0.05

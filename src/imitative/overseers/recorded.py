@@ -36,8 +36,6 @@ from imitative.rules import RuleReader, plain
 
 T = TypeVar("T")
 
-TEACHES = ("prior", "likelihood")
-"""The purposes of judgements that an archive teaches by."""
 LITERAL_READER = "literal reading"
 """The judge's name on answers that nobody gave: they follow z to the letter."""
 NO_DIFFERENCE, MUCH = 0.25, 2.0
@@ -120,8 +118,9 @@ class Recorded:
         favours: the answer that high ratings of words speak for; None: the last of the space's answers.
         doubts: (c, q): a claim of w nats about a word is c + q·w² nats less plausible than silence before the word
             speaks for it; None: nothing is said of how strong claims may be.
-        judgements: of any queries, such as an earlier run's or what another tool exported. Those that were asked for an
-            audit, or to label D′, are given when they are asked for again and teach nothing before.
+        judgements: of any queries, such as an earlier run's or what another tool exported. An earlier run's audits of
+            its z* teach like the rest, as they would have taught its next round: whoever is learning from an archive
+            cannot be audited by it. Answers to questions are given where the same is asked again, and teach nothing.
         unrated: what having no rating says of a word where thousands were rated, on the scale of ratings: as many words
             of the space that have none as have one are taken to be rated so; None: nothing.
 
@@ -169,7 +168,7 @@ class Recorded:
     @property
     def queries(self) -> tuple[Query, ...]:
         """What it can teach before anything is searched, in the order it was said."""
-        return tuple(j.query for j in self._held.values() if j.answered and j.query.purpose in TEACHES)
+        return tuple(j.query for j in self._held.values() if j.answered and j.query.kind is not Kind.ANSWER)
 
     @property
     def notes(self) -> tuple[str, ...]:

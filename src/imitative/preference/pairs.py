@@ -22,7 +22,7 @@ from imitative.preference.fit import Preference
 
 MOST = 20_000
 """Pairs that are weighed; of more, so many at random: the best of 20,000 is in the best thousandth of all, surely."""
-_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(9)
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 
 

@@ -45,8 +45,9 @@ from imitative.traits import Encode, Traits
 MANY = 30
 """Statements above which z is swept condition by condition: a slot at a time would take minutes, and an edit that
 rereads all of z is no longer tried to polish it."""
-DRAWS = 2
+DRAWS = 8
 """Draws of M_prior whose best hypotheses are considered when choosing what to ask."""
+FIRST, LATER, DOUBT, SETTLED = 0.3, 0.1, 0.75, 0.01
 SAMPLE = 400
 """Questions of D′ on which hypotheses are compared when choosing what to ask: a share is known to within 0.025."""
 
@@ -183,6 +184,7 @@ class Induction:
         self.problem, self.ledger, self.settings, self.seed = problem, ledger, settings, seed
         self.budget = budget
         self.seconds: dict[str, float] = {}
+        self._undecided = 1.0
         self._progress = progress
         self._traits = None if problem.candidates else traits or Traits(problem.space, encode)
         rows = len(problem.labelled)
@@ -222,14 +224,18 @@ class Induction:
             prior = self._fit(judgements, rng)
             reading = Reading.fit(self.problem.space, judgements)
         with _Timer(self.seconds, "search"):
-            found = self._search(prior, reading, state.found, rng, last=number + 1 >= self._rounds)
-        audit, audited = await self._audit(found[0].hypothesis, prior, number, state)
+            found = self._search(prior, reading, state.found, rng, last=False)
+        settled = number > 0 and state.found[0].hypothesis == found[0].hypothesis and self._undecided < SETTLED
+        last = number + 1 >= self._rounds or self._left <= self._reserve
+        # An audit before the last one teaches: what it finds implausible need not stay in z*.
+        nearly = self._left <= 3 * self._reserve
+        audit, audited = None, list[Judgement]()
+        if settled or nearly or last:
+            audit, audited = await self._audit(found[0].hypothesis, prior, number, state)
         ended = Round(number + 1, len(fresh) + len(audited), found[0].hypothesis, found[0].score, audit)
-        settled = number > 0 and state.found[0].hypothesis == found[0].hypothesis
         rounds = (*state.rounds, ended)
-        finished = len(rounds) >= self._rounds or (
-            settled and audit is not None and audit.survived and audit.judgements > 0
-        )
+        survived = settled and audit is not None and audit.survived and audit.judgements > 0
+        finished = last or survived
         # What an audit has said of this round's z* may teach the next round; the last round's audit teaches nobody.
         taught = judgements if finished else (*judgements, *audited)
         after = State(prior, reading, found, rounds, taught, finished)
@@ -261,15 +267,20 @@ class Induction:
         return self.settings.rounds if self.settings.ask_again and not archive else 1
 
     @property
+    def _reserve(self) -> int:
+        """What a last audit takes."""
+        return min(self.problem.space.limits.statements, self._for_induction // 10)
+
+    @property
     def _left(self) -> int:
         return self._for_induction - self.ledger.asked_in_all
 
     def _queries(self, state: State, number: int, rng: np.random.Generator) -> list[Query]:
-        rounds_left = self._rounds - number
-        reserve = self.problem.space.limits.statements if number + 1 < self._rounds else 0
-        count = max(0, min(self._left, self._left // rounds_left - min(reserve, self._left // (4 * rounds_left))))
+        spendable = self._left - self._reserve
+        whole = FIRST if number == 0 else LATER
+        count = max(0, min(spendable, round(whole * self._for_induction)))
         if number + 1 == self._rounds:
-            count = max(0, self._left - min(self.problem.space.limits.statements, self._left // 4))
+            count = max(0, spendable)
         if isinstance(self.ledger.overseer, Archive) or count == 0:
             return []
         about_reading = round(self.settings.reading_share * count) if state.found else 0
@@ -281,8 +292,21 @@ class Induction:
             )
             queries = [query for query, _ in found]
         bets = self._bets(state, 2 if count >= 20 else 0)
-        pairs = self._pairs(state, max(0, count - len(queries) - len(bets)), rng)
-        return [*queries, *bets, *elicitation.as_queries(pairs, self.problem.space, rng)]
+        doubts = self._doubts(state, (count - len(queries)) // 2)
+        pairs = self._pairs(state, max(0, count - len(queries) - len(bets) - len(doubts)), rng)
+        return [*queries, *bets, *doubts, *elicitation.as_queries(pairs, self.problem.space, rng)]
+
+    def _doubts(self, state: State, count: int) -> list[Query]:
+        """Odds of z* over z* less a statement of which M_prior knows little, the least known first."""
+        if not state.found or not self.settings.active:
+            return []
+        assert isinstance(state.prior, StatementPrior)
+        best, space = state.found[0].hypothesis, self.problem.space
+        sds = {s: state.prior.deviation(s) for s in best.statements}
+        doubtful = sorted((s for s in best.statements if sds[s] > DOUBT), key=lambda s: -sds[s])
+        before = {j.query.key for j in state.judgements}
+        queries = [elicitation.query_of(Pair(best, elicitation.without(best, s)), space, Kind.ODDS) for s in doubtful]
+        return [q for q in queries if q.key not in before][:count]
 
     def _pairs(self, state: State, count: int, rng: np.random.Generator) -> list[Pair]:
         """Which hypotheses to compare, none compared before."""
@@ -309,10 +333,10 @@ class Induction:
         spare = max(best.statements, key=lambda s: posterior.score(elicitation.without(best, s)), default=None)
         with_hope = [self._adopting(best, s, spare) for s in hopefuls]
         seen = [scored.hypothesis for scored in (*rivals, *found[:120])]
-        candidates = list(dict.fromkeys([*seen, *with_hope]))
-        return elicitation.choose(
-            fresh, elicitation.Choice.among(candidates, posterior, self._sample), state.prior, count
-        )
+        candidates = list(dict.fromkeys([*seen, *with_hope, *elicitation.doubting(best, self.problem.answers)]))
+        choice = elicitation.Choice.among(candidates, posterior, self._sample)
+        self._undecided = float(choice.disagreement().mean())
+        return elicitation.choose(fresh, choice, state.prior, count)
 
     def _rivals(
         self, prior: StatementPrior, reading: Reading, best: Hypothesis, scorer: Scorer, rng: np.random.Generator

@@ -24,7 +24,7 @@ class Settings:
         most_rows: D is searched on at most so many rows, drawn at random and weighted up.
     """
 
-    rounds: int = 5
+    rounds: int = 12
     transfer_share: float = 0.35
     reading_share: float = 0.1
     steps: int = 160

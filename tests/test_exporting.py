@@ -42,7 +42,7 @@ def finished(folder: Path) -> Path:
 
 def test_a_prompt_holds_the_question_the_rules_and_the_answers(tmp_path: Path) -> None:
     run = finished(tmp_path)
-    said = CliRunner().invoke(app, ["export", str(run), "--out", str(tmp_path / "deep" / "prompt.txt")])
+    said = CliRunner().invoke(app, ["prompt", str(run), "--out", str(tmp_path / "deep" / "prompt.txt")])
     assert said.exit_code == 0
     text = (tmp_path / "deep" / "prompt.txt").read_text("utf-8")
     assert text == prompt_of(RESULT)

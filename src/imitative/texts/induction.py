@@ -25,11 +25,12 @@ from numpy.typing import NDArray
 
 from imitative.data import Floats
 from imitative.hypotheses.text import TextHypothesis
-from imitative.induction import Progress, Survival
+from imitative.induction import Progress
 from imitative.overseers.overseer import Archive, Ledger, OrderSwapped, Overseer, Record
 from imitative.records import Example, Judgement, Kind, Query
 from imitative.search.sections import Pool, ScoredText, Sections
 from imitative.settings import Settings
+from imitative.survival import Survival
 from imitative.texts.prior import OWN_VARIANCE, TextPrior, TextTraits
 from imitative.texts.problem import TextProblem
 from imitative.texts.proposing import Proposer, Situation, accept

@@ -102,8 +102,7 @@ def test_what_people_say_of_reading_is_learned_and_shared_by_meaning(lexicon: Le
         return float(np.mean((logits[:, y] > logits[:, 1 - y]) == ears[100:400]))
 
     assert right(learned, section) > 0.8
-    assert right(learned, alike) > 0.8
-    assert right(literal, alike) < 0.75
+    assert right(learned, alike) > right(literal, alike) + 0.1
 
 
 def test_a_judgement_on_one_section_informs_another_that_says_alike(encode: Encode) -> None:

@@ -77,6 +77,22 @@ class Survival(NamedTuple):
         return self.gap <= self.tolerance
 
 
+class Guided(NamedTuple):
+    """What people do to a round of the search besides judging.
+
+    Args:
+        starts: hypotheses they wrote: the search starts from them too, and each is scored.
+        excluded: judges whose judgements no model is fitted to any more.
+    """
+
+    starts: tuple[Hypothesis, ...] = ()
+    excluded: frozenset[str] = frozenset()
+
+
+Guide = Callable[[int], Guided]
+"""Asked once when a round begins, by its number; a round that is done again must be told the same."""
+
+
 class Round(NamedTuple):
     """What a round did: for eyes, plots and the report."""
 
@@ -167,6 +183,7 @@ class Induction:
         seed: of everything random.
         progress: told after every stage.
         traits: φ, where it was made before.
+        guide: what people do to a round besides judging.
     """
 
     def __init__(
@@ -179,11 +196,13 @@ class Induction:
         seed: int,
         progress: Callable[[Progress], None] | None = None,
         traits: Traits | None = None,
+        guide: Guide | None = None,
     ) -> None:
         self.problem, self.ledger, self.settings, self.seed = problem, ledger, settings, seed
         self.budget = budget
         self.seconds: dict[str, float] = {}
         self._progress = progress
+        self._guide, self._guided = guide, Guided()
         self._traits = None if problem.candidates else traits or Traits(problem.space, encode)
         rows = len(problem.labelled)
         chosen = np.random.default_rng(seed).permutation(rows)[: settings.most_rows]
@@ -218,9 +237,11 @@ class Induction:
             queries = self._queries(state, number, rng)
         fresh = await self._ask(queries, "asking", state)
         judgements = (*state.judgements, *fresh)
+        self._guided = Guided() if self._guide is None else self._guide(number)
         with _Timer(self.seconds, "fit"):
-            prior = self._fit(judgements, rng)
-            reading = Reading.fit(self.problem.space, judgements)
+            used = [j for j in judgements if j.judge not in self._guided.excluded]
+            prior = self._fit(used, rng)
+            reading = Reading.fit(self.problem.space, used)
         with _Timer(self.seconds, "search"):
             found = self._search(prior, reading, state.found, rng, last=number + 1 >= self._rounds)
         audit, audited = await self._audit(found[0].hypothesis, prior, number, state)
@@ -397,7 +418,8 @@ class Induction:
         self, prior: StatementPrior, reading: Reading, before: tuple[Scored, ...], rng: np.random.Generator, last: bool
     ) -> tuple[Scored, ...]:
         posterior = self._objective(prior, reading)
-        starts = tuple(scored.hypothesis for scored in before[:3])
+        written = self._guided.starts
+        starts = (*(scored.hypothesis for scored in before[:3]), *written)
         slots = self.problem.space.limits.statements
         found: tuple[Scored, ...] = ()
         # Two passes: the first finds what to pair into conjunctions, the second may use them.
@@ -412,7 +434,8 @@ class Induction:
                 break
         polished = [] if slots > MANY else self._polish(found[0].hypothesis, posterior)
         exact = [
-            Scored(z, posterior.score(z)) for z in dict.fromkeys([*polished, *(s.hypothesis for s in found[:100])])
+            Scored(z, posterior.score(z))
+            for z in dict.fromkeys([*polished, *written, *(s.hypothesis for s in found[:100])])
         ]
         return tuple(sorted(exact, key=lambda scored: (-scored.score, self.problem.space.show(scored.hypothesis))))
 
@@ -478,6 +501,7 @@ def induce(
     progress: Callable[[Progress], None] | None = None,
     encode: Encode | None = None,
     settings: Settings | None = None,
+    guide: Guide | None = None,
 ) -> Induced:
     """Find z*: what people would believe had they seen D.
 
@@ -491,6 +515,7 @@ def induce(
         progress: called after every stage.
         encode: the sentence encoder that gives words a meaning to M_prior; None: none.
         settings: how budget and time are spent.
+        guide: what people do to a round besides judging.
 
     Raises:
         ValueError: for a budget below 1.
@@ -506,6 +531,7 @@ def induce(
             progress=progress,
             encode=encode,
             settings=settings,
+            guide=guide,
         )
     )
 
@@ -521,6 +547,7 @@ async def ainduce(
     progress: Callable[[Progress], None] | None = None,
     encode: Encode | None = None,
     settings: Settings | None = None,
+    guide: Guide | None = None,
 ) -> Induced:
     """`induce` for callers that already run an event loop."""
     if budget < 1:
@@ -528,7 +555,7 @@ async def ainduce(
     settings = settings or Settings()
     ledger = Ledger(overseer if isinstance(overseer, Archive) else OrderSwapped(overseer, seed), known, record)
     started = time.perf_counter()
-    induction = Induction(problem, ledger, budget, encode, settings, seed, progress)
+    induction = Induction(problem, ledger, budget, encode, settings, seed, progress, guide=guide)
     induction.seconds["set-up"] = time.perf_counter() - started
     state = await induction.init()
     while not induction.done(state):

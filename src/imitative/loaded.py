@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import final
 
 from imitative.overseers.overseer import Overseer
@@ -25,6 +26,7 @@ class LoadedProblem:
         settings: how the run spends its budget and time, unless others are given.
         notes: what a person should know about how the data were read.
         source: the problem file, or the built-in name.
+        images: the folder of the pictures that people are shown, or None.
     """
 
     problem: Problem
@@ -35,3 +37,4 @@ class LoadedProblem:
     settings: Settings = field(default_factory=Settings)
     notes: tuple[str, ...] = ()
     source: str = ""
+    images: Path | None = None

@@ -389,13 +389,13 @@ class _Loader:
 
         return build
 
-    def _images(self, section: object) -> Path | None:
+    def _images(self, section: object) -> str | None:
         if not isinstance(section, PeopleSection) or section.images is None:
             return None
         folder = self._resolve(section.images, "overseer.images")
         if not folder.is_dir():
             raise InputError(self._at("overseer.images"), shown(str(folder)), "a folder", "check the path")
-        return folder
+        return str(folder.absolute())
 
     def _worth(self, section: RatingsFile | None, space: StatementSpace) -> tuple[Stretch, Stretch, str | None]:
         """What ratings of features and of words are worth in nats, and which answer high ratings speak for."""

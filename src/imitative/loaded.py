@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import final
 
 from imitative.overseers.overseer import Overseer
@@ -37,4 +36,4 @@ class LoadedProblem:
     settings: Settings = field(default_factory=Settings)
     notes: tuple[str, ...] = ()
     source: str = ""
-    images: Path | None = None
+    images: str | None = None

@@ -252,7 +252,7 @@ def _overseen(
         "instructions": overseer.instructions,
         "wage": overseer.wage,
         "cost": overseer.cost,
-        "images": None if loaded.images is None else str(loaded.images.absolute()),
+        "images": loaded.images,
     }
     if [event.body for event in run.events("people")[-1:]] != [about]:
         run.event("people", about)

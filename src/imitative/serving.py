@@ -51,7 +51,7 @@ def open_run(
     run = Run.open(
         folder(loaded), problem.name, problem.fingerprint, loaded.seed, loaded.budget, store=store, alone=False
     )
-    return run, loaded.images
+    return run, None if loaded.images is None else Path(loaded.images)
 
 
 def reader(run: Run) -> Callable[[str], Read]:

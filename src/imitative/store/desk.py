@@ -165,7 +165,8 @@ _RENEW = (
     .values(expires=bindparam("until"))
 )
 _DONE = update(tables.slot).where(slot.id == bindparam("this_slot")).values(done=True)
-_LAST = select(func.max(said.revision)).where(said.slot_id == slot.id).scalar_subquery()
+_earlier = tables.said.alias("earlier").c
+_LAST = select(func.max(_earlier.revision)).where(_earlier.slot_id == slot.id).correlate(tables.slot).scalar_subquery()
 _TASK = (
     select(slot.id, hand.swapped, hand.typed, posted.role, posted.shown, query.kind, query.body)
     .add_columns(_LAST.label("revision"))

@@ -67,7 +67,8 @@ class StoredMailbox:
             "expected": None if posting.expected is None else posting.expected.to_json(),
             "created": runs.now(),
         }
-        added = connection.execute(add(tables.posted).on_conflict_do_nothing(), row)
+        adding = add(tables.posted).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+        added = connection.execute(adding, row)
         if added.rowcount == 0 or posting.role is not Role.ASKED:
             return
         [number] = connection.execute(

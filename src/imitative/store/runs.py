@@ -465,7 +465,10 @@ def _statements(dialect: str) -> _Statements:
     return _Statements(
         add(tables.hypothesis).on_conflict_do_nothing(),
         add(tables.query).on_conflict_do_nothing(),
-        add(tables.judgement).values(ordinal=last.scalar_subquery() + 1, **given).on_conflict_do_nothing(),
+        add(tables.judgement)
+        .values(ordinal=last.scalar_subquery() + 1, **given)
+        .on_conflict_do_nothing()
+        .execution_options(preserve_rowcount=True),  # 0: it was there
     )
 
 

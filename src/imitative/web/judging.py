@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 
 from imitative.mail import Person, Role
@@ -22,13 +22,12 @@ from imitative.web.bodies import (
     JoinBody,
     KeyBody,
     ProposalBody,
-    read_form,
     submission_of,
     validated,
     whole,
 )
 from imitative.web.differences import alone, compared
-from imitative.web.service import Service, new_key
+from imitative.web.service import Fields, Service, new_key
 
 RATIOS: Final = (1000, 300, 100, 30, 10, 5, 2)
 """The labelled scale of odds, each side of even; the simulated person's too."""
@@ -46,13 +45,6 @@ SKIPS: Final = {
     "nonsense": "It makes no sense",
     "other": "Another reason",
 }
-
-
-async def _fields(request: Request) -> dict[str, str]:
-    return read_form(await request.body())
-
-
-Fields = Annotated[dict[str, str], Depends(_fields)]
 
 
 def router(service: Service) -> APIRouter:

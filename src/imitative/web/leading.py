@@ -16,8 +16,7 @@ from imitative.store.desk import Refused
 from imitative.store.overview import JudgeFigures, Said, by_hour, by_kind
 from imitative.web.bodies import InvitationBody, StandingBody, validated
 from imitative.web.differences import compared
-from imitative.web.judging import Fields
-from imitative.web.service import Service
+from imitative.web.service import Fields, Service
 
 FRESH_SECONDS: Final = 2.0
 """Figures are counted at most so often, however many leads are watching."""

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, NamedTuple, final
+from typing import Annotated, Any, Final, NamedTuple, final
 
-from fastapi import Request
+from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -19,9 +19,18 @@ from imitative.store.desk import Desk, Refused
 from imitative.store.overview import Overview
 from imitative.store.people import People
 from imitative.store.runs import Run
+from imitative.web.bodies import read_form
 
 COOKIE: Final = "imitative"
 SECURE_COOKIE: Final = "__Host-imitative"
+
+
+async def _fields(request: Request) -> dict[str, str]:
+    return read_form(await request.body())
+
+
+Fields = Annotated[dict[str, str], Depends(_fields)]
+"""The fields of a page's form."""
 
 
 class Read(NamedTuple):

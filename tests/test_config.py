@@ -189,7 +189,12 @@ def test_recorded_people(folder: Path) -> None:
     ratings = {"file": "lexicon.txt", "columns": ["w", "mean", "sd", "all"], "separator": "\t", "quote": ""}
     overseer = {"kind": "recorded", "ratings": ratings | {"item": "w", "rating": "mean", "spread": "sd"}}
     assert load_problem(write(folder, changed() | {"overseer": overseer})).build_overseer(0) is not None
-    refused(folder, changed() | {"overseer": {"kind": "recorded"}}, "overseer", "neither comparisons nor ratings")
+    refused(
+        folder,
+        changed() | {"overseer": {"kind": "recorded"}},
+        "overseer",
+        "neither judgements nor comparisons nor ratings",
+    )
 
 
 def test_d2_may_be_another_file(folder: Path) -> None:

@@ -66,6 +66,10 @@ app = typer.Typer(
 fetch_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Fetch public data; needs a network.")
 app.add_typer(fetch_app, name="fetch")
 
+FORMATS_HELP = (
+    "One of jsonl, csv, datasets (all of these hold everything), trl, argilla, label-studio, crowd-kit, choix, "
+    "summarize-from-feedback."
+)
 ProblemArgument = Annotated[str, typer.Argument(help="A built-in problem's name, or the path of a problem.toml.")]
 RunArgument = Annotated[Path, typer.Argument(help="The folder of a run.")]
 Seed = Annotated[Optional[int], typer.Option(help="Of everything random; the problem's own by default.")]  # noqa: UP045
@@ -113,6 +117,10 @@ def run(
     people: Annotated[
         bool, typer.Option("--people", help="Ask people on a page, see `serve`, instead of whoever the problem names.")
     ] = False,
+    recorded: Annotated[
+        Optional[list[Path]],  # noqa: UP045
+        typer.Option(help="A folder that `import` wrote: judge by it, not by the problem's overseer. May be repeated."),
+    ] = None,
 ) -> None:
     """Ask, search, transfer: find z* and label D′ with it.
 
@@ -128,6 +136,11 @@ def run(
     loaded = _load(problem, data, seed)
     loaded = asking_people(loaded) if people else loaded
     folder = out or default_folder(loaded, seed)
+    if recorded:
+        from imitative.config import judged_by_record
+
+        loaded = judged_by_record(loaded, recorded)
+        folder = out or folder.with_name(folder.name + "-recorded")  # another overseer's run is another run
     showing.notes(loaded.notes)
     with showing.Watcher(loaded.budget if budget is None else budget) as watcher:
         result = run_problem(loaded, folder, seed=seed, budget=budget, progress=watcher, store=_store(store))
@@ -269,6 +282,44 @@ def standing(
     opened, _ = _opened(run, out, seed, data, store)
     People(opened).stand(name, Standing(to), by="the command line", why=why)
     opened.close()
+
+
+@app.command()
+def export(
+    run: RunArgument,
+    to: Annotated[str, typer.Option("--format", help=FORMATS_HELP)],
+    out: Annotated[Path, typer.Option(help="The file or folder to write, where nothing is yet.")],
+    store: Store = None,
+) -> None:
+    """Write a run's judgements for another tool; docs/exchange.md says what survives the trip.
+
+    What the format cannot hold is written beside it, to OUT.rest.jsonl.
+    """
+    from imitative import showing
+    from imitative.exchange.trips import export_run
+
+    trip = export_run(run, to, out, _store(store))
+    showing.notes(trip.notes)
+    showing.line(f"{trip.made} judgements exported: {trip.path}")
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="What another tool exported: a file or a folder.")],
+    to: Annotated[str, typer.Option("--format", help=FORMATS_HELP)],
+    out: Annotated[Path, typer.Option(help="The folder to keep them in, for `run --recorded`.")],
+) -> None:
+    """Read judgements that people gave in another tool, to be judged by them.
+
+    Use the folder with `imitative run PROBLEM --recorded FOLDER`, or in a problem.toml:
+    [overseer] kind = "recorded", judgements = "FOLDER".
+    """
+    from imitative import showing
+    from imitative.exchange.trips import import_file
+
+    trip = import_file(file, to, out)
+    showing.notes(trip.notes)
+    showing.line(f"{trip.made} judgements imported: {trip.path}")
 
 
 @app.command()

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from imitative.data import Feature, FeatureKind, Table
 from imitative.errors import InputError, did_you_mean, listed, shown
+from imitative.exchange.lines import read_recorded
 from imitative.loaded import LoadedProblem
 from imitative.overseers.overseer import Overseer
 from imitative.problem import Problem, Truth
@@ -92,6 +93,18 @@ def _built_in(name: str, seed: int | None) -> LoadedProblem:
         )
     loaded: LoadedProblem = BUILTIN[name](0 if seed is None else seed)
     return loaded if seed is None else replace(loaded, seed=seed)
+
+
+def judged_by_record(loaded: LoadedProblem, folders: Sequence[Path]) -> LoadedProblem:
+    """The same problem with what people said earlier, as `imitative import` keeps it, in the place of its overseer.
+
+    Raises:
+        InputError: naming the file, the line and the remedy.
+    """
+    from imitative.overseers.recorded import Recorded
+
+    recorded = Recorded(loaded.problem.space, judgements=read_recorded(folders))
+    return replace(loaded, build_overseer=lambda seed: recorded)
 
 
 @final
@@ -353,8 +366,9 @@ class _Loader:
 
         comparisons: list[tuple[str, str, int, str]] = []
         ratings: list[tuple[str, float, float, str]] = []
-        if section.comparisons is None and section.ratings is None:
-            raise InputError(self._at("overseer"), "neither comparisons nor ratings", "a table of at least one of them")
+        if section.comparisons is None and section.ratings is None and not section.judgements:
+            expected = "at least one of them"
+            raise InputError(self._at("overseer"), "neither judgements nor comparisons nor ratings", expected)
         if section.comparisons is not None:
             comparisons = self._comparisons(section.comparisons)
         if section.ratings is not None:
@@ -364,7 +378,11 @@ class _Loader:
         said = section.ratings
         doubts = None if said is None or said.doubts is None else (said.doubts[0], said.doubts[1])
         unrated = None if said is None else said.unrated
-        recorded = Recorded(space, comparisons, ratings, section.reader, features, words, favours, doubts, unrated)
+        folders = [section.judgements] if isinstance(section.judgements, str) else section.judgements or []
+        said_before = read_recorded([self._resolve(folder, "overseer.judgements") for folder in folders])
+        recorded = Recorded(
+            space, comparisons, ratings, section.reader, features, words, favours, doubts, unrated, said_before
+        )
         return lambda seed: recorded  # nothing in an archive is random, and reading every rule takes a while
 
     def _people(self, section: PeopleSection, problem: Problem) -> Callable[[int], Overseer]:

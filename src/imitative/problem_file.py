@@ -206,6 +206,7 @@ class RecordedSection(_Section):
     """[overseer] kind = "recorded": what people said earlier."""
 
     kind: Literal["recorded"]
+    judgements: str | list[str] | None = None
     comparisons: ComparisonsFile | None = None
     ratings: RatingsFile | None = None
     reader: Literal["literal", "nobody"] = "literal"

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, final
 from sqlalchemy import Connection, func, select
 
 from imitative.mail import Role
-from imitative.records import Answer, Kind, Outcome
+from imitative.records import Answer, Judgement, Kind, Outcome, Query
 from imitative.store import tables
 from imitative.store.desk import agrees
 from imitative.store.mailbox import LATEST
@@ -135,6 +135,28 @@ class Overview:
             return [Said(**{**row, "answer": Answer.from_json(row["answer"])}) for row in found]
 
         return self._run.read(look)
+
+    def judgements(self) -> list[Judgement]:
+        """Each judge's answers to the run's own queries, as judgements: one a judge, where the run's own rows hold what
+        the judges of a query say together.
+        """
+        about = self.about()
+        wage, cost = float(about.get("wage") or 0.0), float(about.get("cost") or 0.0)
+        rows = select(query.key, query.body).join_from(tables.posted, tables.query).where(posted.run_id == self._run.id)
+
+        def look(connection: Connection) -> dict[str, Query]:
+            texts = {row.key: row.text for row in connection.execute(select(tables.hypothesis))}
+            return {
+                row.key: Query.from_json({**row.body, "hypotheses": [texts[key] for key in row.body["hypotheses"]]})
+                for row in connection.execute(rows.where(posted.role == Role.ASKED.value))
+            }
+
+        queries = self._run.read(look)
+        return [
+            Judgement(queries[a.query_key], a.answer, a.judge, cost + wage * a.seconds / 3600.0, a.seconds)
+            for a in self.answers()
+            if a.role == Role.ASKED
+        ]
 
     def judges(self, answers: list[Said]) -> list[JudgeFigures]:
         """How each judge does, by the answers given."""

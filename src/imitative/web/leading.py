@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import io
+import tempfile
 import threading
 import time
+import zipfile
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
+from imitative.agreement import agreement
 from imitative.errors import InputError
+from imitative.exchange.trips import FORMATS, export, judged
 from imitative.mail import Standing
 from imitative.store.desk import Refused
-from imitative.store.overview import JudgeFigures, Said, by_hour, by_kind
+from imitative.store.overview import JudgeFigures, Overview, Said, by_hour, by_kind
 from imitative.web.bodies import InvitationBody, StandingBody, validated
 from imitative.web.differences import compared
 from imitative.web.service import Fields, Service
@@ -28,6 +34,8 @@ KINDS: Final = {
     "answer": "an answer, following a hypothesis",
 }
 HOURS: Final = 24
+SUFFIXES: Final = {"jsonl": ".jsonl", "csv": ".csv", "crowd-kit": ".csv", "summarize-from-feedback": ".jsonl"}
+"""What the file of a format is called, where it is not .json."""
 
 
 def router(service: Service) -> APIRouter:
@@ -72,7 +80,39 @@ def router(service: Service) -> APIRouter:
             "lead.html", person=person, problem=service.run.problem, title="The run", invitation=told, **figures.now()
         )
 
+    @routes.get("/lead/export/{name}", tags=["lead"])
+    def exported(request: Request, name: str) -> Response:
+        service.lead(request)
+        if name not in FORMATS:
+            raise Refused(404, "there is no such format")
+        return _exported(service, name)
+
     return routes
+
+
+def _exported(service: Service, name: str) -> Response:
+    """A zip of what an export writes: a file or a folder, and what the format cannot hold."""
+    archive = io.BytesIO()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / f"{_plain(service.run.problem)}-{name}"
+        folder.mkdir()
+        found = FORMATS[name]
+        suffix = "" if found.folder else SUFFIXES.get(name, ".json")
+        try:
+            trip = export(judged(service.run), found, folder / f"judgements{suffix}")
+        except InputError as error:
+            raise Refused(409, f"nothing to export: {error.found}") from None
+        (folder / "NOTES.txt").write_text("\n".join([f"{trip.made} judgements", *trip.notes]) + "\n", "utf-8")
+        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+            for path in sorted(folder.rglob("*")):
+                if path.is_file():
+                    file.write(path, path.relative_to(scratch).as_posix())
+        headers = {"content-disposition": f'attachment; filename="{folder.name}.zip"'}
+    return Response(archive.getvalue(), media_type="application/zip", headers=headers)
+
+
+def _plain(name: str) -> str:
+    return "".join(letter if letter.isascii() and (letter.isalnum() or letter in "-_") else "-" for letter in name)
 
 
 class _Figures:
@@ -126,9 +166,25 @@ def _counted(service: Service) -> dict[str, Any]:
         "judges": [_judge(each) for each in judges],
         "rounds": _rounds(rounds),
         "best": str(stage.body.get("best") or "").splitlines() if stage is not None else [],
+        "agreement": _agreement(overview),
+        "formats": [(name, each.what) for name, each in FORMATS.items()],
         "proposals": overview.proposals(),
         "changes": overview.changes()[:20],
     }
+
+
+def _agreement(overview: Overview) -> list[dict[str, str]]:
+    """The statistics of each kind of query, each a number or the reason why there is none."""
+    return [
+        {
+            "kind": KINDS.get(kind.value, kind.value),
+            "shared": f"{found.shared} of {found.units}",
+            "alpha": str(found.alpha),
+            "kappa": str(found.kappa),
+            "ac2": str(found.ac2),
+        }
+        for kind, found in agreement(overview.judgements()).items()
+    ]
 
 
 _STAGES = {

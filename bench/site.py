@@ -1,15 +1,21 @@
-"""A run's page for tests: a run with queries posted, its people, and a client that behaves as a browser does."""
+"""A run's page for tests and figures: queries posted, people invited, and a client that behaves as a browser does."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import uvicorn
 from fastapi.testclient import TestClient
 
 from imitative.mail import Posting
-from imitative.records import Answer, Kind, Query
+from imitative.records import Kind, Query
 from imitative.store import Run
 from imitative.store.mailbox import StoredMailbox
 from imitative.web.app import make_api
@@ -60,16 +66,26 @@ def read(text: str) -> Read:
 class Site:
     """A run, its page and its people."""
 
-    def __init__(self, folder: Path, images: Path | None = None, rate: float = 1e6) -> None:
-        self.run = Run.open(folder / "run", "mushrooms", "abc", 0, 100)
-        self.service = Service(self.run, ORIGIN, read, images)
+    def __init__(
+        self,
+        folder: Path,
+        images: Path | None = None,
+        rate: float = 1e6,
+        origin: str = ORIGIN,
+        store: str | None = None,
+    ) -> None:
+        self.run = Run.open(folder / "run", "mushrooms", "abc", 0, 100, store=store)
+        self.service = Service(self.run, origin, read, images)
         self.api = make_api(self.service)
-        self.app = Guarded(self.api, frozenset((HOST,)), False, rate)
+        self.app = Guarded(self.api, frozenset((str(urlsplit(origin).hostname),)), False, rate)
         self.mailbox = StoredMailbox(self.run)
 
     def client(self) -> TestClient:
         """A browser that has not come in."""
-        return TestClient(self.app, ORIGIN, headers={"Origin": ORIGIN}, follow_redirects=False, raise_server_exceptions=False)
+        return self._client({"Origin": ORIGIN})
+
+    def _client(self, headers: dict[str, str]) -> TestClient:
+        return TestClient(self.app, ORIGIN, headers=headers, follow_redirects=False, raise_server_exceptions=False)
 
     def entered(self, name: str, role: str = "judge") -> TestClient:
         """A browser that has."""
@@ -80,8 +96,31 @@ class Site:
     def program(self, name: str, role: str = "judge") -> TestClient:
         """A program with its token, and without a browser's ways."""
         token = self.service.people.invite(name, role, kind="program")
-        headers = {"Authorization": f"Bearer {token}"}
-        return TestClient(self.app, ORIGIN, headers=headers, follow_redirects=False, raise_server_exceptions=False)
+        return self._client({"Authorization": f"Bearer {token}"})
 
 
-__all__ = ["HOST", "ORIGIN", "Answer", "Site", "comparison", "one_of_each", "read", "shown"]
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def live(folder: Path, images: Path | None = None, store: str | None = None) -> Iterator[Site]:
+    """A site served on a port of this machine, as `imitative serve` serves it, by a thread of this process."""
+    port = free_port()
+    site = Site(folder, images, origin=f"http://127.0.0.1:{port}", store=store)
+    config = uvicorn.Config(site.app, host="127.0.0.1", port=port, log_level="warning", access_log=False)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 20.0
+    while not server.started and time.monotonic() < deadline:
+        time.sleep(0.02)
+    try:
+        yield site
+    finally:
+        server.should_exit = True
+        thread.join(10.0)
+        site.run.close()

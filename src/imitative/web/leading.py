@@ -230,10 +230,9 @@ def _hours(answers: list[Said]) -> list[dict[str, Any]]:
     last = max(counts)
     hours = [last - timedelta(hours=back) for back in reversed(range(HOURS))]
     tallest = max(counts.get(hour, 0) for hour in hours)
-    first = next(i for i, hour in enumerate(hours) if counts.get(hour))
     return [
         {"at": f"{hour:%d %b %H}:00", "n": counts.get(hour, 0), "height": 100.0 * counts.get(hour, 0) / tallest}
-        for hour in hours[first:]
+        for hour in hours
     ]
 
 

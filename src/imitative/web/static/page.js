@@ -156,6 +156,8 @@
     field.form.requestSubmit();
   };
 
+  window.addEventListener("hashchange", invited);
+
   const arrived = () => { begin(); restoreDraft(); };
   document.addEventListener("DOMContentLoaded", () => {
     invited();

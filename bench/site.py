@@ -74,7 +74,11 @@ class Site:
         origin: str = ORIGIN,
         store: str | None = None,
     ) -> None:
-        self.run = Run.open(folder / "run", "mushrooms", "abc", 0, 100, store=store)
+        self.serve(Run.open(folder / "run", "mushrooms", "abc", 0, 100, store=store), origin, images, rate)
+
+    def serve(self, run: Run, origin: str, images: Path | None = None, rate: float = 1e6) -> None:
+        """The page of a run."""
+        self.run = run
         self.service = Service(self.run, origin, read, images)
         self.api = make_api(self.service)
         self.app = Guarded(self.api, frozenset((str(urlsplit(origin).hostname),)), False, rate)

@@ -7,9 +7,10 @@ import json
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
@@ -135,25 +136,91 @@ def reading(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
-_locks: weakref.WeakKeyDictionary[Engine, threading.Lock] = weakref.WeakKeyDictionary()
-_locks_lock = threading.Lock()
+@final
+class _Job:
+    """Work for a transaction, and what became of it."""
+
+    def __init__(self, work: Callable[[Connection], Any]) -> None:
+        self.work = work
+        self.done = False
+        self.result: Any = None
+        self.error: BaseException | None = None
 
 
-@contextlib.contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
-    """A transaction that writes, on disk when it ends.
+@final
+class _Writers:
+    """Who wants to write to a database, and the lock of whoever writes for them all."""
 
-    SQLite has one writer at a time and lets the others sleep and look again, longer each time: the threads of one
-    process wait for each other here instead, in microseconds.
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.waiting: deque[_Job] = deque()
+
+
+_writers: weakref.WeakKeyDictionary[Engine, _Writers] = weakref.WeakKeyDictionary()
+_writers_lock = threading.Lock()
+
+
+def write(engine: Engine, work: Callable[[Connection], T]) -> T:
+    """Do `work` in a transaction that is on disk when this returns.
+
+    SQLite has one writer at a time, and each commit waits for the disk. The threads of a process therefore wait for
+    each other here, and whoever comes first writes for all who wait: each work within its own savepoint, one commit for
+    all (group commit, DeWitt et al. 1984). Nobody is told of success before that commit.
     """
     if engine.dialect.name != "sqlite":
         with engine.begin() as connection:
-            yield connection
-        return
-    with _locks_lock:
-        lock = _locks.setdefault(engine, threading.Lock())
-    with lock, engine.begin() as connection:
-        yield connection
+            return work(connection)
+    with _writers_lock:
+        writers = _writers.setdefault(engine, _Writers())
+    job = _Job(work)
+    writers.waiting.append(job)
+    with writers.lock:
+        if not job.done:
+            jobs = [writers.waiting.popleft() for _ in range(len(writers.waiting))]
+            try:
+                _write_all(engine, jobs)
+            except BaseException as error:
+                for each in jobs:
+                    each.error = each.error or error
+            finally:
+                for each in jobs:
+                    each.done = True
+    if job.error is not None:
+        raise job.error
+    found: T = job.result
+    return found
+
+
+def _write_all(engine: Engine, jobs: Sequence[_Job]) -> None:
+    if len(jobs) > 1:
+        try:
+            with engine.begin() as connection:
+                for job in jobs:
+                    _within_savepoint(connection, job)
+            return
+        except DBAPIError:  # the disk is full, perhaps: whose fault it is will show when each is alone
+            pass
+    for job in jobs:
+        job.result, job.error = None, None
+        try:
+            with engine.begin() as connection:
+                job.result = job.work(connection)
+        except Exception as error:
+            job.error = error
+
+
+def _within_savepoint(connection: Connection, job: _Job) -> None:
+    """What the work refuses is undone alone; what the database refuses undoes all."""
+    savepoint = connection.begin_nested()
+    try:
+        job.result = job.work(connection)
+    except DBAPIError:
+        raise
+    except Exception as error:
+        savepoint.rollback()
+        job.error = error
+    else:
+        savepoint.commit()
 
 
 def persistently(engine: Engine, work: Callable[[], T], patience: float = PATIENCE_SECONDS) -> T:

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, bindparam, func, insert, literal, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from imitative.errors import shown
-from imitative.mail import Person, Role
+from imitative.mail import Person, Role, Standing
 from imitative.records import Answer, Kind, Outcome, content_key
 from imitative.store import runs, tables
 from imitative.store.runs import Run
@@ -217,21 +217,22 @@ class Desk:
 
     def claim(self, person: Person) -> Task | None:
         """The query this judge holds, or a free one; None where there is nothing for them now."""
-        return self._run.write(lambda connection: self._claim(connection, person, self._locked(connection, person)))
+        return self._run.write(lambda connection: self._claim(connection, person, *self._locked(connection, person)))
 
-    def _locked(self, connection: Connection, person: Person) -> Any:
-        """Wait for whatever else the same judge is doing in another tab."""
-        return connection.execute(_LOCK, {"me": person.id}).one()
+    def _locked(self, connection: Connection, person: Person) -> tuple[int, str]:
+        """How many answers they have given, and how they stand, once whatever they do in another tab is done."""
+        answered, standing = connection.execute(_LOCK, {"me": person.id}).one()
+        return int(answered), str(standing)
 
-    def _claim(self, connection: Connection, person: Person, standing: Any) -> Task | None:
-        if standing.standing != "active":
+    def _claim(self, connection: Connection, person: Person, answered: int, standing: str) -> Task | None:
+        if standing != Standing.ACTIVE:
             return None
         me, until = {"me": person.id}, self._clock() + self._lease
         held = connection.execute(_HELD, me).first()
         if held is not None:
             connection.execute(_RENEW, {**me, "this_slot": held.id, "until": until})
             return self._task(connection, held.id)
-        number = self._check(connection, person, standing.answered, until)
+        number = self._check(connection, person, answered, until)
         if number is None:
             given = {**me, "this_run": person.run_id, "now": self._clock()}
             number = connection.execute(_FREE, given).scalar()
@@ -340,11 +341,9 @@ class Desk:
             raise Refused(422, f"the reason has {len(given.why)} characters; at most {LONGEST_WHY} are kept")
 
         def keep(connection: Connection) -> tuple[Receipt, Task | None]:
-            standing = self._locked(connection, person)
+            answered, standing = self._locked(connection, person)
             receipt, counted = self._submit(connection, person, given)
-            if counted:
-                standing = connection.execute(_LOCK, {"me": person.id}).one()
-            return receipt, self._claim(connection, person, standing)
+            return receipt, self._claim(connection, person, answered + counted, standing)
 
         return self._run.write(keep)
 
@@ -354,16 +353,16 @@ class Desk:
         if sent is not None:
             _same(sent.digest, given.digest)
             return self._again(connection, sent), False
-        sent_late = connection.execute(_SENT_LATE, {**me, "this_key": given.key}).first()
-        if sent_late is not None:
-            _same(sent_late.digest, given.digest)
-            return Receipt("late", 0, False, True, Role(sent_late.role)), False
         held = connection.execute(_IN_HAND, {**me, "this_slot": given.slot, "this_run": person.run_id}).first()
         if held is None:
             raise Refused(404, "this query was not given to you")
         _check_answer(given.answer, Kind(held.kind), held.body["answers"])
         number, swapped, revision = held.id, held.swapped, held.revision
         if held.judge_id != person.id:
+            sent_late = connection.execute(_SENT_LATE, {**me, "this_key": given.key}).first()
+            if sent_late is not None:
+                _same(sent_late.digest, given.digest)
+                return Receipt("late", 0, False, True, Role(sent_late.role)), False
             other = connection.execute(_FREE_OF, {"this_posted": held.posted_id, "now": self._clock()}).scalar()
             if other is None:
                 return self._late(connection, person, given, held, swapped), False
@@ -438,11 +437,11 @@ class Desk:
         digest = content_key(["undo"])
 
         def back(connection: Connection) -> Task | None:
-            standing = self._locked(connection, person)
+            answered, standing = self._locked(connection, person)
             sent = connection.execute(_SENT, {"me": person.id, "this_key": key}).first()
             if sent is not None:
                 _same(sent.digest, digest)
-                return self._claim(connection, person, standing)
+                return self._claim(connection, person, answered, standing)
             last = (
                 select(slot.id, slot.posted_id, said.swapped, _LAST.label("revision"))
                 .join_from(tables.slot, tables.posted)
@@ -452,7 +451,7 @@ class Desk:
                 .limit(1)
             )
             row = connection.execute(last).first()
-            if row is None or standing.standing != "active":
+            if row is None or standing != Standing.ACTIVE:
                 raise Refused(409, "there is nothing to take back")
             said_row = {"run_id": person.run_id, "posted_id": row.posted_id, "slot_id": row.id, "judge_id": person.id}
             said_row |= {"revision": row.revision + 1, "key": key, "digest": digest, "swapped": row.swapped}

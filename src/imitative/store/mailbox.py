@@ -26,6 +26,10 @@ LATEST = select(said.slot_id, func.max(said.revision).label("revision")).group_b
 """The revision of each slot that counts: the last."""
 
 
+_Rows = tuple[Posting, list[dict[str, str]], dict[str, Any]]
+"""A posting, the rows of its hypotheses, and the row of its query."""
+
+
 @final
 class StoredMailbox:
     """A `Mailbox` in the run's database.
@@ -42,42 +46,56 @@ class StoredMailbox:
         longer given to anybody: the run has stopped waiting for it.
         """
         rows = [(posting, *runs.query_rows(posting.query)) for posting in postings]
+        asked = [query["key"] for posting, _, query in rows if posting.role is Role.ASKED]
 
         def add(connection: Connection) -> None:
-            for posting, hypotheses, query in rows:
-                self._post(connection, posting, hypotheses, query)
-            if any(posting.role is Role.ASKED for posting in postings):
-                self._want(connection, [query["key"] for posting, _, query in rows if posting.role is Role.ASKED])
+            for some in _chunks(rows):
+                self._post(connection, some)
+            if asked:
+                self._want(connection, asked)
 
         self._run.write(add)
 
     def _post(
-        self, connection: Connection, posting: Posting, hypotheses: list[dict[str, str]], query: dict[str, Any]
+        self, connection: Connection, rows: Sequence[tuple[Posting, list[dict[str, str]], dict[str, Any]]]
     ) -> None:
-        add = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-        if hypotheses:
-            connection.execute(add(tables.hypothesis).on_conflict_do_nothing(), hypotheses)
-        connection.execute(add(tables.query).on_conflict_do_nothing(), query)
-        row = {
-            "run_id": self._run.id,
-            "query_key": query["key"],
-            "role": posting.role.value,
-            "cap": posting.cap,
-            "shown": dict(posting.shown),
-            "expected": None if posting.expected is None else posting.expected.to_json(),
-            "created": runs.now(),
-        }
-        adding = add(tables.posted).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
-        added = connection.execute(adding, row)
-        if added.rowcount == 0 or posting.role is not Role.ASKED:
-            return
-        [number] = connection.execute(
-            select(posted.id).where(
-                posted.run_id == self._run.id, posted.query_key == query["key"], posted.role == Role.ASKED.value
-            )
-        ).scalars()
-        empty = {"run_id": self._run.id, "posted_id": number, "done": False, "wanted": True}
-        connection.execute(insert(tables.slot), [{**empty, "number": i} for i in range(posting.cap)])
+        def add(table: Any, values: list[dict[str, Any]]) -> None:
+            insert_into = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+            if values:
+                connection.execute(insert_into(table).on_conflict_do_nothing(), values)
+
+        add(tables.hypothesis, [hypothesis for _, hypotheses, _ in rows for hypothesis in hypotheses])
+        add(tables.query, [query for _, _, query in rows])
+        now = runs.now()
+        add(
+            tables.posted,
+            [
+                {
+                    "run_id": self._run.id,
+                    "query_key": query["key"],
+                    "role": posting.role.value,
+                    "cap": posting.cap,
+                    "shown": dict(posting.shown),
+                    "expected": None if posting.expected is None else posting.expected.to_json(),
+                    "created": now,
+                }
+                for posting, _, query in rows
+            ],
+        )
+        asked = [query["key"] for posting, _, query in rows if posting.role is Role.ASKED]
+        ours = (posted.run_id == self._run.id) & (posted.role == Role.ASKED.value) & posted.query_key.in_(asked)
+        without = posted.id.not_in(select(slot.posted_id).where(slot.number.is_not(None)))
+        fresh = connection.execute(select(posted.id, posted.query_key, posted.cap).where(ours, without)).all()
+        order = {key: i for i, key in enumerate(asked)}
+        empty = {"run_id": self._run.id, "done": False, "wanted": True}
+        add(
+            tables.slot,
+            [
+                {**empty, "posted_id": row.id, "number": number}
+                for row in sorted(fresh, key=lambda row: order[row.query_key])
+                for number in range(row.cap)
+            ],
+        )
 
     def _want(self, connection: Connection, keys: Sequence[str]) -> None:
         """Only the slots of these queries are given out."""

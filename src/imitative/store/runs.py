@@ -115,7 +115,7 @@ class Run:
                 return row
 
             with database.explained(database.named(engine)):
-                row = database.persistently(engine, lambda: _within(engine, begin))
+                row = database.persistently(engine, lambda: database.write(engine, begin))
             held = undo.pop_all()
         return cls(folder, problem, fingerprint, seed, budget, dict(row.settings), row.id, engine, lock, held, set())
 
@@ -183,7 +183,7 @@ class Run:
             InputError: if the database cannot be written.
         """
         with database.explained(self.place):
-            return database.persistently(self._engine, lambda: _within(self._engine, work))
+            return database.persistently(self._engine, lambda: database.write(self._engine, work))
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Do `work` in a transaction that sees one moment.
@@ -396,11 +396,6 @@ def _advised(engine: Engine, name: str) -> Iterator[None]:
 
 def _name(folder: Path) -> str:
     return folder.absolute().name
-
-
-def _within(engine: Engine, work: Callable[[Connection], T]) -> T:
-    with database.writing(engine) as connection:
-        return work(connection)
 
 
 def _first(name: str | None) -> Select[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import json
 import multiprocessing
@@ -55,53 +56,72 @@ def kills(bench: Bench) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as scratch:
         folder, port = Path(scratch), free_port()
         site = Site(folder, origin=f"http://127.0.0.1:{port}")
-        site.mailbox.post([comparison(i) for i in range(20_000)])
+        site.mailbox.post([comparison(i) for i in range(10_000)])
         tokens = [site.service.people.invite(f"judge {i}", "judge") for i in range(4)]
-        site.run.close()
-        state = _Judged(port, tokens)
+        site.run.engine.dispose()  # connections must not cross a fork
+        judges = _Judges(port, tokens)
         points = [None] * KILLS + [point for point in POINTS for _ in range(EACH_POINT)]
-        rng = random.Random(0)
-        multiprocessing.set_forkserver_preload(["bench.faults"])
+        rng = random.Random(0)  # noqa: S311
         for i, point in enumerate(points):
-            _one_life(folder, port, state, point, rng)
+            _one_life(site, port, judges, point, rng)
             if i % 20 == 19:
-                bench.say(f"{i + 1} lives, {len(state.acknowledged)} acknowledged")
-        state.stop()
-        with Run.load(folder / "run") as run:
-            answers = Overview(run).answers()
+                bench.say(f"{i + 1} lives, {judges.heard} acknowledged")
+        acknowledged, interrupted = judges.stop()
+        answers = Overview(site.run).answers()
+        site.run.close()
     stand = Counter((each.judge, each.posted_id) for each in answers)
-    there = {each.id: each for each in answers}
-    by_key = {(each.judge, each.why): each for each in there.values()}
-    lost = [key for key in state.acknowledged if key not in by_key]
-    doubled = sum(n - 1 for n in stand.values()) + sum(
-        n - 1 for n in Counter((a.judge, a.why) for a in answers).values()
-    )
+    said = Counter((each.judge, each.why) for each in answers)
+    lost = [key for key in acknowledged if key not in said]
+    doubled = sum(n - 1 for n in stand.values()) + sum(n - 1 for n in said.values())
     detail = {
-        "lives": len(points), "acknowledged": len(state.acknowledged), "stored": len(answers), "doubled": doubled,
-        "in whose middle an answer was sent": state.interrupted,
+        "lives": len(points), "acknowledged": len(acknowledged), "stored": len(answers), "doubled": doubled,
+        "sent again": interrupted,
     }  # fmt: skip
-    good = not lost and doubled == 0 and len(answers) - len(state.acknowledged) <= len(tokens)
+    bench.say(str(detail))
+    good = not lost and doubled == 0 and len(answers) - len(acknowledged) <= len(tokens)
     yield Row(f"acknowledged answers lost over {len(points)} kills", len(lost), "0; 0 doubled", good, detail)
 
 
-class _Judged:
-    """Judges who never give up: each answer is sent, with one key, until it is acknowledged."""
+class _Judges:
+    """A process of judges who never give up: each answer is sent, with one key, until it is acknowledged."""
 
     def __init__(self, port: int, tokens: list[str]) -> None:
-        self.acknowledged: list[tuple[str, str]] = []
-        self.interrupted = 0
-        self._stopped = threading.Event()
-        self._threads = [threading.Thread(target=self._judge, args=(port, t, i)) for i, t in enumerate(tokens)]
-        for thread in self._threads:
-            thread.start()
+        context = multiprocessing.get_context("fork")
+        self._heard = context.Value("i", 0)
+        self._stopped = context.Event()
+        self._told = context.Queue()
+        self._process = context.Process(target=self._all, args=(port, tokens))
+        self._process.start()
 
-    def stop(self) -> None:
+    @property
+    def heard(self) -> int:
+        """How many answers were acknowledged."""
+        return int(self._heard.value)
+
+    def stop(self) -> tuple[list[tuple[str, str]], int]:
+        """What was acknowledged, and how often something had to be sent again."""
         self._stopped.set()
-        for thread in self._threads:
-            thread.join(30.0)
+        told: tuple[list[tuple[str, str]], int] = self._told.get(timeout=120.0)
+        self._process.join()
+        return told
 
-    def _judge(self, port: int, token: str, number: int) -> None:
-        rng, cookie, text, n = random.Random(number), "", "", 0
+    def _all(self, port: int, tokens: list[str]) -> None:
+        acknowledged: list[tuple[str, str]] = []
+        interrupted = [0]
+        threads = [
+            threading.Thread(target=self._judge, args=(port, token, i, acknowledged, interrupted))
+            for i, token in enumerate(tokens)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self._told.put((acknowledged, interrupted[0]))
+
+    def _judge(
+        self, port: int, token: str, number: int, acknowledged: list[tuple[str, str]], interrupted: list[int]
+    ) -> None:
+        rng, cookie, text, n = random.Random(number), "", "", 0  # noqa: S311
         pending: dict[str, str] | None = None
         while not self._stopped.is_set():
             browser = Browser(port)
@@ -123,22 +143,23 @@ class _Judged:
                     status, text = browser.send("POST", "/judge/answer", pending)
                     if status != 200:
                         break
-                    self.acknowledged.append((f"judge {number}", pending["why"]))
+                    acknowledged.append((f"judge {number}", pending["why"]))
+                    with self._heard.get_lock():
+                        self._heard.value += 1
                     pending = None
-            except (OSError, RuntimeError, AssertionError, http.client.HTTPException):
-                self.interrupted += pending is not None
+            except (OSError, RuntimeError, http.client.HTTPException):
+                interrupted[0] += pending is not None
                 time.sleep(0.02)
 
 
-def _one_life(folder: Path, port: int, state: _Judged, point: str | None, rng: random.Random) -> None:
-    """A server from its start to its death; a fork of one that has loaded everything, so that starting takes no time."""
-    heard = len(state.acknowledged)
-    context = multiprocessing.get_context("forkserver")
-    process = context.Process(target=_serve_until, args=(folder, port, point, rng.randint(1, 8)))
+def _one_life(site: Site, port: int, judges: _Judges, point: str | None, rng: random.Random) -> None:
+    """A server from its start to its death: a fork of this process, which has everything ready and no threads."""
+    heard, nth = judges.heard, rng.randint(1, 8)
+    process = multiprocessing.get_context("fork").Process(target=_serve_until, args=(site, port, point, nth))
     process.start()
     assert process.pid is not None
     deadline = time.monotonic() + 20.0
-    while len(state.acknowledged) < heard + 2 and time.monotonic() < deadline and process.is_alive():
+    while judges.heard < heard + 2 and time.monotonic() < deadline and process.is_alive():
         time.sleep(0.005)
     if point is None:
         time.sleep(rng.uniform(0.0, 0.25))
@@ -149,38 +170,34 @@ def _one_life(folder: Path, port: int, state: _Judged, point: str | None, rng: r
         process.join()
 
 
-def _serve_until(folder: Path, port: int, point: str | None, nth: int) -> None:
+def _serve_until(site: Site, port: int, point: str | None, nth: int) -> None:
     """Serve, and die without a word at the nth time that the point is passed."""
-    with contextlib.redirect_stderr(open(os.devnull, "w")):
-        run = Run.load(folder / "run")
-        site = Site.__new__(Site)
-        site.serve(run, f"http://127.0.0.1:{port}")
-        left = [nth + 6]
+    left = [nth + 2]
 
-        def pass_by(name: str) -> None:
-            if name == point:
-                left[0] -= 1
-                if left[0] == 0:
-                    os.kill(os.getpid(), signal.SIGKILL)
+    def pass_by(name: str) -> None:
+        if name == point:
+            left[0] -= 1
+            if left[0] == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
 
-        wrote = threading.local()
+    wrote = threading.local()
 
-        def before(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
-            if statement.startswith("INSERT INTO said"):
-                wrote.answer = True
-                pass_by(POINTS[0])
-            elif statement.startswith("UPDATE slot SET judge_id"):
-                pass_by(POINTS[4])
+    def before(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("INSERT INTO said"):
+            wrote.answer = True
+            pass_by(POINTS[0])
+        elif statement.startswith("UPDATE slot SET judge_id"):
+            pass_by(POINTS[4])
 
-        def commit(_c: Any) -> None:
-            if getattr(wrote, "answer", False):
-                wrote.answer = False
-                pass_by(POINTS[1])
+    def commit(_c: Any) -> None:
+        if getattr(wrote, "answer", False):
+            wrote.answer = False
+            pass_by(POINTS[1])
 
-        event.listen(run.engine, "before_cursor_execute", before)
-        event.listen(run.engine, "commit", commit)
-        config = uvicorn.Config(_Dying(site.app, pass_by), host="127.0.0.1", port=port, log_level="critical")
-        uvicorn.Server(config).run()
+    event.listen(site.run.engine, "before_cursor_execute", before)
+    event.listen(site.run.engine, "commit", commit)
+    app: Any = _Dying(site.app, pass_by)
+    uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="critical")).run()
 
 
 class _Dying:
@@ -214,7 +231,7 @@ def restarts(bench: Bench) -> Iterator[Row]:
     if reason := why_not():
         yield Row("answers lost over restarts of PostgreSQL", float("nan"), "0", False, {"reason": reason})
         return
-    with PrivateServer() as server, tempfile.TemporaryDirectory() as scratch:
+    with PrivateServer() as server, tempfile.TemporaryDirectory() as scratch:  # noqa: SIM117
         with Run.open(Path(scratch) / "run", "restarts", "abc", 0, 1, store=server.schema("restarts")) as run:
             mailbox = StoredMailbox(run)
             mailbox.post([comparison(i) for i in range(RESTARTED)])
@@ -225,19 +242,19 @@ def restarts(bench: Bench) -> Iterator[Row]:
             desk, acknowledged, waited = Desk(run, seed=0), [], [0]
 
             def judge(name: str) -> None:
-                rng, n = random.Random(name), 0
+                rng, n = random.Random(name), 0  # noqa: S311
                 task = _patiently(lambda: desk.claim(people[name]), waited)
                 while task is not None:
                     n += 1
                     given = Submission(task.slot, f"{name.replace(' ', '-')}-key-{n}", Answer(grade=rng.randint(-2, 2)))
-                    receipt, task = _patiently(lambda given=given: desk.submit(people[name], given), waited)
+                    receipt, task = _patiently(functools.partial(desk.submit, people[name], given), waited)
                     if receipt.role is Role.ASKED:
                         acknowledged.append((name, given.key))
 
             together = [threading.Thread(target=judge, args=(name,)) for name in names]
             for thread in together:
                 thread.start()
-            rng, times, began = random.Random(1), 0, time.perf_counter()
+            rng, times, began = random.Random(1), 0, time.perf_counter()  # noqa: S311
             while any(thread.is_alive() for thread in together):
                 pause = time.monotonic() + rng.uniform(5.0, 40.0)
                 while time.monotonic() < pause and any(thread.is_alive() for thread in together):

@@ -24,10 +24,10 @@ from typing import Any
 import uvicorn
 from sqlalchemy import event
 
-from bench.crowding import Browser, comparison
+from bench.crowding import Browser
 from bench.figure import Bench, Row
 from bench.postgresql import PrivateServer, why_not
-from bench.site import Site, free_port, live
+from bench.site import Site, comparison, free_port, live
 from imitative.errors import InputError
 from imitative.mail import Role
 from imitative.records import Answer

@@ -62,15 +62,21 @@ class Visitor:
     def __init__(
         self, chromium: Any, site: Site, name: str, role: str = "judge", size: dict[str, int] = DESKTOP
     ) -> None:
-        self.site, self.complaints, self.dialogs = site, [], []
+        self.site = site
+        self.complaints: list[str] = []
+        self.dialogs: list[str] = []
         self.context = chromium.new_context(viewport=size)
         self.page = self.context.new_page()
         self.page.set_default_timeout(20_000)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("console", lambda m: self.complaints.append(m.text) if "Content Security" in m.text else None)
-        self.page.on("dialog", lambda dialog: (self.dialogs.append(dialog.message), dialog.dismiss()))
+        self.page.on("dialog", self._dialog)
         self.page.goto(f"{site.service.address}/join#{site.service.people.invite(name, role)}")
         self.page.wait_for_url("**/lead" if role == "lead" else "**/welcome")
+
+    def _dialog(self, dialog: Any) -> None:
+        self.dialogs.append(dialog.message)
+        dialog.dismiss()
 
     def begin(self) -> None:
         self.page.get_by_role("button", name="Begin").click()

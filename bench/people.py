@@ -1,4 +1,4 @@
-"""The judgement service's figures, in the order of the table they answer.
+"""The judgement service's figures.
 
 Each is a function from a `Bench` to rows, in a module named after what it measures; it is loaded when it is measured.
 """
@@ -13,5 +13,8 @@ FIGURES: dict[str, tuple[str, bool]] = {
     "restarts": ("bench.faults:restarts", False),
     "faults": ("bench.faults:faults", False),
     "contract": ("bench.faults:contract", False),
+    "left-clickers": ("bench.people_judges:left_clickers", False),
+    "active-pairs": ("bench.people_judges:active_pairs", False),
+    "agreement": ("bench.people_judges:agreement", False),
 }
 """Figure → `module:function`, and whether it is measured on real data."""

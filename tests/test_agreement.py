@@ -70,7 +70,7 @@ def by_hand(table: Floats, level: Level, categories: list[float]) -> float | Non
     return float((sum(seen) / len(seen) - chance) / (1 - chance))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(tables(), st.sampled_from(LEVELS))
 def test_alpha_is_that_of_the_krippendorff_package(table: Floats, level: Level) -> None:
     found = krippendorff_alpha(table, level)
@@ -87,7 +87,7 @@ def test_alpha_is_that_of_the_krippendorff_package(table: Floats, level: Level) 
         assert found.value == pytest.approx(theirs, abs=1e-9)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(tables(judges=2), st.sampled_from(LEVELS))
 def test_kappa_is_that_of_scikit_learn(table: Floats, level: Level) -> None:
     found = cohen_kappa(table[0], table[1], level, GRADES)
@@ -106,7 +106,7 @@ def test_kappa_is_that_of_scikit_learn(table: Floats, level: Level) -> None:
         assert found.value == pytest.approx(theirs, abs=1e-9)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(tables(), st.sampled_from(LEVELS))
 def test_ac2_is_what_counting_pairs_gives(table: Floats, level: Level) -> None:
     found, counted = gwet_ac2(table, level, GRADES), by_hand(table, level, GRADES)
@@ -115,7 +115,7 @@ def test_ac2_is_what_counting_pairs_gives(table: Floats, level: Level) -> None:
         assert found.value == pytest.approx(counted, abs=1e-9)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(tables(), st.sampled_from(LEVELS), st.randoms(use_true_random=False))
 def test_the_order_of_judges_and_units_is_irrelevant(table: Floats, level: Level, random: object) -> None:
     rng = np.random.default_rng(abs(hash(repr(random))) % 2**32)

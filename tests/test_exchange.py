@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -25,6 +26,8 @@ from imitative.preference import bradley_terry
 from imitative.records import GRADES, LEAST_RATIO, Answer, Judgement, Kind, Outcome, Query, Value
 
 ROOT = Path(__file__).resolve().parents[1]
+MORE = 8 if os.environ.get("SLOW", "0") not in ("", "0") else 1
+"""How many times as many examples are tried where there is time."""
 COMPLETE = ("jsonl", "csv", "datasets")
 """Those that hold everything."""
 PAIRS = ("trl", "argilla", "label-studio", "crowd-kit", "summarize-from-feedback")
@@ -88,7 +91,7 @@ def there_and_back(
 
 
 @pytest.mark.parametrize("name", FORMATS)
-@settings(max_examples=40)
+@settings(max_examples=15 * MORE)
 @given(sent=st.lists(judgements(), max_size=5))
 def test_nothing_is_lost_on_the_way(name: str, sent: list[Judgement], tmp_path_factory: pytest.TempPathFactory) -> None:
     back, rest = there_and_back(name, sent, tmp_path_factory.mktemp("trip"))
@@ -282,6 +285,25 @@ def test_label_studio_as_it_exports(tmp_path: Path) -> None:
     assert any("1 annotations choose neither" in note for note in read.notes)
 
 
+def test_tasks_of_ours_that_were_in_label_studio_and_judged_there_too() -> None:
+    """What Label Studio 1.23.2 exported: three tasks of ours under `CONFIG`, each judged once more there by account 1."""
+    read = FORMATS["label-studio"].read(Path(__file__).parent / "golden" / "exchange" / "label_studio.json")
+    foul, red = ("If the odour is foul, it is poisonous.", "If the cap is red, it is poisonous.")
+    rules = Query(Kind.COMPARE_HYPOTHESES, (foul, red))
+    answers = Query(Kind.COMPARE_ANSWERS, (foul,), {"odour": "foul", "height": None}, ("p", "e"), purpose="likelihood")
+    lengths = Query(Kind.COMPARE_HYPOTHESES, ("short", "long"))
+    assert list(map(whole, read.judgements)) == [
+        (Judgement(rules, Answer(grade=2), "ann", 0.5), 4.25),
+        (Judgement(rules, Answer(Outcome.SKIPPED), "ann2"), 0.0),
+        (Judgement(rules, Answer(grade=-1), "1"), 3.5),
+        (Judgement(answers, Answer(grade=-1), "ann"), 0.0),
+        (Judgement(answers, Answer(Outcome.SKIPPED), "1"), 2.5),
+        (Judgement(lengths, Answer(grade=0), "ann"), 1.5),
+        (Judgement(lengths, Answer(grade=0), "1"), 2.5),
+    ]
+    assert read.notes == ()
+
+
 def test_a_task_of_ours_judged_anew_in_label_studio_comes_back_with_the_new_judgement(tmp_path: Path) -> None:
     export([Judgement(ANSWERED, Answer(grade=2), "ann")], FORMATS["label-studio"], tmp_path / "tasks.json")
     [task] = json.loads((tmp_path / "tasks.json").read_text("utf-8"))
@@ -312,6 +334,18 @@ def test_argilla_as_it_flattens(tmp_path: Path) -> None:
     assert "1 drafts" in " ".join(read.notes)
     assert "1 suggestions" in " ".join(read.notes)
     assert "source" in " ".join(read.notes)
+
+
+def test_a_file_that_argilla_made(tmp_path: Path) -> None:
+    """Records of argilla 2.8.0, by its own `GenericIO.to_list(records, flatten=True)`."""
+    read = FORMATS["argilla"].read(Path(__file__).parent / "golden" / "exchange" / "argilla.json")
+    one, two = (f"00000000-0000-0000-0000-00000000000{i}" for i in (1, 2))
+    assert [(j.judge, j.answer) for j in read.judgements] == [
+        (one, Answer(grade=1)), (two, Answer(grade=-2)), (one, Answer(grade=0)), (two, Answer(Outcome.SKIPPED)),
+    ]  # fmt: skip
+    assert read.judgements[0].query.hypotheses[0] == "If the odour is foul, it is poisonous."
+    assert read.notes[:2] == ("1 drafts and pending responses were left out", "1 suggestions of models were left out")
+    assert read.notes[2].endswith(": source")
 
 
 def test_summaries_as_published(tmp_path: Path) -> None:

@@ -18,13 +18,15 @@ from imitative.errors import InputError
 from imitative.exchange.trips import FORMATS, export, import_file
 from imitative.records import Answer, Judgement, Kind, Query, Value
 
+MORE = 8 if os.environ.get("SLOW", "0") not in ("", "0") else 1
+"""How many times as many examples are tried where there is time."""
 X: dict[str, Value] = {"colour": "red", "size": 2.5}
 SENT = [
     Judgement(Query(Kind.COMPARE_HYPOTHESES, ("a", "b")), Answer(grade=2), "ann", 0.5, 7.0),
     Judgement(Query(Kind.COMPARE_ANSWERS, ("z",), X, ("p", "e")), Answer(grade=-1), "bob"),
 ]
 OK = {"kind": "compare_hypotheses", "hypotheses": ["a", "b"], "grade": 1, "judge": "ann"}
-TASK = {"data": {"left": "a", "right": "b"}, "annotations": [{"completed_by": 1, "result": []}]}
+TASK: dict[str, Any] = {"data": {"left": "a", "right": "b"}, "annotations": [{"completed_by": 1, "result": []}]}
 RECORD = {"left": "a", "right": "b", "better.responses": ["left"], "better.responses.users": ["u"]}
 SUMMARY = {"summaries": [{"text": "a"}, {"text": "b"}], "choice": 0, "worker": "w", "extra": {}}
 
@@ -115,6 +117,7 @@ PARTICULAR: dict[str, tuple[str, bytes]] = {
     "a selection of null": ("label-studio", json.dumps([pairwise(None)]).encode()),
     "a task without texts": ("label-studio", json.dumps([{**TASK, "data": {"image": "x.png"}}]).encode()),
     "annotations that are none": ("label-studio", json.dumps([{**TASK, "annotations": "none"}]).encode()),
+    "made-up judges": ("label-studio", json.dumps([{"data": {**TASK["data"], "imitative_by": "[1]"}}]).encode()),
     "an unknown label": ("argilla", json.dumps([{**RECORD, "better.responses": ["upwards"]}]).encode()),
     "fewer judges than responses": ("argilla", json.dumps([{**RECORD, "better.responses": ["left", "tie"]}]).encode()),
     "responses that are no list": ("argilla", json.dumps([{**RECORD, "better.responses": "left"}]).encode()),
@@ -200,7 +203,7 @@ def test_paths_that_lead_nowhere(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-@settings(max_examples=60)
+@settings(max_examples=15 * MORE)
 @given(data=st.data())
 def test_a_damaged_file_is_read_or_refused(
     name: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
@@ -226,7 +229,7 @@ def test_a_damaged_file_is_read_or_refused(
 
 
 @pytest.mark.parametrize("name", ["jsonl", "argilla", "label-studio", "summarize-from-feedback", "choix"])
-@settings(max_examples=80)
+@settings(max_examples=15 * MORE)
 @given(data=st.data())
 def test_any_value_in_any_place_is_read_or_refused(
     name: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory

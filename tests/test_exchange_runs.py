@@ -41,7 +41,7 @@ def encode(words: Sequence[str]) -> np.ndarray[tuple[int, int], np.dtype[np.floa
 def huskies(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A short run of huskies, judged by the simulated person."""
     folder = tmp_path_factory.mktemp("huskies") / "run"
-    run_problem(load_problem("huskies"), folder, budget=90, settings=QUICK, encode=encode)
+    run_problem(load_problem("huskies"), folder, budget=60, settings=QUICK, encode=encode)
     return folder
 
 
@@ -52,9 +52,10 @@ def known(folder: Path) -> tuple[Judgement, ...]:
 
 @pytest.mark.parametrize("name", ["jsonl", "csv", "datasets"])
 def test_a_run_exports_and_imports_whole(name: str, huskies: Path, tmp_path: Path) -> None:
-    assert export_run(huskies, name, tmp_path / "out").made == len(known(huskies)) == 90
+    asked = len(known(huskies))
+    assert export_run(huskies, name, tmp_path / "out").made == asked > 40
     trip = import_file(tmp_path / "out", name, tmp_path / "said")
-    assert trip[:2] == (90, tmp_path / "said")
+    assert trip[:2] == (asked, tmp_path / "said")
     assert tuple(read_recorded([tmp_path / "said"])) == known(huskies)
 
 
@@ -62,12 +63,12 @@ def test_huskies_is_judged_again_by_what_was_imported(huskies: Path, tmp_path: P
     """What is learned is what would have been had nothing travelled; nobody is asked what the archive does not hold."""
     loaded = load_problem("huskies")
     stayed = replace(loaded, build_overseer=lambda seed: Recorded(loaded.problem.space, judgements=known(huskies)))
-    results = [run_problem(stayed, tmp_path / "stayed", budget=90, settings=QUICK, encode=encode)]
+    results = [run_problem(stayed, tmp_path / "stayed", budget=60, settings=QUICK, encode=encode)]
     for name in ("csv", "datasets"):
         export_run(huskies, name, tmp_path / name)
         import_file(tmp_path / name, name, tmp_path / f"{name}-said")
         again = judged_by_record(loaded, [tmp_path / f"{name}-said"])
-        results.append(run_problem(again, tmp_path / f"{name}-run", budget=90, settings=QUICK, encode=encode))
+        results.append(run_problem(again, tmp_path / f"{name}-run", budget=60, settings=QUICK, encode=encode))
     assert len({(result["hypothesis"], result["log_prior"]) for result in results}) == 1
     assert any("literal reading" in note for note in results[0]["notes"])
     taught = [j for j in known(huskies) if j.query.kind is not Kind.ANSWER]

@@ -256,7 +256,7 @@ def view(task: Task) -> dict[str, Any]:
     words = {"heads": task.heads, "chance": f"{2**task.heads:,}"}
     two = task.kind in (Kind.COMPARE_HYPOTHESES, Kind.ODDS)
     if two:
-        sides = (sides + [[], []])[:2]  # a posting by another program may show less than it asks
+        sides = [*sides, [], []][:2]  # a posting by another program may show less than it asks
         if task.swapped:
             sides.reverse()
         first, second = compared(*sides)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import multiprocessing
+import os
 import random
 import re
 import subprocess
@@ -34,7 +35,7 @@ from imitative.store.people import People
 
 ANNOTATORS = 50
 TASKS = 1_000
-SEEDS = 20
+SEEDS = int(os.environ.get("SEEDS", "20"))
 PROCESSES = 2
 LEASE = 0.3
 """Seconds: so short that leases run out all the time, and answers come late."""

@@ -373,10 +373,10 @@ def _full(site: Site) -> Iterator[None]:
     with database.reading(site.run.engine) as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
     with _every_connection(site, f"PRAGMA max_page_count = {pages}"):
-        filler = "x" * 3000
-        with contextlib.suppress(InputError):
-            for i in range(2000):
-                site.run.event("filler", {"text": filler, "i": i})
+        for size in (3000, 300, 10):  # the last free bytes of the last pages too
+            with contextlib.suppress(InputError):
+                while True:
+                    site.run.event("filler", {"text": "x" * size})
         yield
 
 

@@ -366,7 +366,7 @@ def _statement(statement: Statement, induced: Induced) -> dict[str, Any]:
 
 
 def _decided(statement: Statement, others: Hypothesis, table: Table, induced: Induced) -> list[dict[str, Any]]:
-    """Up to `EXAMPLES` different questions it applies to, those first whose answer would be another without it."""
+    """Up to `EXAMPLES` different questions it applies to, in words; those first whose answer it changes."""
     answers, reading = induced.problem.answers, induced.reading
     applies = np.flatnonzero(reading.statement(statement, table))[:10_000]
     if not len(applies):
@@ -376,7 +376,10 @@ def _decided(statement: Statement, others: Hypothesis, table: Table, induced: In
     order = np.argsort(chosen[0] == chosen[1], kind="stable")
     found: list[dict[str, Any]] = []
     for i in order[:100]:
-        question = dict(part.row(int(i)))
+        row = part.row(int(i))
+        # In words: `o` for one ring tells nobody anything.
+        spoken = {f.name: f.word(str(row[f.name])) for f in part.features if f.discrete and row[f.name] is not None}
+        question = {**row, **spoken}
         if question not in found:
             found.append(question)
         if len(found) == EXAMPLES:

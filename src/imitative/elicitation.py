@@ -33,7 +33,7 @@ from imitative.traits import NATS
 
 Integers = NDArray[np.int64]
 
-ODDS_SHARE = 0.4
+ODDS_SHARE = 0.75
 """The share of comparisons asked as odds: they fix the scale in nats, but take a person longer."""
 ANSWER_VARIANCE = 2.0
 """Of one answer about a score difference, nats²: between odds (about 1) and an even graded comparison (about 4)."""

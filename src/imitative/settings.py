@@ -25,7 +25,7 @@ class Settings:
     """
 
     rounds: int = 12
-    transfer_share: float = 0.35
+    transfer_share: float = 0.25
     reading_share: float = 0.1
     steps: int = 160
     caution: float = 0.5

@@ -68,7 +68,7 @@ def judgements(draw: st.DrawFn) -> Judgement:
         Kind.ANSWER: st.sampled_from(query.answers or ("",)).map(lambda choice: Answer(choice=choice)),
     }.get(kind, st.sampled_from(GRADES).map(lambda grade: Answer(grade=grade)))
     answer = draw(said | st.sampled_from([Answer(Outcome.SKIPPED), Answer(Outcome.UNREADABLE)]))
-    judge = draw(texts.map(str.strip).filter(bool))
+    judge = draw(texts.filter(str.strip))
     return Judgement(query, answer, judge, draw(st.floats(0, 1e6)), draw(st.floats(0, 1e6)))
 
 
@@ -286,7 +286,7 @@ def test_label_studio_as_it_exports(tmp_path: Path) -> None:
 
 
 def test_tasks_of_ours_that_were_in_label_studio_and_judged_there_too() -> None:
-    """What Label Studio 1.23.2 exported: three tasks of ours under `CONFIG`, each judged once more there by account 1."""
+    """What Label Studio 1.23.2 exported: three tasks of ours under `CONFIG`, each judged again there by account 1."""
     read = FORMATS["label-studio"].read(Path(__file__).parent / "golden" / "exchange" / "label_studio.json")
     foul, red = ("If the odour is foul, it is poisonous.", "If the cap is red, it is poisonous.")
     rules = Query(Kind.COMPARE_HYPOTHESES, (foul, red))
@@ -345,7 +345,7 @@ def test_a_file_that_argilla_made(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert read.judgements[0].query.hypotheses[0] == "If the odour is foul, it is poisonous."
     assert read.notes[:2] == ("1 drafts and pending responses were left out", "1 suggestions of models were left out")
-    assert read.notes[2].endswith(": source")
+    assert read.notes[2].endswith(": 'source'")
 
 
 def test_summaries_as_published(tmp_path: Path) -> None:

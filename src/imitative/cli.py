@@ -140,6 +140,7 @@ def run(
         from imitative.config import judged_by_record
 
         loaded = judged_by_record(loaded, recorded)
+        showing.notes(getattr(loaded.build_overseer(loaded.seed), "notes", ()))
         folder = out or folder.with_name(folder.name + "-recorded")  # another overseer's run is another run
     showing.notes(loaded.notes)
     with showing.Watcher(loaded.budget if budget is None else budget) as watcher:

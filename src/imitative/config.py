@@ -48,7 +48,7 @@ from imitative.settings import Settings
 
 if TYPE_CHECKING:
     from imitative.hypotheses.statements import Statement, StatementSpace
-    from imitative.overseers.recorded import Stretch
+    from imitative.overseers.recorded import Recorded, Stretch
 
 __all__ = ["LoadedProblem", "load_problem"]
 
@@ -103,8 +103,19 @@ def judged_by_record(loaded: LoadedProblem, folders: Sequence[Path]) -> LoadedPr
     """
     from imitative.overseers.recorded import Recorded
 
-    recorded = Recorded(loaded.problem.space, judgements=read_recorded(folders))
+    judgements = read_recorded(folders)
+    recorded = Recorded(loaded.problem.space, judgements=judgements)
+    _check_teaches(recorded, len(judgements), ", ".join(map(str, folders)))
     return replace(loaded, build_overseer=lambda seed: recorded)
+
+
+def _check_teaches(recorded: Recorded, given: int, place: str) -> None:
+    """Refuse an archive that was given judgements, and can teach nothing of this problem."""
+    if given and not recorded.queries:
+        why = recorded.notes[0] if len(recorded.notes) > 1 else "import those of this problem"
+        raise InputError(
+            place, f"{given} judgements, none of which says anything of its hypotheses", "some that do", why
+        )
 
 
 @final
@@ -383,6 +394,7 @@ class _Loader:
         recorded = Recorded(
             space, comparisons, ratings, section.reader, features, words, favours, doubts, unrated, said_before
         )
+        _check_teaches(recorded, len(said_before), self._at("overseer.judgements"))
         return lambda seed: recorded  # nothing in an archive is random, and reading every rule takes a while
 
     def _people(self, section: PeopleSection, problem: Problem) -> Callable[[int], Overseer]:

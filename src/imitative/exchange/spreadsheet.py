@@ -149,7 +149,7 @@ def read(path: Path) -> Read:
     rows = list(csv_rows(path, ("kind", "judge")))
     known = {*COLUMNS}
     extra = sorted({name for row in rows for name in row.members if name not in known})
-    notes = (f"columns that are no part of a judgement were left out: {', '.join(extra)}",) if extra else ()
+    notes = (f"columns that are no part of a judgement were left out: {listed(extra)}",) if extra else ()
     return Read(tuple(judgement_of(_row(row)) for row in rows), notes)
 
 

@@ -173,6 +173,7 @@ def show(
     from imitative import showing
 
     showing.result(found)
+    showing.clauses(found)
     showing.runners_up(found)
 
 
@@ -321,6 +322,17 @@ def import_(
     trip = import_file(file, to, out)
     showing.notes(trip.notes)
     showing.line(f"{trip.made} judgements imported: {trip.path}")
+
+
+@app.command()
+def prompt(
+    run: RunArgument,
+    out: Annotated[Path, typer.Option(help="Where to write the prompt.")] = Path("prompt.txt"),
+) -> None:
+    """Write a run's z* as a plain prompt, for any language model, and print where it is."""
+    from imitative.exporting import export_prompt
+
+    print(export_prompt(run, out))  # noqa: T201
 
 
 @app.command()

@@ -275,7 +275,7 @@ def test_the_page_says_what_was_learned_and_why() -> None:
         "−0.50",
         "Applies to 704 of the 2,148 examples and 1 of the 5,976 new questions.",
         "odour foul",
-        "Otherwise, the mushroom is edible.",
+        "By default, the mushroom is edible.",
         "95 % interval 88.6 % to 99.1 %, 60 fresh questions",
         "210 of 300",
         "▼ −35.1",

@@ -30,6 +30,7 @@ from imitative.problem_file import (
     ComparisonsFile,
     FileSection,
     NamesFile,
+    PeopleSection,
     ProblemFile,
     RatingsFile,
     RecordedSection,
@@ -134,9 +135,12 @@ class _Loader:
             file.problem.name, file.problem.question, data.labelled, data.unlabelled, dict(file.answers), space
         )
         section = file.overseer
-        build = (
-            self._simulated(section, space) if isinstance(section, SimulatedSection) else self._recorded(section, space)
-        )
+        if isinstance(section, PeopleSection):
+            build = self._people(section, problem)
+        elif isinstance(section, SimulatedSection):
+            build = self._simulated(section, space)
+        else:
+            build = self._recorded(section, space)
         return LoadedProblem(
             problem=problem,
             truth=None if data.truth is None else Truth(data.truth),
@@ -146,6 +150,7 @@ class _Loader:
             settings=Settings(evidence=file.labelled.evidence),
             notes=data.notes,
             source=str(self.path),
+            images=self._images(section),
         )
 
     def _at(self, key: str) -> str:
@@ -391,6 +396,36 @@ class _Loader:
         )
         _check_teaches(recorded, len(said_before), self._at("overseer.judgements"))
         return lambda seed: recorded  # nothing in an archive is random, and reading every rule takes a while
+
+    def _people(self, section: PeopleSection, problem: Problem) -> Callable[[int], Overseer]:
+        from imitative.overseers.people import GRACE, People
+        from imitative.overseers.presenting import checks, presenter
+
+        names = [feature.name for feature in problem.space.features]
+        if section.image is not None and section.image not in names:
+            no_column(section.image, names, self._at("overseer.image"))
+        if (section.image is None) != (section.images is None):
+            given = "image" if section.images is None else "images"
+            raise InputError(self._at("overseer"), f"{given} alone", "image, a feature, and images, their folder")
+        show = presenter(problem, section.image)
+        grace = GRACE if section.grace is None else section.grace
+
+        def build(seed: int) -> Overseer:
+            known = checks(problem, show, seed) if section.checks else []
+            return People(
+                show, checks=known, cap=section.overlap, wage=section.wage, cost=section.cost, grace=grace,
+                instructions=section.instructions,
+            )  # fmt: skip
+
+        return build
+
+    def _images(self, section: object) -> str | None:
+        if not isinstance(section, PeopleSection) or section.images is None:
+            return None
+        folder = self._resolve(section.images, "overseer.images")
+        if not folder.is_dir():
+            raise InputError(self._at("overseer.images"), shown(str(folder)), "a folder", "check the path")
+        return str(folder.absolute())
 
     def _worth(self, section: RatingsFile | None, space: StatementSpace) -> tuple[Stretch, Stretch, str | None]:
         """What ratings of features and of words are worth in nats, and which answer high ratings speak for."""

@@ -25,6 +25,7 @@ class LoadedProblem:
         settings: how the run spends its budget and time, unless others are given.
         notes: what a person should know about how the data were read.
         source: the problem file, or the built-in name.
+        images: the folder of the pictures that people are shown, or None.
     """
 
     problem: Problem
@@ -35,3 +36,4 @@ class LoadedProblem:
     settings: Settings = field(default_factory=Settings)
     notes: tuple[str, ...] = ()
     source: str = ""
+    images: str | None = None

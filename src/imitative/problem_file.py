@@ -212,6 +212,20 @@ class RecordedSection(_Section):
     reader: Literal["literal", "nobody"] = "literal"
 
 
+class PeopleSection(_Section):
+    """[overseer] kind = "people": judges on a page; see docs/people.md."""
+
+    kind: Literal["people"]
+    overlap: Annotated[int, Field(ge=1, le=50)] = 1
+    wage: Amount = 0.0
+    cost: Amount = 0.0
+    checks: bool = True
+    grace: Amount | None = None
+    instructions: Annotated[str, Field(max_length=20_000)] = ""
+    image: str | None = None
+    images: str | None = None
+
+
 class ProblemFile(_Section):
     """problem.toml."""
 
@@ -221,7 +235,7 @@ class ProblemFile(_Section):
     unlabelled: UnlabelledSection = UnlabelledSection()
     features: FeaturesSection = FeaturesSection()
     space: SpaceSection = SpaceSection()
-    overseer: Annotated[SimulatedSection | RecordedSection, Field(discriminator="kind")]
+    overseer: Annotated[SimulatedSection | RecordedSection | PeopleSection, Field(discriminator="kind")]
 
 
 def read_problem_file(path: Path) -> ProblemFile:
@@ -312,7 +326,7 @@ def _explained(error: ValidationError, raw: Mapping[str, Any], path: Path) -> In
         return InputError(place, "nothing", "a value", _joined("add the key", more))
     if kind in ("union_tag_not_found", "union_tag_invalid"):
         found = shown(complaint.get("ctx", {}).get("tag", "")) if kind.endswith("invalid") else "nothing"
-        return InputError(f"{place}.kind", found, "'simulated' or 'recorded'", more)
+        return InputError(f"{place}.kind", found, "'simulated', 'recorded' or 'people'", more)
     expected = message.removeprefix("Value error, ").removeprefix("Input should be ")
     return InputError(place, shown(complaint["input"]), expected[:1].lower() + expected[1:], more)
 

@@ -35,6 +35,7 @@ from imitative.problem_file import (
     MixedSection,
     ModelProposerSection,
     NamesFile,
+    PeopleSection,
     PriceSection,
     ProblemFile,
     RatingsFile,
@@ -55,7 +56,7 @@ if TYPE_CHECKING:
     from imitative.calls import Paid, Price, Service
     from imitative.hypotheses.statements import Statement, StatementSpace
     from imitative.overseers.prompts import Phrasing
-    from imitative.overseers.recorded import Stretch
+    from imitative.overseers.recorded import Recorded, Stretch
     from imitative.texts.proposing import Proposer
     from imitative.texts.reading import Reads
 
@@ -114,8 +115,19 @@ def judged_by_record(loaded: LoadedProblem, folders: Sequence[Path]) -> LoadedPr
     """
     from imitative.overseers.recorded import Recorded
 
-    recorded = Recorded(loaded.problem.space, judgements=read_recorded(folders))
+    judgements = read_recorded(folders)
+    recorded = Recorded(loaded.problem.space, judgements=judgements)
+    _check_teaches(recorded, len(judgements), ", ".join(map(str, folders)))
     return replace(loaded, build_overseer=lambda seed: recorded)
+
+
+def _check_teaches(recorded: Recorded, given: int, place: str) -> None:
+    """Refuse an archive that was given judgements, and can teach nothing of this problem."""
+    if given and not recorded.queries:
+        why = recorded.notes[0] if len(recorded.notes) > 1 else "import those of this problem"
+        raise InputError(
+            place, f"{given} judgements, none of which says anything of its hypotheses", "some that do", why
+        )
 
 
 @final
@@ -143,6 +155,7 @@ class _Loader:
             settings=Settings(evidence=file.labelled.evidence),
             notes=data.notes,
             source=str(self.path),
+            images=self._images(file.overseer),
         )
         return self._with_models(loaded, None)
 
@@ -403,7 +416,38 @@ class _Loader:
         recorded = Recorded(
             space, comparisons, ratings, section.reader, features, words, favours, doubts, unrated, said_before
         )
+        _check_teaches(recorded, len(said_before), self._at("overseer.judgements"))
         return lambda seed: recorded  # nothing in an archive is random, and reading every rule takes a while
+
+    def _people(self, section: PeopleSection, problem: Problem) -> Callable[[int], Overseer]:
+        from imitative.overseers.people import GRACE, People
+        from imitative.overseers.presenting import checks, presenter
+
+        names = [feature.name for feature in problem.space.features]
+        if section.image is not None and section.image not in names:
+            no_column(section.image, names, self._at("overseer.image"))
+        if (section.image is None) != (section.images is None):
+            given = "image" if section.images is None else "images"
+            raise InputError(self._at("overseer"), f"{given} alone", "image, a feature, and images, their folder")
+        show = presenter(problem, section.image)
+        grace = GRACE if section.grace is None else section.grace
+
+        def build(seed: int) -> Overseer:
+            known = checks(problem, show, seed) if section.checks else []
+            return People(
+                show, checks=known, cap=section.overlap, wage=section.wage, cost=section.cost, grace=grace,
+                instructions=section.instructions,
+            )  # fmt: skip
+
+        return build
+
+    def _images(self, section: object) -> str | None:
+        if not isinstance(section, PeopleSection) or section.images is None:
+            return None
+        folder = self._resolve(section.images, "overseer.images")
+        if not folder.is_dir():
+            raise InputError(self._at("overseer.images"), shown(str(folder)), "a folder", "check the path")
+        return str(folder.absolute())
 
     def _worth(self, section: RatingsFile | None, space: StatementSpace) -> tuple[Stretch, Stretch, str | None]:
         """What ratings of features and of words are worth in nats, and which answer high ratings speak for."""
@@ -487,7 +531,9 @@ class _Desk:
         }
 
     def overseer(
-        self, section: SimulatedSection | RecordedSection | LanguageModelSection | MixedSection, key: str
+        self,
+        section: SimulatedSection | RecordedSection | PeopleSection | LanguageModelSection | MixedSection,
+        key: str,
     ) -> Callable[[int], Overseer]:
         """seed → who judges."""
         space = self.problem.space
@@ -495,6 +541,8 @@ class _Desk:
             return self._reading_texts(self.loader._simulated(section, space))
         if isinstance(section, RecordedSection):
             return self.loader._recorded(section, space)
+        if isinstance(section, PeopleSection):
+            return self.loader._people(section, self.problem)
         if isinstance(section, MixedSection):
             return self._mixed(section, key)
         return self._language_model(section, key)

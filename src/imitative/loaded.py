@@ -61,6 +61,7 @@ class LoadedProblem:
         settings: how the run spends its budget and time, unless others are given.
         notes: what a person should know about how the data were read.
         source: the problem file, or the built-in name.
+        images: the folder of the pictures that people are shown, or None.
         study: runs Steps 1–4 where hypotheses are no statements.
         keep_in: folder → the same problem, whose overseer keeps rows of its own there (calls that were paid for).
         told: what those rows come to, as plain JSON values for the result.
@@ -74,6 +75,7 @@ class LoadedProblem:
     settings: Settings = field(default_factory=Settings)
     notes: tuple[str, ...] = ()
     source: str = ""
+    images: str | None = None
     study: Study | None = None
     keep_in: Callable[[str], LoadedProblem] | None = None
     told: Callable[[], dict[str, Any]] | None = None

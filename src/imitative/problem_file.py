@@ -214,6 +214,20 @@ class RecordedSection(_Section):
     reader: Literal["literal", "nobody"] = "literal"
 
 
+class PeopleSection(_Section):
+    """[overseer] kind = "people": judges on a page; see docs/people.md."""
+
+    kind: Literal["people"]
+    overlap: Annotated[int, Field(ge=1, le=50)] = 1
+    wage: Amount = 0.0
+    cost: Amount = 0.0
+    checks: bool = True
+    grace: Amount | None = None
+    instructions: Annotated[str, Field(max_length=20_000)] = ""
+    image: str | None = None
+    images: str | None = None
+
+
 class PriceSection(_Section):
     """price: money per million tokens, read and written."""
 
@@ -305,7 +319,8 @@ class ProblemFile(_Section):
     features: FeaturesSection = FeaturesSection()
     space: SpaceSection = SpaceSection()
     overseer: Annotated[
-        SimulatedSection | RecordedSection | LanguageModelSection | MixedSection, Field(discriminator="kind")
+        SimulatedSection | RecordedSection | PeopleSection | LanguageModelSection | MixedSection,
+        Field(discriminator="kind"),
     ]
     proposer: Annotated[StatementProposerSection | ModelProposerSection, Field(discriminator="kind")] | None = None
     judges: Annotated[EncoderJudgesSection | CausalJudgesSection, Field(discriminator="kind")] | None = None

@@ -15,7 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, final
 
 import numpy as np
 
@@ -28,10 +28,13 @@ from imitative.induction import Induced, Progress, induce, induce_again
 from imitative.labelling import TransferModel, Transferred, transfer
 from imitative.loaded import LoadedProblem
 from imitative.overseers.overseer import Overseer
+from imitative.overseers.people import People
+from imitative.overseers.presenting import checks, presenter
 from imitative.reading import Read, read_table
 from imitative.rows import Source
 from imitative.settings import Settings
 from imitative.store import Run, files, runs
+from imitative.store.mailbox import StoredMailbox
 from imitative.texts.labelling import TextTransferModel
 from imitative.traits import Encode
 
@@ -54,6 +57,7 @@ def run_problem(
     progress: Watch | None = None,
     settings: Settings | None = None,
     encode: Encode | None = None,
+    store: str | None = None,
 ) -> dict[str, Any]:
     """Run Steps 1–4 and write the folder; what was judged before is not asked again.
 
@@ -65,6 +69,7 @@ def run_problem(
         progress: told after every stage.
         settings: how budget and time are spent.
         encode: a sentence encoder, instead of the one that is loaded.
+        store: the URL of a database shared by several runs, instead of the folder's own.
 
     Returns:
         What `result.json` holds.
@@ -81,15 +86,15 @@ def run_problem(
     problem, settings = loaded.problem, settings or loaded.settings
     described = dataclasses.asdict(settings)
     fingerprint = problem.fingerprint if loaded.study is None else loaded.study.fingerprint
-    with Run.open(out, problem.name, fingerprint, seed, budget, described) as run:
+    with Run.open(out, problem.name, fingerprint, seed, budget, described, store=store) as run:
         seconds: dict[str, float] = {}
         started = time.perf_counter()
         source = "none"
         if encode is None and problem.candidates is None:
             encode, source = _encoder(out)
         seconds["encoder"] = time.perf_counter() - started
-        watch = _kept(run, progress)
-        overseer = loaded.build_overseer(seed)
+        watch = _Watch(run, progress)
+        overseer, guide = _overseen(loaded.build_overseer(seed), run, loaded, watch)
         if loaded.study is not None and encode is not None:
             studied = loaded.study.finish(
                 loaded, overseer, seed=seed, budget=budget, known=run.known(), record=run.record,
@@ -98,12 +103,13 @@ def run_problem(
             return _written(run, {**studied.result, "encoder": source}, studied.probabilities, studied.model, loaded)
         induced = induce(
             problem, overseer, seed=seed, budget=budget, known=run.known(), record=run.record,
-            progress=watch, encode=encode, settings=settings,
+            progress=watch, encode=encode, settings=settings, guide=guide,
         )  # fmt: skip
         transferred = transfer(induced, seed=seed, progress=watch)
         started = time.perf_counter()
         watch(_stage("measuring", induced))
         result = _result(loaded, induced, transferred, overseer, seed, source)
+        result["proposals"] = _proposals(run, induced) if guide is not None else []
         seconds |= induced.seconds | transferred.seconds | {"evaluation": time.perf_counter() - started}
         result["seconds"] = {stage: round(spent, 3) for stage, spent in seconds.items()}
         return _written(run, result, transferred.probabilities, transferred.model.to_json(), loaded)
@@ -125,6 +131,16 @@ def _written(
         model=model,
     )
     return finite
+
+
+def asking_people(loaded: LoadedProblem) -> LoadedProblem:
+    """The same problem, judged by people on the page instead of whoever it names."""
+    show = presenter(loaded.problem)
+
+    def build(seed: int) -> Overseer:
+        return People(show, checks=checks(loaded.problem, show, seed))
+
+    return dataclasses.replace(loaded, build_overseer=build)
 
 
 def write_report(folder: Path) -> Path:
@@ -217,16 +233,67 @@ def _encoder(folder: Path) -> tuple[Encode, str]:
     return encode, encode.source
 
 
-def _kept(run: Run, progress: Watch | None) -> Watch:
-    """Tell `progress`, and keep the end of each round as an event."""
+@final
+class _Watch:
+    """Tells `progress`, and keeps the end of each round as an event; of a run that is `followed` from another process,
+    on the lead's page, each stage.
+    """
 
-    def watch(told: Progress) -> None:
-        if told.stage == "round":
-            run.event("round", told._asdict())
-        if progress is not None:
-            progress(told)
+    def __init__(self, run: Run, progress: Watch | None) -> None:
+        self._run, self._progress = run, progress
+        self.followed = False
+        self._last: Progress | None = None
 
-    return watch
+    def __call__(self, told: Progress) -> None:
+        if told.stage == "round" or self.followed:
+            self._run.event("round" if told.stage == "round" else "stage", told._asdict())
+        self._last = told
+        if self._progress is not None:
+            self._progress(told)
+
+    def waiting(self, lacking: int, of: int) -> None:
+        """People are being waited for."""
+        if self._progress is not None and self._last is not None:
+            stage = f"waiting for people: {of - lacking} of {of} judged" if lacking else "all judged; a moment's grace"
+            self._progress(self._last._replace(stage=stage))
+
+
+def _overseen(
+    overseer: Overseer, run: Run, loaded: LoadedProblem, watch: _Watch
+) -> tuple[Overseer, induction.Guide | None]:
+    """People are given the run's mailbox, and a hand in the search; others are as they were built."""
+    if not isinstance(overseer, People):
+        return overseer, None
+    mailbox, space = StoredMailbox(run), loaded.problem.space
+    watch.followed = True
+    about = {
+        "space": space.describe(),
+        "question": loaded.problem.question,
+        "instructions": overseer.instructions,
+        "wage": overseer.wage,
+        "cost": overseer.cost,
+        "images": loaded.images,
+    }
+    if [event.body for event in run.events("people")[-1:]] != [about]:
+        run.event("people", about)
+
+    def guide(number: int) -> induction.Guided:
+        given = mailbox.guidance(number)
+        return induction.Guided(tuple(space.read(each.text) for each in given.proposals), frozenset(given.excluded))
+
+    return dataclasses.replace(overseer, mailbox=mailbox, waiting=watch.waiting), guide
+
+
+def _proposals(run: Run, induced: Induced) -> list[dict[str, Any]]:
+    """What judges proposed: who, where it stands among what was found, and whether it became z*."""
+    space, ranked = induced.problem.space, [scored.hypothesis for scored in induced.found]
+    found = []
+    for each in StoredMailbox(run).proposed():
+        z = space.read(each.text)
+        score = induced.posterior.score(z)
+        rank = ranked.index(z) + 1 if z in ranked else None
+        found.append({"hypothesis": space.show(z), "author": each.author, "score": score, "rank": rank})
+    return found
 
 
 def _stage(name: str, induced: Induced) -> Progress:

@@ -28,6 +28,7 @@ from imitative.exchange.summaries import SUMMARIES
 from imitative.exchange.trl import TRL
 from imitative.records import Judgement
 from imitative.store.files import explained, make_folder
+from imitative.store.overview import Overview
 from imitative.store.runs import Run
 
 FORMATS: Final[dict[str, Format]] = {
@@ -54,16 +55,21 @@ def find(name: str) -> Format:
     return FORMATS[name]
 
 
-def export_run(run: Path, name: str, path: Path) -> Trip:
-    """Export every judgement of a run, finished or not.
+def export_run(run: Path, name: str, path: Path, store: str | None = None) -> Trip:
+    """Export every judgement of a run, finished or not; of one judged on the page, each judge's own.
 
     Raises:
         InputError: if there is no run, no such format, something at the path, or no way to write there.
     """
     found = find(name)
-    with Run.load(run) as opened:
-        judgements = tuple(opened.known().values())
+    with Run.load(run, store=store) as opened:
+        judgements = judged(opened)
     return export(judgements, found, path)
+
+
+def judged(run: Run) -> tuple[Judgement, ...]:
+    """A run's judgements: each judge's own where it is judged on the page, where several may judge one query."""
+    return tuple(Overview(run).judgements() or run.known().values())
 
 
 def export(judgements: Sequence[Judgement], found: Format, path: Path) -> Trip:

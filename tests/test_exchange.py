@@ -286,7 +286,7 @@ def test_label_studio_as_it_exports(tmp_path: Path) -> None:
 
 
 def test_tasks_of_ours_that_were_in_label_studio_and_judged_there_too() -> None:
-    """What Label Studio 1.23.2 exported: three tasks of ours under `CONFIG`, each judged once more there by account 1."""
+    """What Label Studio 1.23.2 exported: three tasks of ours under `CONFIG`, each judged again by account 1."""
     read = FORMATS["label-studio"].read(Path(__file__).parent / "golden" / "exchange" / "label_studio.json")
     foul, red = ("If the odour is foul, it is poisonous.", "If the cap is red, it is poisonous.")
     rules = Query(Kind.COMPARE_HYPOTHESES, (foul, red))

@@ -368,8 +368,6 @@ def test_a_hypothesis_that_somebody_wrote_is_scored_and_whoever_is_excluded_teac
         induce(
             loaded.problem, loaded.build_overseer(0), budget=20, settings=Settings(rounds=1, steps=8), guide=guide(name)
         )
-            loaded.problem, loaded.build_overseer(0), budget=20, settings=Settings(rounds=1, steps=8), guide=guide(name)
-        )
         for name in ("nobody", "simulated")
     )
     assert told == [0, 0]

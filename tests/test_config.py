@@ -344,7 +344,7 @@ def test_built_in_problems(name: str) -> None:
         ({"space": {"words": {"from": ["Two words"]}}}, ["space.words.from[0]", "one word"]),
         ({"space": {"words": {"from": 3}}}, ["space.words.from", "3"]),
         ({"space": {"words": {"mininum": 3}}}, ["space.words", "did you mean 'minimum'?"]),
-        ({"overseer": {"kind": "simulate"}}, ["overseer.kind", "'simulate'", "'simulated', 'recorded' or 'people'"]),
+        ({"overseer": {"kind": "simulate"}}, ["overseer.kind", "'simulate'", "'simulated' or 'recorded' or 'people'"]),
         ({"overseer": {"kind": None}}, ["overseer.kind", "nothing"]),
         ({"overseer": {"belives": []}}, ["overseer", "did you mean 'believes'?"]),
         (

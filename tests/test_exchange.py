@@ -26,7 +26,7 @@ from imitative.preference import bradley_terry
 from imitative.records import GRADES, LEAST_RATIO, Answer, Judgement, Kind, Outcome, Query, Value
 
 ROOT = Path(__file__).resolve().parents[1]
-MORE = 8 if os.environ.get("SLOW", "0") not in ("", "0") else 1
+MORE = 4 if os.environ.get("SLOW", "0") not in ("", "0") else 1
 """How many times as many examples are tried where there is time."""
 COMPLETE = ("jsonl", "csv", "datasets")
 """Those that hold everything."""
@@ -68,7 +68,7 @@ def judgements(draw: st.DrawFn) -> Judgement:
         Kind.ANSWER: st.sampled_from(query.answers or ("",)).map(lambda choice: Answer(choice=choice)),
     }.get(kind, st.sampled_from(GRADES).map(lambda grade: Answer(grade=grade)))
     answer = draw(said | st.sampled_from([Answer(Outcome.SKIPPED), Answer(Outcome.UNREADABLE)]))
-    judge = draw(texts.map(str.strip).filter(bool))
+    judge = draw(texts.filter(str.strip))
     return Judgement(query, answer, judge, draw(st.floats(0, 1e6)), draw(st.floats(0, 1e6)))
 
 
@@ -97,7 +97,8 @@ def test_nothing_is_lost_on_the_way(name: str, sent: list[Judgement], tmp_path_f
     back, rest = there_and_back(name, sent, tmp_path_factory.mktemp("trip"))
     assert len(back) + len(rest) == len(sent)
     if name in COMPLETE:
-        assert list(map(whole, back)) == list(map(whole, sent))
+        held = [j for j in sent if name != "csv" or j.answer.choice != ""]  # an empty cell is none
+        assert list(map(whole, back)) == list(map(whole, held))
     elif name in PAIRS:
         assert told([*back, *rest]) == told(sent)
         assert {j.query.kind for j in back} <= {Kind.COMPARE_HYPOTHESES, Kind.COMPARE_ANSWERS}
@@ -286,7 +287,7 @@ def test_label_studio_as_it_exports(tmp_path: Path) -> None:
 
 
 def test_tasks_of_ours_that_were_in_label_studio_and_judged_there_too() -> None:
-    """What Label Studio 1.23.2 exported: three tasks of ours under `CONFIG`, each judged again by account 1."""
+    """What Label Studio 1.23.2 exported: three tasks of ours under `CONFIG`, each judged again there by account 1."""
     read = FORMATS["label-studio"].read(Path(__file__).parent / "golden" / "exchange" / "label_studio.json")
     foul, red = ("If the odour is foul, it is poisonous.", "If the cap is red, it is poisonous.")
     rules = Query(Kind.COMPARE_HYPOTHESES, (foul, red))
@@ -345,7 +346,7 @@ def test_a_file_that_argilla_made(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert read.judgements[0].query.hypotheses[0] == "If the odour is foul, it is poisonous."
     assert read.notes[:2] == ("1 drafts and pending responses were left out", "1 suggestions of models were left out")
-    assert read.notes[2].endswith(": source")
+    assert read.notes[2].endswith(": 'source'")
 
 
 def test_summaries_as_published(tmp_path: Path) -> None:

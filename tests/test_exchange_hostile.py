@@ -18,7 +18,7 @@ from imitative.errors import InputError
 from imitative.exchange.trips import FORMATS, export, import_file
 from imitative.records import Answer, Judgement, Kind, Query, Value
 
-MORE = 8 if os.environ.get("SLOW", "0") not in ("", "0") else 1
+MORE = 4 if os.environ.get("SLOW", "0") not in ("", "0") else 1
 """How many times as many examples are tried where there is time."""
 X: dict[str, Value] = {"colour": "red", "size": 2.5}
 SENT = [

@@ -142,12 +142,16 @@ def test_the_command_line(huskies: Path, tmp_path: Path) -> None:
     imported = runner.invoke(cli.app, ["import", out, "--format", "trl", "--out", said])
     assert imported.exit_code == 0, imported.output
     assert "import it too" in imported.stderr
+    (tmp_path / "others").mkdir()
+    other = Judgement(Query(Kind.COMPARE_HYPOTHESES, ("blue.", "green.")), Answer(grade=1), "ann")
+    JSONL.write([other], tmp_path / "others" / "judgements.jsonl")
     for arguments, told_ in (
         (["export", str(huskies), "--format", "xml", "--out", out], "one of 'jsonl'"),
         (["export", str(huskies), "--format", "csv", "--out", out], "something there already"),
         (["export", str(tmp_path / "no"), "--format", "csv", "--out", said + "2"], "imitative run"),
         (["import", str(tmp_path / "no"), "--format", "csv", "--out", said + "2"], "no such file"),
         (["run", "huskies", "--recorded", str(tmp_path / "no")], "no such file"),
+        (["run", "huskies", "--recorded", str(tmp_path / "others")], "none of which says anything of its hypotheses"),
     ):
         found = runner.invoke(cli.app, arguments)
         assert found.exit_code == 2, found.output

@@ -140,6 +140,7 @@ def run(
         from imitative.config import judged_by_record
 
         loaded = judged_by_record(loaded, recorded)
+        showing.notes(getattr(loaded.build_overseer(loaded.seed), "notes", ()))
         folder = out or folder.with_name(folder.name + "-recorded")  # another overseer's run is another run
     showing.notes(loaded.notes)
     with showing.Watcher(loaded.budget if budget is None else budget) as watcher:
@@ -172,6 +173,7 @@ def show(
     from imitative import showing
 
     showing.result(found)
+    showing.clauses(found)
     showing.runners_up(found)
 
 
@@ -320,6 +322,17 @@ def import_(
     trip = import_file(file, to, out)
     showing.notes(trip.notes)
     showing.line(f"{trip.made} judgements imported: {trip.path}")
+
+
+@app.command()
+def prompt(
+    run: RunArgument,
+    out: Annotated[Path, typer.Option(help="Where to write the prompt.")] = Path("prompt.txt"),
+) -> None:
+    """Write a run's z* as a plain prompt, for any language model, and print where it is."""
+    from imitative.exporting import export_prompt
+
+    print(export_prompt(run, out))  # noqa: T201
 
 
 @app.command()

@@ -35,6 +35,7 @@ from imitative.rows import Source
 from imitative.settings import Settings
 from imitative.store import Run, files, runs
 from imitative.store.mailbox import StoredMailbox
+from imitative.texts.labelling import TextTransferModel
 from imitative.traits import Encode
 
 RUNNERS_UP = 10
@@ -81,9 +82,11 @@ def run_problem(
         raise InputError("the budget", str(budget), "at least 1 judgement", "give --budget a larger number")
     if seed < 0:
         raise InputError("the seed", str(seed), "0 or more", "give --seed another number")
+    loaded = loaded if loaded.keep_in is None else loaded.keep_in(str(out))
     problem, settings = loaded.problem, settings or loaded.settings
     described = dataclasses.asdict(settings)
-    with Run.open(out, problem.name, problem.fingerprint, seed, budget, described, store=store) as run:
+    fingerprint = problem.fingerprint if loaded.study is None else loaded.study.fingerprint
+    with Run.open(out, problem.name, fingerprint, seed, budget, described, store=store) as run:
         seconds: dict[str, float] = {}
         started = time.perf_counter()
         source = "none"
@@ -92,6 +95,12 @@ def run_problem(
         seconds["encoder"] = time.perf_counter() - started
         watch = _Watch(run, progress)
         overseer, guide = _overseen(loaded.build_overseer(seed), run, loaded, watch)
+        if loaded.study is not None and encode is not None:
+            studied = loaded.study.finish(
+                loaded, overseer, seed=seed, budget=budget, known=run.known(), record=run.record,
+                progress=watch, encode=encode, settings=settings,
+            )  # fmt: skip
+            return _written(run, {**studied.result, "encoder": source}, studied.probabilities, studied.model, loaded)
         induced = induce(
             problem, overseer, seed=seed, budget=budget, known=run.known(), record=run.record,
             progress=watch, encode=encode, settings=settings, guide=guide,
@@ -103,15 +112,24 @@ def run_problem(
         result["proposals"] = _proposals(run, induced) if guide is not None else []
         seconds |= induced.seconds | transferred.seconds | {"evaluation": time.perf_counter() - started}
         result["seconds"] = {stage: round(spent, 3) for stage, spent in seconds.items()}
-        run.event("finished", {"seconds": result["seconds"], "hypothesis": result["hypothesis"]})
-        finite: dict[str, Any] = _finite(result)
-        run.write_results(
-            result=finite,
-            hypothesis=hypothesis_page(result),
-            labels=labels_csv(problem.answers, transferred.probabilities),
-            report=render(finite),
-            model=transferred.model.to_json(),
-        )
+        return _written(run, result, transferred.probabilities, transferred.model.to_json(), loaded)
+
+
+def _written(
+    run: Run, result: dict[str, Any], probabilities: Floats, model: dict[str, Any], loaded: LoadedProblem
+) -> dict[str, Any]:
+    """Write the files of a finished run; what its `result.json` holds."""
+    if loaded.told is not None:
+        result = {**result, "calls": loaded.told()}
+    run.event("finished", {"seconds": result["seconds"], "hypothesis": result["hypothesis"]})
+    finite: dict[str, Any] = _finite(result)
+    run.write_results(
+        result=finite,
+        hypothesis=hypothesis_page(result),
+        labels=labels_csv(loaded.problem.answers, probabilities),
+        report=render(finite),
+        model=model,
+    )
     return finite
 
 
@@ -143,7 +161,7 @@ def render(result: Mapping[str, Any]) -> str:
     return page(result)
 
 
-def load_model(folder: Path) -> TransferModel:
+def load_model(folder: Path) -> TransferModel | TextTransferModel:
     """M_test of a finished run.
 
     Raises:
@@ -151,6 +169,8 @@ def load_model(folder: Path) -> TransferModel:
     """
     row = runs.read_model(folder)
     try:
+        if row.get("kind") == "text":
+            return TextTransferModel.from_json(row)
         return TransferModel.from_json(row)
     except (KeyError, TypeError, ValueError) as error:
         place, remedy = str(folder / runs.MODEL), "run the problem again to rewrite it"
@@ -199,7 +219,7 @@ def labels_csv(answers: Iterable[str], probabilities: Floats) -> str:
 
 def hypothesis_page(result: Mapping[str, Any]) -> str:
     """`hypothesis.md`: the question, and z* a sentence a line."""
-    lines = "\n".join(f"- {line}" for line in result["hypothesis"].splitlines())
+    lines = "\n".join(f"- {line}" for line in result["hypothesis"].splitlines() if line.strip())
     return f"# {result['question']}\n\n{lines}\n\nProblem {result['problem']}, seed {result['seed']}.\n"
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from imitative.errors import InputError, did_you_mean, listed, shown
 from imitative.exchange.flat import split
 from imitative.exchange.format import Format, Read, Written
-from imitative.exchange.pairs import BESIDE, STRANGER, Pair, beside_of, fits, left_out, pair_of
+from imitative.exchange.pairs import BESIDE, Pair, beside_of, fits, left_out, named, pair_of
 from imitative.exchange.parsing import json_rows
 from imitative.exchange.row import Row
 from imitative.records import Judgement
@@ -107,7 +107,7 @@ def _responses(row: Row, question: str) -> list[tuple[Any, str, str | None]]:
         user, status = users[i] if users else None, statuses[i] if statuses else None
         if not (user is None or isinstance(user, str)) or not (status is None or isinstance(status, str)):
             raise InputError(f"{row.place}, '{key}'", shown([user, status]), "names and states as texts")
-        found.append((value, (user or "").strip() or STRANGER, status))
+        found.append((value, named(user), status))
     return found
 
 

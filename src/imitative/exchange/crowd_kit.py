@@ -12,7 +12,7 @@ from pathlib import Path
 
 from imitative.exchange.flat import split
 from imitative.exchange.format import Format, Read, Written
-from imitative.exchange.pairs import BESIDE, STRANGER, Pair, beside_of, fits, left_out, pair_of
+from imitative.exchange.pairs import BESIDE, Pair, beside_of, fits, left_out, named, pair_of
 from imitative.exchange.row import Row
 from imitative.exchange.spreadsheet import csv_rows, csv_text
 from imitative.records import Judgement
@@ -49,7 +49,7 @@ def _pair(row: Row) -> Pair:
     if label not in (left, right) or left == right:
         expected = "the text of left or of right, letter for letter" if left != right else "left and right that differ"
         row.refuse("label", label, expected)
-    judge = row.text("worker", "") or STRANGER
+    judge = named(row.text("worker", ""))
     return Pair("", left, right, 1 if label == left else -1, judge, beside_of(row))
 
 

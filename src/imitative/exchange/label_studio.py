@@ -23,7 +23,7 @@ from typing import Any, Final
 from imitative.errors import InputError, shown
 from imitative.exchange.flat import split
 from imitative.exchange.format import Format, Read, Written
-from imitative.exchange.pairs import BESIDE, STRANGER, Pair, beside_of, fits, pair_of
+from imitative.exchange.pairs import BESIDE, STRANGER, Pair, beside_of, fits, named, pair_of
 from imitative.exchange.parsing import json_rows, parsed
 from imitative.exchange.row import Row
 from imitative.records import Answer, Judgement, Outcome
@@ -132,7 +132,7 @@ def _judge(annotation: Row, by: Sequence[tuple[str, float]]) -> tuple[str, float
         who = who.get("email") or who.get("id")
     if who is None or isinstance(who, bool) or not isinstance(who, str | int):
         return STRANGER, 0.0
-    return str(who).strip() or STRANGER, 0.0
+    return named(str(who)), 0.0
 
 
 def _grade(annotation: Row) -> tuple[int | None, bool]:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from imitative.errors import InputError, shown
+from imitative.errors import InputError, listed, shown
 from imitative.exchange.flat import COMPARISONS, judgement_of
 from imitative.exchange.parsing import parsed, row_of
 from imitative.exchange.row import Row
@@ -119,6 +119,11 @@ def beside_of(row: Row, key: str = BESIDE) -> dict[str, Any]:
     return beside
 
 
+def named(judge: str | None) -> str:
+    """The judge's name as it is written; `STRANGER` where there is none."""
+    return judge if judge and judge.strip() else STRANGER
+
+
 def fits(judgement: Judgement, ties: bool, skips: bool) -> bool:
     """Whether it can be told as a pair, by a format with or without a place for ties and skips."""
     if pair_of(judgement) is None:
@@ -133,4 +138,4 @@ def left_out(rows: Sequence[Row], known: Sequence[str]) -> tuple[str, ...]:
     strange = sorted(
         {key for row in rows for key, value in row.members.items() if key not in known and value is not None}
     )
-    return (f"not used, as a judgement has no place for it: {', '.join(strange)}",) if strange else ()
+    return (f"not used, as a judgement has no place for it: {listed(strange)}",) if strange else ()

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from imitative.errors import InputError, did_you_mean, listed, shown
-from imitative.exchange.flat import ANSWER, QUERY, TWO_HYPOTHESES, judgement_of, row_of_judgement
+from imitative.exchange.flat import ANSWER, QUERY, TWO_HYPOTHESES, judgement_of, row_of_judgement, split
 from imitative.exchange.format import Format, Read, Written
 from imitative.exchange.parsing import check_text, parsed, text_of
 from imitative.exchange.row import Row
@@ -119,12 +119,13 @@ def _check_names(path: Path, names: Sequence[str], wanted: Sequence[str]) -> Non
 
 def write(judgements: Sequence[Judgement], path: Path) -> Written:
     """See `Format`."""
-    rows = [_cells(judgement) for judgement in judgements]
+    kept, left = split(judgements, [judgement.answer.choice != "" for judgement in judgements])  # a cell left out
+    rows = [_cells(judgement) for judgement in kept]
     write_atomically(path, csv_text(COLUMNS, rows))
     long = max((len(cell) for row in rows for cell in row if isinstance(cell, str)), default=0)
     if long <= EXCEL_CELL:
-        return Written()
-    return Written((), (f"a cell has {long} characters: Excel cuts it off at {EXCEL_CELL} and saves what is left",))
+        return Written(left)
+    return Written(left, (f"a cell has {long} characters: Excel cuts it off at {EXCEL_CELL} and saves what is left",))
 
 
 def _cells(judgement: Judgement) -> list[Any]:
@@ -149,7 +150,7 @@ def read(path: Path) -> Read:
     rows = list(csv_rows(path, ("kind", "judge")))
     known = {*COLUMNS}
     extra = sorted({name for row in rows for name in row.members if name not in known})
-    notes = (f"columns that are no part of a judgement were left out: {', '.join(extra)}",) if extra else ()
+    notes = (f"columns that are no part of a judgement were left out: {listed(extra)}",) if extra else ()
     return Read(tuple(judgement_of(_row(row)) for row in rows), notes)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from imitative.exchange.flat import split
 from imitative.exchange.format import Format, Read, Written
 from imitative.exchange.lines import write_lines
-from imitative.exchange.pairs import BESIDE, STRANGER, Pair, beside_of, fits, left_out, pair_of
+from imitative.exchange.pairs import BESIDE, Pair, beside_of, fits, left_out, named, pair_of
 from imitative.exchange.parsing import json_rows
 from imitative.exchange.row import Row
 from imitative.records import Judgement
@@ -63,7 +63,7 @@ def _pair(row: Row) -> Pair:
         row.refuse("choice", choice, "0 or 1, the place of the better summary")
     left, right = (summary.text("text") for summary in summaries)
     beside = beside_of(row.inside("extra")) if row.members.get("extra") is not None else {}
-    return Pair("", left, right, 1 if choice == 0 else -1, row.text("worker", "").strip() or STRANGER, beside)
+    return Pair("", left, right, 1 if choice == 0 else -1, named(row.text("worker", "")), beside)
 
 
 SUMMARIES = Format(

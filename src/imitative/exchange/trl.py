@@ -15,7 +15,7 @@ from imitative.errors import InputError
 from imitative.exchange.flat import split
 from imitative.exchange.format import Format, Read, Written
 from imitative.exchange.lines import write_lines
-from imitative.exchange.pairs import BESIDE, STRANGER, Pair, beside_of, fits, left_out, pair_of
+from imitative.exchange.pairs import BESIDE, Pair, beside_of, fits, left_out, named, pair_of
 from imitative.exchange.parquet import parquet_rows
 from imitative.exchange.parsing import json_rows, row_of
 from imitative.exchange.row import Row
@@ -73,7 +73,7 @@ def read(path: Path) -> Read:
 
 
 def _pair(row: Row) -> Pair:
-    beside, judge = beside_of(row), row.text("judge", "") or STRANGER
+    beside, judge = beside_of(row), named(row.text("judge", ""))
     prompt = "" if BESIDE not in row.members else row.text("prompt")
     if "first" in row.members and "chosen" not in row.members:
         return Pair(prompt, row.text("first"), row.text("second"), 0, judge, beside)

@@ -63,7 +63,7 @@ def _caps(bench: Bench, name: str, store: Callable[[Path, str], str | None]) -> 
         over, wrong, answers, late, began = 0, 0, 0, 0, time.perf_counter()
         for seed in range(SEEDS):
             with tempfile.TemporaryDirectory() as scratch:
-                folder = Path(scratch) / "run"
+                folder = Path(scratch) / f"cap-{most}-{seed}"
                 found = _crowd(folder, store(folder, f"cap_{most}_{seed}"), most, seed)
             over, wrong = over + found["over"], wrong + found["wrong"]
             answers, late = answers + found["answers"], late + found["late"]

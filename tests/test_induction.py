@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -11,13 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from imitative.config import load_problem
 from imitative.data import Feature, FeatureKind, Labelled, Table
 from imitative.hypotheses.statements import Hypothesis, Limits, StatementSpace, Strength
-from imitative.induction import Induced, Progress, ainduce, induce
+from imitative.induction import Guided, Induced, Progress, ainduce, induce
 from imitative.labelling import Transferred, transfer
 from imitative.overseers.overseer import Overseer, Record
 from imitative.overseers.recorded import Recorded
 from imitative.overseers.simulated import Simulated
+from imitative.prior import StatementPrior
 from imitative.problem import Problem
 from imitative.records import Judgement, Kind, Outcome, Query, Value
 from imitative.settings import Settings
@@ -344,3 +346,34 @@ def test_a_list_of_candidates_is_searched_whole() -> None:
     assert ran.counted.total <= 30
     alone = Problem("one", whole.question, whole.labelled, whole.unlabelled, SPOKEN, space, every[:1])
     assert go(alone, 3).induced.best == every[0] == Hypothesis((), "p", Strength.HINT)
+
+
+def test_a_hypothesis_that_somebody_wrote_is_scored_and_whoever_is_excluded_teaches_nothing() -> None:
+    loaded = load_problem("huskies")
+    space = loaded.problem.space
+    written = space.read(
+        "If the dog has pointed ears, the dog is a husky (strong evidence).\n"
+        "By default, the dog is of another breed (slight evidence)."
+    )
+    told: list[int] = []
+
+    def guide(excluded: str) -> Callable[[int], Guided]:
+        def guided(number: int) -> Guided:
+            told.append(number)
+            return Guided((written,), frozenset((excluded,)))
+
+        return guided
+
+    found, unheard = (
+        induce(
+            loaded.problem, loaded.build_overseer(0), budget=20, settings=Settings(rounds=1, steps=8), guide=guide(name)
+        )
+        for name in ("nobody", "simulated")
+    )
+    assert told == [0, 0]
+    assert written in [scored.hypothesis for scored in found.found]
+    assert isinstance(unheard.prior, StatementPrior)
+    assert isinstance(found.prior, StatementPrior)
+    silent = StatementPrior.fit(unheard.prior.traits, [], 0)
+    assert unheard.prior.log_prior(written) == pytest.approx(silent.log_prior(written))
+    assert found.prior.log_prior(written) != pytest.approx(silent.log_prior(written))

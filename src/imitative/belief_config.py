@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from imitative.belief_file import BelieverSection, BeliefFile, is_belief, read_belief_file
+from imitative.belief_file import BelieverSection, BeliefFile, read_belief_file
 from imitative.believing import BeliefProblem, BeliefSearch, fingerprint
 from imitative.errors import InputError, shown
 from imitative.families.family import Built, Observed, Options, Spoken, priors_of
@@ -27,19 +27,6 @@ from imitative.series_reading import Read, read_arrays, read_examples, read_seri
 DATA_VARIABLE = "IMITATIVE_DATA"
 IN_TIME = ("ar", "arma", "garch", "structural", "hidden-markov", "ode", "renewal", "growth")
 """Families whose rows are steps in time: their D′ is so many steps ahead."""
-
-
-def belief_file(problem: str | os.PathLike[str]) -> Path | None:
-    """The problem file, if `problem` names one of a belief; None for any other problem."""
-    path = Path(problem)
-    try:
-        if path.is_dir() and (path / "problem.toml").exists():
-            path = path / "problem.toml"
-        if not path.is_file() or path.suffix != ".toml":
-            return None
-    except (OSError, ValueError):
-        return None
-    return path if is_belief(read_toml(path)) else None
 
 
 def load_belief(

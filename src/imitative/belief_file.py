@@ -5,12 +5,13 @@ docs/beliefs.md describes every key.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from imitative.problem_file import Amount, FileSection, Line, ProblemSection, validated
+from imitative.problem_file import Amount, FileSection, Line, ProblemSection, read_toml, validated
 
 
 class _Section(BaseModel):
@@ -105,6 +106,19 @@ def is_belief(raw: dict[str, Any]) -> bool:
     """Whether a file's `[space]` is one of beliefs."""
     space = raw.get("space")
     return isinstance(space, dict) and space.get("kind") == "belief"
+
+
+def belief_file(problem: str | os.PathLike[str]) -> Path | None:
+    """The problem file, if `problem` names one of a belief; None for any other problem."""
+    path = Path(problem)
+    try:
+        if path.is_dir() and (path / "problem.toml").exists():
+            path = path / "problem.toml"
+        if not path.is_file() or path.suffix != ".toml":
+            return None
+    except (OSError, ValueError):
+        return None
+    return path if is_belief(read_toml(path)) else None
 
 
 def read_belief_file(raw: dict[str, Any], path: Path) -> BeliefFile:

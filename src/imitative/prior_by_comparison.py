@@ -251,7 +251,10 @@ class Elicitor:
 
     def belief(self) -> Belief:
         """The learned prior in words."""
-        found = self.elicited()
+        return self.words(self.elicited())
+
+    def words(self, found: Elicited) -> Belief:
+        """A learned prior in words."""
         u = found.draw_u(4096, 3)
         marginals = []
         for k, p in enumerate(self.space.parameters):

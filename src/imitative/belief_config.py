@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from imitative.belief_file import BelieverSection, BeliefFile, read_belief_file
+from imitative.belief_file import BeliefFile, BelieverSection, read_belief_file
 from imitative.believing import BeliefProblem, BeliefSearch, fingerprint
 from imitative.errors import InputError, shown
 from imitative.families.family import Built, Observed, Options, Spoken, priors_of
@@ -37,7 +37,8 @@ def load_belief(
     Args:
         path: of problem.toml.
         data: the folder of `data:` paths, before $IMITATIVE_DATA.
-        seed, horizon: instead of the file's own.
+        seed: instead of the file's own.
+        horizon: instead of the file's own.
 
     Raises:
         InputError: one line naming the place, what was found, what was expected and what to do.
@@ -88,7 +89,7 @@ def _said(name: str, section: Any) -> Spoken:
     return Spoken(Parameter(name, section.unit, section.sentence or "", lower, upper), section.prior or "")
 
 
-# -- data ----------------------------------------------------------------------------------------------------------------
+# -- data --------------------------------------------------------------------------------------------------------------
 
 
 def _read(file: BeliefFile, path: Path, data: Path | None, horizon: int) -> Read:
@@ -155,12 +156,10 @@ def _resolve(text: str, place: str, path: Path, data: Path | None) -> Path:
     return next((folder / rest for folder in folders if (folder / rest).exists()), folders[0] / rest)
 
 
-# -- the model -----------------------------------------------------------------------------------------------------------
+# -- the model ---------------------------------------------------------------------------------------------------------
 
 
-def _built(
-    file: BeliefFile, path: Path, read: Read, said: Mapping[str, Spoken]
-) -> tuple[Built, tuple[str, ...]]:
+def _built(file: BeliefFile, path: Path, read: Read, said: Mapping[str, Spoken]) -> tuple[Built, tuple[str, ...]]:
     model = file.model
     if (model.family is None) == (model.function is None):
         raise InputError(f"{path}: model", "both or neither", "a family, or a function of your own")
@@ -169,14 +168,16 @@ def _built(
         return family(model.family)(read.observed, Options(options, f"{path}: model"), said), ()
     function, where = own_function(model.function or "", path)
     if model.options and set(model.options) != {"groups"}:
-        raise InputError(f"{path}: model", f"the key {next(iter(model.options))!r}", "nothing beside `function` and `unit`")
+        raise InputError(
+            f"{path}: model", f"the key {next(iter(model.options))!r}", "nothing beside `function` and `unit`"
+        )
     return _own(function, read.observed, said), (f"the model is code of yours, run as it stands: {where}",)
 
 
 def own_function(text: str, path: Path) -> tuple[Callable[..., None], Path]:
     """`file.py:name` → the function, from a file beside problem.toml and nowhere else.
 
-    Running a problem runs this file: it may do whatever you may do. A problem from somebody else is a program from them.
+    Running a problem runs this file: it may do whatever you may do. A problem from somebody else is their program.
 
     Raises:
         InputError: for a path that leads elsewhere, or a file or function that is not there.
@@ -242,20 +243,24 @@ def _supports(model: Callable[..., None], said: Mapping[str, Spoken]) -> tuple[S
     except InputError:
         raise
     except Exception as error:  # the user's own code may fail in any way
-        raise InputError("model.function", f"{type(error).__name__}: {error}", "model(data, horizon=0) that runs") from error
-    scalars = {site.name: site for site in target.sites if site.count == 1 and site.elementwise}
+        raise InputError(
+            "model.function", f"{type(error).__name__}: {error}", "model(data, horizon=0) that runs"
+        ) from error
+    scalars = {site.name: site for site in target.sites if site.numbers == 1 and site.elementwise}
     names = list(said) or list(scalars)
     found = []
     for name in names:
         if name not in scalars:
-            raise InputError(f"parameters.{name}", "no single number of that name in the model", f"one of {', '.join(scalars)}")
+            raise InputError(
+                f"parameters.{name}", "no single number of that name in the model", f"one of {', '.join(scalars)}"
+            )
         site = scalars[name]
         given = said.get(name, Spoken(Parameter(name), ""))
         found.append(replace(given, parameter=replace(given.parameter, lower=site.lower, upper=site.upper)))
     return tuple(found)
 
 
-# -- whose prior ---------------------------------------------------------------------------------------------------------
+# -- whose prior -------------------------------------------------------------------------------------------------------
 
 
 def _overseer(section: BelieverSection, path: Path) -> Callable[[BeliefSpace, int], Overseer]:
@@ -267,7 +272,13 @@ def _overseer(section: BelieverSection, path: Path) -> Callable[[BeliefSpace, in
         except ValueError as error:
             raise InputError(f"{path}: overseer.believes", str(error), "a sentence for every parameter") from None
         return Believer(
-            space, believes, noise=section.noise, exact=section.exact, cost=section.cost, seconds=section.seconds, seed=seed
+            space,
+            believes,
+            noise=section.noise,
+            exact=section.exact,
+            cost=section.cost,
+            seconds=section.seconds,
+            seed=seed,
         )
 
     return build

@@ -46,8 +46,8 @@ class PastSection(FileSection):
     date: str | None = None
     group: str | None = None
     until: str | None = None
-    explained_by: list[str] = []
-    arrays: dict[str, str] = {}
+    explained_by: list[str] = Field(default_factory=list)
+    arrays: dict[str, str] = Field(default_factory=dict)
 
 
 class FutureSection(_Section):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MOST_FANS = 8
 """Series drawn; the others are in the table's file."""
 MOST_ROWS = 60
+NUMBERS = ("mean", "sd", "words_mean", "words_sd")
 
 
 def render(result: Mapping[str, Any]) -> str:
@@ -44,7 +45,7 @@ def render(result: Mapping[str, Any]) -> str:
             for p in run["parameters"]
         ],
         parameters=[
-            {"name": p["name"], "prior": p["prior"]} | {k: figure(p[k]) for k in ("mean", "sd", "words_mean", "words_sd")}
+            {k: p[k] for k in ("name", "prior")} | {k: figure(p[k]) for k in NUMBERS}
             for p in run["parameters"]
         ],
         fans=fans, left_out=left_out, forecast_heads=heads, forecast_rows=rows,
@@ -118,7 +119,8 @@ def _trust(run: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows.append(("lost by the words, nats", figure(run["words_lose"])))
     rows.append(("lost by the best Gaussian, nats", figure(run["numbers_lose"])))
     names = {
-        "k_hat": "Pareto k̂ of the weights (below 0.7)", "effective": "effective draws", "r_hat": "largest R̂ (below 1.02)",
+        "k_hat": "Pareto k̂ of the weights (below 0.7)", "effective": "effective draws",
+        "r_hat": "largest R̂ (below 1.02)",
         "divergences": "divergent trajectories", "evaluations": "points evaluated",
     }  # fmt: skip
     rows += [(name, figure(d[key])) for key, name in names.items() if d.get(key) is not None]

@@ -1,6 +1,4 @@
-"""Pictures of beliefs and forecasts, as SVG: densities before and after, fans, curves side by side. No script, no colour
-that only one of light and dark paper shows.
-"""
+"""Pictures of beliefs and forecasts, as SVG: densities before and after, fans, curves side by side. No script."""
 
 from __future__ import annotations
 
@@ -22,7 +20,8 @@ def density_picture(name: str, unit: str, curves: Sequence[tuple[str, Floats, Fl
     """Densities of one parameter over each other.
 
     Args:
-        name, unit: of the parameter.
+        name: of the parameter.
+        unit: of the parameter.
         curves: (kind, x, density): kind `prior`, `posterior` or `words`.
     """
     low = min(float(x[0]) for _, x, _ in curves)
@@ -35,8 +34,12 @@ def density_picture(name: str, unit: str, curves: Sequence[tuple[str, Floats, Fl
     for kind, x, d in curves:
         line = "L".join(f"{across(float(a))} {up(float(b))}" for a, b in zip(x, d, strict=True))
         area = kind == "posterior"
-        path = f"M{line}" + (f"L{across(float(x[-1]))} {HIGH - BOTTOM}L{across(float(x[0]))} {HIGH - BOTTOM}Z" if area else "")
-        parts.append(f'<path class="{"area" if area else "line"} {kind}" d="{path}"><title>{escape(kind)}</title></path>')
+        path = f"M{line}" + (
+            f"L{across(float(x[-1]))} {HIGH - BOTTOM}L{across(float(x[0]))} {HIGH - BOTTOM}Z" if area else ""
+        )
+        parts.append(
+            f'<path class="{"area" if area else "line"} {kind}" d="{path}"><title>{escape(kind)}</title></path>'
+        )
     return _svg(f"What is believed of {name}", "".join(parts))
 
 
@@ -81,11 +84,13 @@ def fan_picture(
             current = []
     runs.append(current)
     parts += [f'<path class="line past" d="M{"L".join(run)}"/>' for run in runs if len(run) > 1]
-    parts.append(f'<path class="line model" d="M{"L".join(f"{x} {up(float(v))}" for x, v in zip(places, middle, strict=True))}"/>')
+    parts.append(
+        f'<path class="line model" d="M{"L".join(f"{x} {up(v)}" for x, v in zip(places, middle.tolist(), strict=True))}"/>'
+    )
     if truth is not None:
         parts += [
-            f'<circle class="point overseer" r="2.6" cx="{x}" cy="{up(float(v))}"><title>{escape(figure(float(v)))}</title></circle>'
-            for x, v in zip(places, truth, strict=True)
+            f'<circle class="point overseer" r="2.6" cx="{x}" cy="{up(v)}"><title>{escape(figure(v))}</title></circle>'
+            for x, v in zip(places, truth.tolist(), strict=True)
             if np.isfinite(v)
         ]
     title = f"{name}{f', {unit}' if unit else ''}" or unit or "the series"
@@ -117,13 +122,12 @@ def _ground(across: Any, marks: Sequence[float], name: str) -> str:
     base = HIGH - BOTTOM
     found = [f'<line class="zero" x1="{LEFT}" x2="{WIDE - 8}" y1="{base}" y2="{base}"/>']
     found += [
-        f'<text class="mark" x="{across(m)}" y="{base + 13}" text-anchor="middle">{escape(figure(m))}</text>' for m in marks
+        f'<text class="mark" x="{across(m)}" y="{base + 13}" text-anchor="middle">{escape(figure(m))}</text>'
+        for m in marks
     ]
     found.append(f'<text class="name" x="{WIDE - 8}" y="{HIGH - 3}" text-anchor="end">{escape(name)}</text>')
     return "".join(found)
 
 
 def _svg(title: str, inside: str) -> str:
-    return (
-        f'<svg class="chart" viewBox="0 0 {WIDE:g} {HIGH:g}" role="img"><title>{escape(title)}</title>{inside}</svg>'
-    )
+    return f'<svg class="chart" viewBox="0 0 {WIDE:g} {HIGH:g}" role="img"><title>{escape(title)}</title>{inside}</svg>'

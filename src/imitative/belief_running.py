@@ -101,13 +101,17 @@ def again(problem: BeliefProblem, folder: Path, horizon: int, seed: int) -> tupl
     """
     row = runs.read_model(folder)
     if row.get("kind") != "belief":
-        raise InputError(str(folder), "a run that labels rows", "a run of beliefs", "label new rows with `imitative label`")
+        raise InputError(
+            str(folder), "a run that labels rows", "a run of beliefs", "label new rows with `imitative label`"
+        )
     if row["data"] != data_key(problem):
-        raise InputError(str(folder), "a run on other data or another model", "the same as now", "run the problem again")
+        raise InputError(
+            str(folder), "a run on other data or another model", "the same as now", "run the problem again"
+        )
     model = problem.built.model
     if row["elicited"] is not None:
-        arrays = {k: np.array(v) if isinstance(v, list) else v for k, v in row["elicited"].items()}
-        model = with_prior(model, Elicited(**arrays), [each.parameter.name for each in problem.built.parameters])
+        names = [each.parameter.name for each in problem.built.parameters]
+        model = with_prior(model, Elicited.from_json(row["elicited"]), names)
     target = target_of(problem, model)
     u = np.array(row["u"], dtype=float)
     if u.ndim != 2 or u.shape[1] != target.size:
@@ -122,7 +126,15 @@ def _revived(target: Target, u: Floats) -> ExactPosterior:
     theta = target.constrain(u)
     shape = Gaussian(u.mean(axis=0), np.eye(u.shape[1]))
     return ExactPosterior(
-        target, u, theta, theta.mean(axis=0), theta.std(axis=0), math.nan, math.nan, "kept", Fitted(shape, math.nan, 0.0)
+        target,
+        u,
+        theta,
+        theta.mean(axis=0),
+        theta.std(axis=0),
+        math.nan,
+        math.nan,
+        "kept",
+        Fitted(shape, math.nan, 0.0),
     )
 
 
@@ -134,7 +146,7 @@ def data_key(problem: BeliefProblem) -> str:
     return content_key([y, [[str(p.parameter), p.prior] for p in problem.built.parameters]])
 
 
-# -- what is kept --------------------------------------------------------------------------------------------------------
+# -- what is kept ------------------------------------------------------------------------------------------------------
 
 
 def _kept(believed: Believed) -> dict[str, Any]:
@@ -145,10 +157,7 @@ def _kept(believed: Believed) -> dict[str, Any]:
         "source": believed.problem.source,
         "data": data_key(believed.problem),
         "u": u[:: max(1, len(u) // KEPT)][:KEPT].tolist(),
-        "elicited": None if elicited is None else {
-            k: v.tolist() if isinstance(v, np.ndarray) else (None if isinstance(v, float) and not math.isfinite(v) else v)
-            for k, v in elicited._asdict().items()
-        },
+        "elicited": None if elicited is None else elicited.to_json(),
     }  # fmt: skip
 
 
@@ -307,7 +316,9 @@ def write_rows(writer: Any, ahead: tuple[str, ...], groups: tuple[str, ...], fou
 
 def _page(result: dict[str, Any]) -> str:
     lines = [f"# {result['question']}", "", result["hypothesis"], ""]
-    lines.append(f"Score {result['score']:.2f} nats; the words are {result['words_lose']:.2f} nats from the exact posterior.")
+    lines.append(
+        f"Score {result['score']:.2f} nats; the words are {result['words_lose']:.2f} nats from the exact posterior."
+    )
     return "\n".join(lines) + "\n"
 
 
@@ -319,5 +330,3 @@ def _finite(value: Any) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-

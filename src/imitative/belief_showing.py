@@ -117,7 +117,10 @@ def description(problem: BeliefProblem) -> None:
     """What `check` says of a problem of beliefs."""
     Console().print(Text(f"{problem.name}: {problem.question}", style="bold"), soft_wrap=True)
     series = f" of {len(problem.groups)} series" if len(problem.groups) > 1 else ""
-    line(f"D has {len(problem.y)} rows{series}, from {problem.labels[0]} to {problem.labels[-1]}; D′ {len(problem.ahead)}")
+    line(
+        f"D has {len(problem.y)} rows{series}, from {problem.labels[0]} to {problem.labels[-1]}; "
+        f"D′ has {len(problem.ahead)}"
+    )
     table = Table("parameter", "unit", "what it is", "believed beforehand")
     for each in problem.built.parameters:
         p = each.parameter

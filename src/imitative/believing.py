@@ -1,10 +1,10 @@
 """Steps 1–3 for beliefs: whose prior, which posterior, and that posterior in words.
 
-    prior      ← what the model says, or what H's comparisons teach (`prior_by_comparison.py`)
-    posterior  ← exact, checked (`search/exact.py`)
-    z*         ← the belief in words with the best E_{θ~z}[log p(D|θ)] − KL(z‖prior) (`search/readable.py`)
-    audit      ← H compares beliefs where the posterior now is, which no earlier query was about; the prior is fitted
-                 again to those too, and the search is repeated: Step 3
+prior      ← what the model says, or what H's comparisons teach (`prior_by_comparison.py`)
+posterior  ← exact, checked (`search/exact.py`)
+z*         ← the belief in words with the best E_{θ~z}[log p(D|θ)] − KL(z‖prior) (`search/readable.py`)
+audit      ← H compares beliefs where the posterior now is, which no earlier query was about; the prior is fitted
+             again to those too, and the search is repeated: Step 3
 """
 
 from __future__ import annotations
@@ -126,7 +126,8 @@ def believe(
 
     Args:
         problem: the model on its data, and whose prior.
-        seed, budget: instead of the problem's own.
+        seed: instead of the problem's own.
+        budget: instead of the problem's own.
         known: judgements kept from before, by `Query.key`: not asked again.
         record: called with every new judgement before it is used.
         tell: told what is being done.
@@ -177,10 +178,10 @@ def spoken(parameters: Sequence[Spoken], target: Target) -> tuple[BeliefSpace, t
     found, places = [], []
     for each in parameters:
         site = sites.get(each.parameter.name)
-        if site is None or site.count != 1 or not site.elementwise:
+        if site is None or site.numbers != 1 or not site.elementwise:
             raise InputError(
                 f"parameters.{each.parameter.name}", "no single number of that name in the model",
-                f"one of {', '.join(s.name for s in target.sites if s.count == 1) or 'none'}",
+                f"one of {', '.join(s.name for s in target.sites if s.numbers == 1) or 'none'}",
                 "name a numpyro.sample that draws one number",
             )  # fmt: skip
         found.append(each.parameter)
@@ -194,7 +195,7 @@ def names_of(target: Target) -> list[str]:
     """(D,) what every number of θ is called."""
     names: list[str] = []
     for site in target.sites:
-        if site.count == 1:
+        if site.numbers == 1:
             names.append(site.name)
         else:
             names += [f"{site.name}[{', '.join(str(i + 1) for i in at)}]" for at in np.ndindex(*site.shape)]
@@ -277,12 +278,12 @@ def yardstick(posterior: ExactPosterior, problem: BeliefProblem, seed: int) -> f
     Raises:
         InputError: if the chains fail their checks, or the two disagree by more than chance allows.
     """
-    from imitative.search.gradient import Gaussian
+    from imitative.search.gradient import Gaussian, root
     from imitative.search.nuts import chains, trouble
 
     target, u = posterior.target, posterior.u
     cov = np.cov(u.T).reshape(target.size, target.size)
-    shape = Gaussian(u.mean(axis=0), np.linalg.cholesky(cov + 1e-12 * np.eye(target.size)))
+    shape = Gaussian(u.mean(axis=0), root(cov + 1e-12 * np.eye(target.size)))
     run = chains(target, shape, seed, warmup=problem.search.warmup, draws=problem.search.draws)
     said = trouble(run, names_of(target))
     theta = target.constrain(run.u.reshape(-1, target.size))
@@ -301,4 +302,3 @@ def fingerprint(parts: Sequence[Any], arrays: Sequence[Floats | None]) -> str:
     """Of what a problem is made of."""
     digests = [None if a is None else content_key([list(a.shape), [repr(float(x)) for x in a.ravel()]]) for a in arrays]
     return content_key([list(parts), digests])
-

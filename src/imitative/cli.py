@@ -212,7 +212,9 @@ def forecast(
 
     source = Path(str(read_model(run).get("source", "")))
     if not source.is_file():
-        raise InputError(str(run), "no problem of beliefs to look ahead with", "a run of one that is still where it was")
+        raise InputError(
+            str(run), "no problem of beliefs to look ahead with", "a run of one that is still where it was"
+        )
     problem = load_belief(source, data, horizon=horizon)
     found, scores = again(problem, run, horizon, 0 if seed is None else seed)
     if out is not None:

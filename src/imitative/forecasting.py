@@ -66,7 +66,7 @@ def forecast(
         fixed = handlers.substitute(handlers.seed(model, key), data=values)
         trace = handlers.trace(fixed).get_trace(**{**target.data, "horizon": horizon})
         if "forecast" not in trace:
-            raise InputError(target.name, "no site named forecast", "numpyro.sample(\"forecast\", …) where horizon > 0")
+            raise InputError(target.name, "no site named forecast", 'numpyro.sample("forecast", …) where horizon > 0')
         return trace["forecast"]["value"]
 
     keys = jax.random.split(jax.random.PRNGKey(seed), len(u))
@@ -136,6 +136,9 @@ def flat_line(y: Floats, horizon: int, *, seed: int = 0, draws: int = 4000) -> F
 
     Args:
         y: (T,) or (T, groups); gaps are passed over.
+        horizon: steps ahead.
+        seed: of the draws.
+        draws: how many.
     """
     rng = np.random.default_rng(seed)
     table = y if y.ndim == 2 else y[:, None]

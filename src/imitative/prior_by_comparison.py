@@ -4,10 +4,10 @@ Nobody is asked for a probability. Shown are pairs of beliefs in words, equally 
 
     R0 is about 2.4, give or take a factor of 1.1.      or      R0 is about 3.1, give or take a factor of 1.1.
 
-and which is more plausible, or how many times more. A belief z is as plausible as −KL(z ‖ prior) = E_z[log prior] + entropy(z),
-so with log prior(x) = w·φ(x) + const, a comparison tells of w·(E_z[φ] − E_z′[φ]): the preference model's (`preference/`).
-x are the free coordinates of the parameters (logarithms, logits), centred and scaled; φ are x_i, x_i² and x_i·x_j: the
-density learned is a Gaussian over x. Its uncertainty is that of w.
+and which is more plausible, or how many times more. A belief z is as plausible as −KL(z ‖ prior) = E_z[log prior] +
+entropy(z), so with log prior(x) = w·φ(x) + const, a comparison tells of w·(E_z[φ] − E_z′[φ]): the preference model's
+(`preference/`). x are the free coordinates of the parameters (logarithms, logits), centred and scaled; φ are x_i, x_i²
+and x_i·x_j: the density learned is a Gaussian over x. Its uncertainty is that of w.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from imitative.hypotheses.marginal import Clause, Form, Marginal
 from imitative.overseers.overseer import Overseer
 from imitative.preference import Comparisons, Odds, Preference, fit_preference
 from imitative.records import Judgement, Kind, Query
+from imitative.search.gradient import Gaussian, root
 from imitative.search.readable import WORTH, dependences, free, rounded, to_step, unfree
 
 Floats = NDArray[np.float64]
@@ -68,18 +69,32 @@ class Elicited(NamedTuple):
     nats_per_unit: float
     agreement: float | None
 
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; `from_json` is the inverse."""
+        row = {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in self._asdict().items()}
+        return row | {"doubt": self.doubt if math.isfinite(self.doubt) else None}
+
+    @classmethod
+    def from_json(cls, row: dict[str, Any]) -> Elicited:
+        """Rebuild from `to_json`."""
+        arrays = {key: np.array(row[key], dtype=float) for key in ("mean", "covariance", "centre", "scale", "spread")}
+        doubt = math.inf if row["doubt"] is None else float(row["doubt"])
+        agreement = None if row["agreement"] is None else float(row["agreement"])
+        return cls(
+            **arrays, doubt=doubt, judgements=int(row["judgements"]), nats_per_unit=float(row["nats_per_unit"]),
+            agreement=agreement,
+        )  # fmt: skip
+
     def log_density_u(self, u: Floats) -> Floats:
         """log prior over u (n, d): (n,) nats."""
-        from imitative.search.gradient import Gaussian
-
         x = (u - self.centre) / self.scale
-        gaussian = Gaussian(self.mean, np.linalg.cholesky(self.covariance))
+        gaussian = Gaussian(self.mean, root(self.covariance))
         return gaussian.log_density(x) - float(np.log(self.scale).sum())
 
     def draw_u(self, n: int, seed: int) -> Floats:
         """u (n, d)."""
         noise = gaussian_noise(n, len(self.mean), seed)
-        return self.centre + self.scale * (self.mean + noise @ np.linalg.cholesky(self.covariance).T)
+        return self.centre + self.scale * (self.mean + noise @ root(self.covariance).T)
 
 
 @final
@@ -95,7 +110,14 @@ class Elicitor:
     """
 
     def __init__(
-        self, space: BeliefSpace, centre: Floats, scale: Floats, *, seed: int = 0, odds_every: int = 3, exact: bool = False
+        self,
+        space: BeliefSpace,
+        centre: Floats,
+        scale: Floats,
+        *,
+        seed: int = 0,
+        odds_every: int = 3,
+        exact: bool = False,
     ) -> None:
         self.space, self.centre, self.scale = space, np.asarray(centre, float), np.asarray(scale, float)
         self._rng = np.random.default_rng(seed)
@@ -175,7 +197,8 @@ class Elicitor:
 
     def density(self, weights: Floats) -> tuple[Floats, Floats]:
         """Mean and covariance over x of exp(w·φ); where w makes none, the nearest that is one, no vaguer than the start
-        and no further away."""
+        and no further away.
+        """
         d = len(self.space.parameters)
         bend = np.zeros((d, d))
         for (i, j), w in zip(self._pairs, weights[d:], strict=True):
@@ -222,7 +245,7 @@ class Elicitor:
             cov = np.cov(sampled.T)
             mean, covariance = self.density(weights)
             # A little wider than the density: curvature shows at its edges.
-            points = mean + 1.2 * self._rng.standard_normal((2 * CANDIDATES, d)) @ np.linalg.cholesky(covariance).T
+            points = mean + 1.2 * self._rng.standard_normal((2 * CANDIDATES, d)) @ root(covariance).T
             points = np.clip(points, -1.2 * VAGUE, 1.2 * VAGUE)
         left, right = _pairs(points, self._rng)
         gap = self.features(left) - self.features(right)
@@ -292,7 +315,7 @@ def gaussian_kl(m: Floats, c: Floats, m2: Floats, c2: Floats) -> float:
 
 
 def start_of(draws: Floats) -> tuple[Floats, Floats]:
-    """Centre and scale of the free coordinates from draws u (n, d) of the given prior: median, and a normal's spread."""
+    """Centre and scale of the free coordinates from draws u (n, d) of the given prior: median, a normal's spread."""
     low, middle, high = np.quantile(draws, [0.16, 0.5, 0.84], axis=0)
     return middle, np.maximum(0.5 * (high - low), 1e-9)
 

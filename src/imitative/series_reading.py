@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
@@ -52,7 +53,7 @@ def read_series(
     Rows up to and with `until` are D; what follows is the truth of D′, for evaluation only.
 
     Raises:
-        InputError: for a date that is none or occurs twice, rows that are not evenly spaced, or a cell without a number.
+        InputError: for a date that is none or occurs twice, uneven rows, or a cell without a number.
     """
     frame = read_rows(source).frame
     for name in filter(None, (value, day, group)):
@@ -135,7 +136,7 @@ def read_arrays(path: Path, names: dict[str, str], horizon: int, unit: str, late
     """
     found = {ours: _array(path, theirs, ours) for ours, theirs in names.items()}
     if "y" not in found:
-        raise InputError("labelled.arrays", "no y", "the array that is to be explained", "write y = \"deaths\"")
+        raise InputError("labelled.arrays", "no y", "the array that is to be explained", 'write y = "deaths"')
     y = np.array(found.pop("y"), dtype=float)
     table = y if y.ndim == 2 else y[:, None]
     count = table.shape[1]
@@ -148,7 +149,11 @@ def read_arrays(path: Path, names: dict[str, str], horizon: int, unit: str, late
     truth = None
     if horizon and later is not None:
         after = np.asarray(_array(later, names["y"], "y"), dtype=float).reshape(-1, count)
-        until = np.asarray(_array(later, names["last"], "last"), dtype=int) if "last" in names else np.full(count, len(after))
+        until = (
+            np.asarray(_array(later, names["last"], "last"), dtype=int)
+            if "last" in names
+            else np.full(count, len(after))
+        )
         truth = np.full((horizon, count), np.nan)
         for m in range(count):
             known = after[last[m] : min(last[m] + horizon, until[m]), m]
@@ -198,7 +203,9 @@ def _numbers(frame: pl.DataFrame, name: str, source: Source, whole: bool = False
 
 
 def _days(frame: pl.DataFrame, name: str, source: Source) -> list[date]:
-    return [_date(cell, f"{source.named}: row {i + 1}, column {name!r}") for i, cell in enumerate(frame[name].to_list())]
+    return [
+        _date(cell, f"{source.named}: row {i + 1}, column {name!r}") for i, cell in enumerate(frame[name].to_list())
+    ]
 
 
 def _date(text: str | None, place: str) -> date:
@@ -227,13 +234,13 @@ def _calendar(days: list[date], source: Source) -> tuple[list[date], str]:
     """Evenly spaced dates from the first to the last: rows that are missing become gaps."""
     if len(days) < 2:
         raise InputError(source.named, f"{len(days)} date", "at least 2", "a forecast needs a past")
-    gaps = Counter((b - a).days for a, b in zip(days, days[1:], strict=False))
-    usual, often = gaps.most_common(1)[0]
+    gaps = Counter((b - a).days for a, b in pairwise(days))
+    usual, _ = gaps.most_common(1)[0]
     if 28 <= usual <= 31 and all(28 <= g <= 31 for g in gaps):
         return days, "month"
     if usual in (365, 366) and all(g in (365, 366) for g in gaps):
         return days, "year"
-    odd = next(((a, b) for a, b in zip(days, days[1:], strict=False) if (b - a).days % usual), None)
+    odd = next(((a, b) for a, b in pairwise(days) if (b - a).days % usual), None)
     if odd is not None:
         raise InputError(
             source.named, f"{odd[0]} and {odd[1]} {(odd[1] - odd[0]).days} days apart", f"rows {usual} days apart",

@@ -9,7 +9,14 @@ import numpy as np
 
 from imitative.errors import InputError
 from imitative.families.family import (
-    Built, Observed, Options, Spoken, positive, priors_of, real, settled,
+    Built,
+    Observed,
+    Options,
+    Spoken,
+    positive,
+    priors_of,
+    real,
+    settled,
 )  # fmt: skip
 from imitative.families.latent import ORDINALS
 from imitative.families.series import above_zero
@@ -42,10 +49,10 @@ SYSTEMS = {
     "lotka-volterra": System(
         _lotka_volterra,
         (
-            positive("the growth of the prey", "births a head and step without predators", "normal(1, 0.5)", "per step"),
+            positive("the growth of the prey", "births a head without predators", "normal(1, 0.5)", "per step"),
             positive("the toll of the predators", "prey lost per prey and predator", "normal(0.05, 0.05)", "per step"),
             positive("the death of the predators", "a head and step without prey", "normal(1, 0.5)", "per step"),
-            positive("the gain of the predators", "predators won per prey and predator", "normal(0.05, 0.05)", "per step"),
+            positive("the gain of the predators", "won per prey and predator", "normal(0.05, 0.05)", "per step"),
         ),
         2,
     ),
@@ -57,7 +64,9 @@ SYSTEMS = {
         ),
         1,
     ),
-    "decay": System(_decay, (positive("the decay rate", "the share lost in a step", "about 0.1, give or take a factor of 5", "per step"),), 1),
+    "decay": System(_decay, (
+        positive("the decay rate", "the share lost in a step", "about 0.1, give or take a factor of 5", "per step"),
+    ), 1),
 }  # fmt: skip
 
 
@@ -77,11 +86,17 @@ def differential(data: Observed, options: Options, said: Mapping[str, Spoken]) -
         raise InputError("labelled", f"{len(y)} rows" if len(y) < 3 else "a gap", "at least 3 rows without gaps")
     above_zero(y.T.reshape(-1))
     starts = tuple(
-        positive(f"the start of the {ORDINALS[k]}", "what it was at the first row", f"log-normal({np.log(y[0, k]):.4g}, 1)", data.unit)
+        positive(
+            f"the start of the {ORDINALS[k]}",
+            "what it was at the first row",
+            f"log-normal({np.log(y[0, k]):.4g}, 1)",
+            data.unit,
+        )
         for k in range(system.states)
     )
     errors = tuple(
-        positive(f"the error of the {ORDINALS[k]}", "of its logarithm", "log-normal(-1, 1)") for k in range(system.states)
+        positive(f"the error of the {ORDINALS[k]}", "of its logarithm", "log-normal(-1, 1)")
+        for k in range(system.states)
     )
     parameters = settled((*system.rates, *starts, *errors), said)
     priors = priors_of(parameters)
@@ -123,6 +138,7 @@ def differential(data: Observed, options: Options, said: Mapping[str, Spoken]) -
     return Built(model, parameters)
 
 
+EFFECT = "the logarithm of the factor by which it divides transmission"
 SEEDED_DAYS = 6
 """Days of imported cases with which an epidemic begins (Flaxman et al. 2020)."""
 
@@ -152,12 +168,12 @@ def renewal(data: Observed, options: Options, said: Mapping[str, Spoken]) -> Bui
     if np.nanmin(deaths) < 0:
         raise InputError("labelled", "negative deaths", "counts from 0", "set corrections to missing")
     own = [
-        positive("R0", "the number of people one case infects where nothing is done", "about 3, give or take a factor of 1.4"),
-        *(real(f"the effect of {name}", "by how much it divides transmission, as a logarithm", "about 0.2, give or take 0.3") for name in names),
+        positive("R0", "the number of people one case infects", "about 3, give or take a factor of 1.4"),
+        *(real(f"the effect of {name}", EFFECT, "about 0.2, give or take 0.3") for name in names),
         positive("the difference between countries", "of the logarithm of R0", "half-normal(0.2)"),
         positive("the difference in response", f"between countries, to {names[-1]}", "half-normal(0.3)"),
         positive("the concentration", "how nearly deaths are Poisson", "about 5, give or take a factor of 3"),
-        positive("the usual seed", "infections a day that the epidemic began with", "about 30, give or take a factor of 3"),
+        positive("the usual seed", "infections a day that it began with", "about 30, give or take a factor of 3"),
     ]  # fmt: skip
     parameters = settled(tuple(own), said)
     priors = priors_of(parameters)

@@ -112,7 +112,9 @@ class Observed:
             InputError: if there are several.
         """
         if self.y.ndim == 2 and self.y.shape[1] != 1:
-            raise InputError("labelled", f"{self.y.shape[1]} series", "one", "keep one with `where`, or take another family")
+            raise InputError(
+                "labelled", f"{self.y.shape[1]} series", "one", "keep one with `where`, or take another family"
+            )
         return self.y.reshape(-1)
 
 
@@ -153,7 +155,9 @@ def settled(own: tuple[Spoken, ...], said: Mapping[str, Spoken]) -> tuple[Spoken
     for name in said:
         if name not in names:
             place = f"parameters.{name}"
-            raise InputError(place, "a parameter the model does not have", f"one of {listed(names, 20)}", did_you_mean(name, names))
+            raise InputError(
+                place, "a parameter the model does not have", f"one of {listed(names, 20)}", did_you_mean(name, names)
+            )
     found = []
     for each in own:
         theirs = said.get(each.parameter.name)
@@ -166,7 +170,9 @@ def settled(own: tuple[Spoken, ...], said: Mapping[str, Spoken]) -> tuple[Spoken
                 f"parameters.{each.parameter.name}.unit", shown(unit), shown(each.parameter.unit), "units disagree"
             )
         parameter = replace(
-            each.parameter, unit=unit or each.parameter.unit, sentence=theirs.parameter.sentence or each.parameter.sentence
+            each.parameter,
+            unit=unit or each.parameter.unit,
+            sentence=theirs.parameter.sentence or each.parameter.sentence,
         )
         found.append(Spoken(parameter, theirs.prior or each.prior))
     return tuple(found)
@@ -194,7 +200,9 @@ def read_prior(text: str, parameter: Parameter) -> Any:
 
     place = f"parameters.{parameter.name}.prior"
     if text.strip().lower() in ("flat", "improper", "uniform", "none"):
-        raise InputError(place, "an improper prior", "a distribution", "say what is plausible: about 0, give or take 100")
+        raise InputError(
+            place, "an improper prior", "a distribution", "say what is plausible: about 0, give or take 100"
+        )
     called = _CALL.fullmatch(text.strip().lower())
     if called is None:
         try:

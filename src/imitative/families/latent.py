@@ -9,7 +9,18 @@ import numpy as np
 
 from imitative.errors import InputError
 from imitative.families.family import (
-    Built, Observed, Options, Spoken, around, positive, priors_of, real, scale_of, settled, share, up_to,
+    Built,
+    Observed,
+    Options,
+    Spoken,
+    around,
+    positive,
+    priors_of,
+    real,
+    scale_of,
+    settled,
+    share,
+    up_to,
 )  # fmt: skip
 from imitative.families.series import whole
 
@@ -103,12 +114,16 @@ def gaussian_process(data: Observed, options: Options, said: Mapping[str, Spoken
     if data.x is None or data.x.shape[1] != 1:
         raise InputError("labelled.columns", f"{0 if data.x is None else data.x.shape[1]} columns", "one")
     if len(y) > 500:
-        raise InputError("labelled", f"{len(y)} rows", "at most 500", "a Gaussian process costs their cube: thin them out")
+        raise InputError(
+            "labelled", f"{len(y)} rows", "at most 500", "a Gaussian process costs their cube: thin them out"
+        )
     x = data.x[:, 0]
     wide, spread = float(np.ptp(x)) or 1.0, scale_of(y)
     own = (
         positive("the reach", "how far apart two points still agree", around(0.3 * wide, 0.15 * wide)),
-        positive("the height", "how far the curve strays from 0", up_to(2 * max(spread, float(np.abs(y).max()))), data.unit),
+        positive(
+            "the height", "how far the curve strays from 0", up_to(2 * max(spread, float(np.abs(y).max()))), data.unit
+        ),
         positive("the noise variance", "the variance of y around the curve", up_to(spread**2)),
     )
     parameters = settled(own, said)
@@ -142,7 +157,12 @@ def _ordered(y: Any, count: int, unit: str, what: str = "group") -> tuple[list[S
     spread = scale_of(y)
     places = np.quantile(y, (np.arange(count) + 0.5) / count)
     middles = [
-        real(f"the middle of the {ORDINALS[k]} {what}", "its mean, in increasing order", around(float(places[k]), spread), unit)
+        real(
+            f"the middle of the {ORDINALS[k]} {what}",
+            "its mean, in increasing order",
+            around(float(places[k]), spread),
+            unit,
+        )
         for k in range(count)
     ]
     widths = [

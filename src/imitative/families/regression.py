@@ -6,6 +6,7 @@ standard deviations of y; an effect about 0, give or take 2.5 standard deviation
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +14,17 @@ import numpy as np
 
 from imitative.errors import InputError
 from imitative.families.family import (
-    Built, Observed, Options, Spoken, around, positive, priors_of, real, scale_of, settled, up_to,
+    Built,
+    Observed,
+    Options,
+    Spoken,
+    around,
+    positive,
+    priors_of,
+    real,
+    scale_of,
+    settled,
+    up_to,
 )  # fmt: skip
 
 INTERCEPT = "the intercept"
@@ -60,10 +71,15 @@ def generalised(data: Observed, options: Options, said: Mapping[str, Spoken]) ->
     kind = options.choice("answer", ("bernoulli", "poisson", "negative-binomial"))
     x, y = _columns(data), data.series()
     _check_answers(kind, y)
-    middle = 0.0 if kind == "bernoulli" else float(np.log(max(np.nanmean(y), 0.1)))
-    own = [real(INTERCEPT, "the linear predictor where every column is 0", around(middle, 2.5)), *_effects(data, x, 2.5)]
+    middle = 0.0 if kind == "bernoulli" else math.log(max(float(np.nanmean(y)), 0.1))
+    own = [
+        real(INTERCEPT, "the linear predictor where every column is 0", around(middle, 2.5)),
+        *_effects(data, x, 2.5),
+    ]
     if kind == "negative-binomial":
-        own.append(positive("the concentration", "how nearly the counts are Poisson", "about 5, give or take a factor of 4"))
+        own.append(
+            positive("the concentration", "how nearly the counts are Poisson", "about 5, give or take a factor of 4")
+        )
     parameters = settled(tuple(own), said)
     names = [effect(column) for column in data.columns]
     priors = priors_of(parameters)
@@ -117,7 +133,9 @@ def hierarchical(data: Observed, options: Options, said: Mapping[str, Spoken]) -
 def _columns(data: Observed) -> Any:
     x = np.zeros((len(data.y), 0)) if data.x is None else data.x
     if not (np.isfinite(x).all() and np.isfinite(data.y).all()):
-        row = int(np.flatnonzero(~(np.isfinite(x).all(axis=1) & np.isfinite(data.y).reshape(len(x), -1).all(axis=1)))[0])
+        row = int(
+            np.flatnonzero(~(np.isfinite(x).all(axis=1) & np.isfinite(data.y).reshape(len(x), -1).all(axis=1)))[0]
+        )
         raise InputError(f"labelled: row {row + 1}", "a cell without a number", "numbers in every row")
     return x
 

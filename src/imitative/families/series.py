@@ -9,7 +9,18 @@ import numpy as np
 
 from imitative.errors import InputError
 from imitative.families.family import (
-    Built, Observed, Options, Spoken, around, positive, priors_of, real, scale_of, settled, share, up_to,
+    Built,
+    Observed,
+    Options,
+    Spoken,
+    around,
+    positive,
+    priors_of,
+    real,
+    scale_of,
+    settled,
+    share,
+    up_to,
 )  # fmt: skip
 
 LEVEL, NOISE = "the level", "the noise"
@@ -64,7 +75,7 @@ def autoregression(data: Observed, options: Options, said: Mapping[str, Spoken])
 
 
 def arma(data: Observed, options: Options, said: Mapping[str, Spoken]) -> Built:
-    """y_t = level + Σ pull_k·y_(t−k) + Σ echo_k·ε_(t−k) + ε_t, ε_t ~ N(0, noise²), with errors of 0 before the start."""
+    """y_t = level + Σ pull_k·y_(t−k) + Σ echo_k·ε_(t−k) + ε_t, ε_t ~ N(0, noise²); errors before the start are 0."""
     options.only("lags", "echoes")
     p, q = options.whole("lags", 1, 0, 10), options.whole("echoes", 1, 0, 10)
     y = whole(data, p + q + 2)
@@ -250,11 +261,19 @@ def whole(data: Observed, least: int) -> Any:
     """
     y = data.series()
     if len(y) < least:
-        raise InputError("labelled", f"{len(y)} {'row' if len(y) == 1 else 'rows'}", f"at least {least}", "add rows, or take fewer lags")
+        raise InputError(
+            "labelled",
+            f"{len(y)} {'row' if len(y) == 1 else 'rows'}",
+            f"at least {least}",
+            "add rows, or take fewer lags",
+        )
     if not np.isfinite(y).all():
         row = int(np.flatnonzero(~np.isfinite(y))[0])
         raise InputError(
-            f"labelled: row {row + 1}", "a gap", "a number in every step", "fill it, or take family = \"structural\", which lets gaps be"
+            f"labelled: row {row + 1}",
+            "a gap",
+            "a number in every step",
+            'fill it, or take family = "structural", which lets gaps be',
         )
     return y
 
@@ -269,5 +288,10 @@ def above_zero(y: Any) -> Any:
     if len(wrong):
         row, value = int(wrong[0]), float(y[wrong[0]])
         what = "zero" if value == 0 else "a negative number"
-        raise InputError(f"labelled: row {row + 1}", f"{what} ({value:g}), which has no logarithm", "numbers above 0", "leave `log` out")
+        raise InputError(
+            f"labelled: row {row + 1}",
+            f"{what} ({value:g}), which has no logarithm",
+            "numbers above 0",
+            "leave `log` out",
+        )
     return y

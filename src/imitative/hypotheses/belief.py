@@ -10,15 +10,15 @@ equal, that t_B rises by ρ = 0.5 with each unit of t_A; the adverb sets |ρ| (`
 
     t_B = Σ_(sentences A → B) ρ_AB·t_A + s_B·ε_B,      s_B² = 1 − variance of the sum, so that t_B is standard too
 
-Sentences must not go in a circle, nor explain more of a parameter than there is (s_B² > 0). With one sentence about B, ρ
-is the correlation of the two.
+Sentences must not go in a circle, nor explain more of a parameter than there is (s_B² > 0). With one sentence about B,
+ρ is the correlation of the two.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import final
 
@@ -188,7 +188,9 @@ class BeliefSpace:
             raise ValueError(f"“{line}” is not: When A is high, B is (slightly, much, far, always) larger or smaller")
         first, level, second, adverb, direction = found.groups()
         said = [self.parameters[self._place[name.lower()]].name for name in (first, second)]
-        return Dependence(*said, (adverb or "").lower(), (direction.lower() == "larger") == (level.lower() == "high"))
+        return Dependence(
+            said[0], said[1], (adverb or "").lower(), (direction.lower() == "larger") == (level.lower() == "high")
+        )
 
     def checked(self, z: Belief) -> Belief:
         """z, where its dependences are a forest over these parameters.
@@ -251,12 +253,16 @@ class BeliefSpace:
         if not z.dependences:
             return total
         t = np.stack(
-            [m.to_normal(theta[:, i], p.lower, p.upper) for i, (m, p) in enumerate(zip(z.marginals, self.parameters, strict=True))],
+            [
+                m.to_normal(theta[:, i], p.lower, p.upper)
+                for i, (m, p) in enumerate(zip(z.marginals, self.parameters, strict=True))
+            ],
             axis=1,
         )
         woven = self.weave(z)
         noise = np.linalg.solve(woven, t.T)
-        return total - float(np.log(np.diag(woven)).sum()) - 0.5 * (np.sum(noise**2, axis=0) - np.sum(t**2, axis=1))
+        gain = 0.5 * (np.sum(t**2, axis=1) - np.sum(noise**2, axis=0))
+        return np.asarray(total - float(np.log(np.diag(woven)).sum()) + gain)
 
     def summary(self, z: Belief) -> list[tuple[float, float]]:
         """Mean and standard deviation of each parameter."""

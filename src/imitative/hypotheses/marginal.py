@@ -161,7 +161,8 @@ class Marginal:
             below += p / 100.0 * found.cdf(x)
             above += p / 100.0 * found.sf(x)
         tiny = np.finfo(float).tiny
-        return np.where(below < 0.5, special.ndtri(np.maximum(below, tiny)), -special.ndtri(np.maximum(above, tiny)))
+        lower_half = special.ndtri(np.maximum(below, tiny))
+        return np.asarray(np.where(below < 0.5, lower_half, -special.ndtri(np.maximum(above, tiny))))
 
     def from_normal(self, t: Floats, lower: float, upper: float) -> Floats:
         """x = F⁻¹(Φ(t)), the inverse of `to_normal`."""

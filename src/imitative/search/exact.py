@@ -1,9 +1,9 @@
 """The exact posterior of a model, or none: what failed its checks is never returned.
 
-    climb → Laplace → full-rank belief by reparameterised gradients → adaptive importance sampling
-        weights reliable (k̂ < 0.7, enough of them)?  yes: they are the posterior, and the evidence
-                                                     no:  NUTS, with bridge sampling for the evidence
-    NUTS with divergences, chains that disagree, or a direction that nothing pins down → an error that names it
+climb → Laplace → full-rank belief by reparameterised gradients → adaptive importance sampling
+    weights reliable (k̂ < 0.7, enough of them)?  yes: they are the posterior, and the evidence
+                                                 no:  NUTS, with bridge sampling for the evidence
+NUTS with divergences, chains that disagree, or a direction that nothing pins down → an error that names it
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imitative.errors import InputError
-from imitative.search.gradient import Fitted, Gaussian, full_rank, laplace, tops
+from imitative.search.gradient import Fitted, Gaussian, full_rank, laplace, root, tops
 from imitative.search.nuts import Chains, chains, trouble
 from imitative.search.target import Target
 from imitative.search.weighting import RELIABLE, Weighted, adapted, bridged, split, weighted
@@ -28,6 +28,8 @@ Tell = Callable[[str], None]
 ENOUGH = 2000.0
 """Effective draws below which importance sampling gives way to NUTS: means within 0.03 standard deviations or so."""
 DRAWS = 65_536
+DEAR, FEWER = 64, 8192
+"""Models that evaluate fewer points than this together are dear: they are weighed with fewer draws."""
 KEPT = 8192
 """Draws that a result is made from."""
 MOST_FULL_RANK = 60
@@ -82,7 +84,8 @@ def exact_posterior(
         names: (D,) what each number of θ is called, for messages.
         seed: of everything random.
         sampler: `auto` takes importance sampling where it can be believed and NUTS otherwise.
-        warmup, draws: of each of four NUTS chains.
+        warmup: steps of each of four NUTS chains before their draws count.
+        draws: of each chain.
         keep_unidentified: whether a direction that only the prior pins down is let pass, with a note.
         tell: told what is being done.
 
@@ -177,7 +180,7 @@ def _weighed(target: Target, starts: list[Gaussian], seed: int) -> Weighted:
             elif r > 2:
                 break
             finer = finer.refitted(found.u, found.weights)
-    return weighted(target, proposal, DRAWS, seed + 40)
+    return weighted(target, proposal, DRAWS if target.batch >= DEAR else FEWER, seed + 40)
 
 
 def _from_weights(target: Target, found: Weighted, seed: int) -> dict[str, Any]:
@@ -210,15 +213,15 @@ def _shape(run: Chains, otherwise: Gaussian) -> Gaussian:
     if not np.isfinite(covariance).all():
         return otherwise
     covariance = 0.95 * covariance + 0.05 * np.diag(np.diag(covariance) + 1e-9)
-    return Gaussian(u.mean(axis=0), np.linalg.cholesky(covariance))
+    return Gaussian(u.mean(axis=0), root(covariance))
 
 
 def _names_of_u(target: Target, names: Sequence[str]) -> list[str]:
     """What each number of u is called: its own name where it is one number of θ, else its site's."""
     found: list[str] = []
     for site in target.sites:
-        own = [names[site.first + k] for k in range(site.count)]
-        found += own if site.size == site.count else [site.name] * site.size
+        own = [names[site.first + k] for k in range(site.numbers)]
+        found += own if site.size == site.numbers else [site.name] * site.size
     return found
 
 
@@ -259,4 +262,4 @@ def _likelihood_slope(target: Target, u: Floats) -> Floats:
 
     jax = load_jax()
     slope = jax.jit(jax.vmap(jax.grad(lambda one: target._one(one)[1])))
-    return np.nan_to_num(np.asarray(slope(u)))
+    return np.asarray(np.nan_to_num(np.asarray(slope(u))))

@@ -24,6 +24,11 @@ LOG_2PI = math.log(2.0 * math.pi)
 STARTS, CLIMB_STEPS = 48, 150
 
 
+def root(covariance: Floats) -> Floats:
+    """The lower-triangular factor of a covariance (Cholesky)."""
+    return np.asarray(np.linalg.cholesky(covariance), dtype=np.float64)
+
+
 class Gaussian(NamedTuple):
     """N(mean, factor·factorᵀ) over u."""
 
@@ -127,13 +132,13 @@ def laplace(target: Target, top: Floats) -> Gaussian:
     values, vectors = np.linalg.eigh(hessian)
     spread = 1.0 / np.sqrt(np.where(values > 1e-4, values, 1.0))
     covariance = (vectors * spread**2) @ vectors.T
-    return Gaussian(top, np.linalg.cholesky(covariance))
+    return Gaussian(top, root(covariance))
 
 
 def paired_noise(n: int, d: int, seed: int) -> Floats:
     """(n, d) standard normals in ± pairs with covariance exactly the identity."""
     half = gaussian_noise(max(n // 2, d + 1), d, seed)
-    white = np.linalg.cholesky(half.T @ half / len(half))
+    white = root(half.T @ half / len(half))
     half = linalg.solve_triangular(white, half.T, lower=True).T
     return np.concatenate([half, -half])
 

@@ -22,7 +22,7 @@ from scipy import optimize, special, stats
 from imitative.hypotheses.belief import DEGREES, LEAST_LEFT, Belief, BeliefSpace, Dependence, gaussian_noise
 from imitative.hypotheses.marginal import Clause, Form, Marginal
 from imitative.search.exact import ExactPosterior
-from imitative.search.gradient import Gaussian, paired_noise
+from imitative.search.gradient import Gaussian, paired_noise, root
 
 Floats = NDArray[np.float64]
 WORTH = 0.03
@@ -78,7 +78,9 @@ def in_words(posterior: ExactPosterior, space: BeliefSpace, places: Sequence[int
         places: (s,) where each of them lies in u; they must be one number of θ each.
         seed: of the draws that score it.
     """
-    draws = np.stack([unfree(posterior.u[:, k], p.lower, p.upper) for k, p in zip(places, space.parameters, strict=True)], 1)
+    draws = np.stack(
+        [unfree(posterior.u[:, k], p.lower, p.upper) for k, p in zip(places, space.parameters, strict=True)], 1
+    )
     marginals = tuple(fitted(draws[:, i], p.lower, p.upper) for i, p in enumerate(space.parameters))
     belief = Belief(marginals, dependences(space, draws))
     filled = _filled(posterior, np.asarray(places))
@@ -161,7 +163,7 @@ def dependences(space: BeliefSpace, draws: Floats) -> tuple[Dependence, ...]:
                 break
             pull, now = _set(pull, i, w), best
         told[j, :j] = told[:j, j] = told[:j, :j] @ pull
-        said += [_dependence(space, i, j, float(pull[i])) for i in np.flatnonzero(pull)]
+        said += [_dependence(space, int(i), j, float(pull[i])) for i in np.flatnonzero(pull)]
     return tuple(said)
 
 
@@ -188,7 +190,7 @@ def _dependence(space: BeliefSpace, i: int, j: int, rho: float) -> Dependence:
 def score(
     posterior: ExactPosterior, space: BeliefSpace, z: Belief, filled: Filled, seed: int, draws: int = 1024
 ) -> tuple[float, float]:
-    """score(z) and its standard error, from draws of z; −∞ where z believes what the model calls impossible."""
+    """The score of z, and its standard error, from draws of z; −∞ where z believes what the model calls impossible."""
     noise = gaussian_noise(draws, posterior.target.size, seed)
     u, rest = _placed(space, z, filled, noise)
     value = posterior.target.parts(u).log_joint + rest
@@ -240,20 +242,20 @@ def _filled(posterior: ExactPosterior, said: NDArray[np.int64]) -> Filled:
         return Filled(said, rest, centre, mean, np.zeros((0, len(said))), np.zeros((0, 0)))
     cov = np.cov(u.T)
     inside = cov[np.ix_(said, said)] + 1e-10 * np.diag(np.diag(cov)[said])
-    slope = np.linalg.solve(inside, cov[np.ix_(said, rest)]).T
+    slope = np.asarray(np.linalg.solve(inside, cov[np.ix_(said, rest)]).T, dtype=np.float64)
     left = cov[np.ix_(rest, rest)] - slope @ cov[np.ix_(said, rest)]
-    factor = np.linalg.cholesky(left + 1e-10 * np.diag(np.diag(cov)[rest] + 1e-12))
+    factor = root(left + 1e-10 * np.diag(np.diag(cov)[rest] + 1e-12))
     return Filled(said, rest, centre, mean, slope, factor)
 
 
-# -- the numbers, by reparameterised gradients ---------------------------------------------------------------------------
+# -- the numbers, by reparameterised gradients -------------------------------------------------------------------------
 
 
 def _climbed(posterior: ExactPosterior, space: BeliefSpace, z: Belief, filled: Filled, seed: int) -> Belief:
     """Climb score(z) over the numbers of its clauses, forms and dependences held, with fixed noise.
 
-    ∂score/∂number = E_ε[∇_u log p(D, u)·∂u/∂number] + ∂E_ε[−log z]/∂number: the model is differentiated once for a whole
-    batch; how u and log z move with a number is cheap, and differenced.
+    ∂score/∂number = E_ε[∇_u log p(D, u)·∂u/∂number] + ∂E_ε[−log z]/∂number: the model is differentiated once for a
+    whole batch; how u and log z move with a number is cheap, and differenced.
     """
     noise = paired_noise(256, posterior.target.size, seed)
     first = _numbers(z)

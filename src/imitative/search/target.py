@@ -1,8 +1,8 @@
 """What a search for a belief climbs: log prior and log likelihood of a numpyro model over a flat vector.
 
 A model is a function that draws its parameters with `numpyro.sample` and its data with `obs=`. Traced once, its latent
-sites become one unconstrained vector u ∈ ℝ^d (positive numbers by their logarithm, shares by their logit, …); everything
-after that is one compiled function of a batch of u. Needs the extra `beliefs`.
+sites become one unconstrained vector u ∈ ℝ^d (positive numbers by their logarithm, shares by their logit, …);
+everything after that is one compiled function of a batch of u. Needs the extra `beliefs`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Site(NamedTuple):
     start: int  # in u
     size: int  # in u
     first: int  # in θ
-    count: int  # in θ
+    numbers: int  # in θ
     lower: float
     upper: float
 
@@ -74,9 +74,7 @@ def load_jax() -> Any:
         import jax
         import numpyro  # noqa: F401
     except ImportError:
-        raise InputError(
-            "beliefs", "no numpyro", "the extra `beliefs`", "pip install 'imitative[beliefs]'"
-        ) from None
+        raise InputError("beliefs", "no numpyro", "the extra `beliefs`", "pip install 'imitative[beliefs]'") from None
     jax.config.update("jax_enable_x64", True)
     return jax
 
@@ -224,7 +222,7 @@ class Target:
 
     def shaped(self, theta: Floats) -> dict[str, Floats]:
         """Flat θ (n, D) → site → (n, *shape)."""
-        return {s.name: theta[:, s.first : s.first + s.count].reshape(len(theta), *s.shape) for s in self.sites}
+        return {s.name: theta[:, s.first : s.first + s.numbers].reshape(len(theta), *s.shape) for s in self.sites}
 
     def prior_draws(self, n: int, seed: int) -> Floats:
         """u (n, d) drawn from the prior; rows that are no numbers are left out.

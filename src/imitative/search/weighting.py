@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy import linalg, special
 
 from imitative.hypotheses.belief import gaussian_noise
-from imitative.search.gradient import Gaussian
+from imitative.search.gradient import Gaussian, root
 from imitative.search.target import Target
 
 Floats = NDArray[np.float64]
@@ -70,8 +70,8 @@ class Students(NamedTuple):
     def log_parts(self, u: Floats) -> Floats:
         """log weight_k + log t_k(u): (n, K)."""
         d = u.shape[1]
-        constant = special.gammaln((FREEDOM + d) / 2) - special.gammaln(FREEDOM / 2) - 0.5 * d * math.log(
-            FREEDOM * math.pi
+        constant = (
+            special.gammaln((FREEDOM + d) / 2) - special.gammaln(FREEDOM / 2) - 0.5 * d * math.log(FREEDOM * math.pi)
         )
         columns = []
         for part in self.parts:
@@ -102,7 +102,7 @@ class Students(NamedTuple):
             covariance = (centred * gamma[:, None]).T @ centred / total[k]
             covariance += 1e-9 * np.diag(np.maximum(np.diag(covariance), 1e-12))
             try:
-                parts.append(Gaussian(mean, np.linalg.cholesky(covariance)))
+                parts.append(Gaussian(mean, root(covariance)))
             except np.linalg.LinAlgError:
                 continue
             kept.append(total[k])
@@ -116,7 +116,7 @@ def smoothed(log_weights: Floats) -> Smoothed:
     log_w = np.where(np.isfinite(log_weights), log_weights, -np.inf)
     log_w = log_w - special.logsumexp(log_w)
     n = len(log_w)
-    count = int(math.ceil(min(0.2 * n, 3.0 * math.sqrt(n))))
+    count = math.ceil(min(0.2 * n, 3.0 * math.sqrt(n)))
     order = np.argsort(log_w)
     tail = order[-count:]
     cut = log_w[order[-count - 1]]
@@ -190,7 +190,7 @@ def split(proposal: Students, found: Weighted, parts: int, seed: int) -> Student
     mean = found.weights @ found.u
     centred = found.u - mean
     covariance = (centred * found.weights[:, None]).T @ centred
-    factor = np.linalg.cholesky(covariance + 1e-9 * np.diag(np.diag(covariance) + 1e-12))
+    factor = root(covariance + 1e-9 * np.diag(np.diag(covariance) + 1e-12))
     new = [Gaussian(found.u[i], 0.7 * factor) for i in chosen]
     weights = np.concatenate([0.3 * proposal.weights, np.full(parts, 0.7 / parts)])
     return Students(weights / weights.sum(), (*proposal.parts, *new))
@@ -204,7 +204,7 @@ def bridged(target: Target, draws: Floats, log_joint: Floats, seed: int) -> tupl
     """
     first, second = draws[::2], draws[1::2]
     covariance = np.cov(first.T).reshape(draws.shape[1], draws.shape[1])
-    proposal = Gaussian(first.mean(axis=0), np.linalg.cholesky(covariance + 1e-12 * np.eye(draws.shape[1])))
+    proposal = Gaussian(first.mean(axis=0), root(covariance + 1e-12 * np.eye(draws.shape[1])))
     n = len(second)
     u = proposal.draw(gaussian_noise(n, draws.shape[1], seed))
     at_draws = log_joint[1::2] - proposal.log_density(second)

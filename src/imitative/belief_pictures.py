@@ -84,9 +84,8 @@ def fan_picture(
             current = []
     runs.append(current)
     parts += [f'<path class="line past" d="M{"L".join(run)}"/>' for run in runs if len(run) > 1]
-    parts.append(
-        f'<path class="line model" d="M{"L".join(f"{x} {up(v)}" for x, v in zip(places, middle.tolist(), strict=True))}"/>'
-    )
+    track = "L".join(f"{x} {up(v)}" for x, v in zip(places, middle.tolist(), strict=True))
+    parts.append(f'<path class="line model" d="M{track}"/>')
     if truth is not None:
         parts += [
             f'<circle class="point overseer" r="2.6" cx="{x}" cy="{up(v)}"><title>{escape(figure(v))}</title></circle>'

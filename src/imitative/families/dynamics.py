@@ -149,13 +149,14 @@ def renewal(data: Observed, options: Options, said: Mapping[str, Spoken]) -> Bui
         infections_t = R_t·Σ_s infections_(t−s)·serial_s,   R_t = R0_m·exp(−Σ_p effect_p·intervention_tpm)
         deaths_t ~ NegativeBinomial(Σ_s infections_(t−s)·fatal_s, concentration)
 
-    R0 of each country, its toll, and its response to the last intervention differ from the typical ones by amounts that
+    R0 of each country, its toll, and its response to one intervention differ from the typical ones by amounts that
     are learned too. The recursion is one triangular system for each country: (I − diag(R)·S)·infections = imported.
 
     Arrays: `infection_to_death` (T, M), `serial_interval` (T,), `interventions` (M, T, P), `last` (M,) how many rows of
-    each country are D; T reaches past D by as much as can be forecast. Option `interventions`: their P names.
+    each country are D; T reaches past D by as much as can be forecast. Options: `interventions`, their P
+    names; `responds`, the one of them to which countries respond each in their own way (the last by default).
     """
-    options.only("interventions")
+    options.only("interventions", "responds")
     arrays = data.arrays
     for key in ("infection_to_death", "serial_interval", "interventions"):
         if key not in arrays:
@@ -165,13 +166,16 @@ def renewal(data: Observed, options: Options, said: Mapping[str, Spoken]) -> Bui
     names = [str(name) for name in options.given.get("interventions", [f"intervention {p + 1}" for p in range(count)])]
     if len(names) != count:
         raise InputError("model.interventions", f"{len(names)} names", f"{count}, one for each column")
+    responds = str(options.given.get("responds", names[-1]))
+    if responds not in names:
+        raise InputError("model.responds", responds, f"one of {', '.join(names)}")
     if np.nanmin(deaths) < 0:
         raise InputError("labelled", "negative deaths", "counts from 0", "set corrections to missing")
     own = [
         positive("R0", "the number of people one case infects", "about 3, give or take a factor of 1.4"),
         *(real(f"the effect of {name}", EFFECT, "about 0.2, give or take 0.3") for name in names),
         positive("the difference between countries", "of the logarithm of R0", "half-normal(0.2)"),
-        positive("the difference in response", f"between countries, to {names[-1]}", "half-normal(0.3)"),
+        positive("the difference in response", f"between countries, to {responds}", "half-normal(0.3)"),
         positive("the concentration", "how nearly deaths are Poisson", "about 5, give or take a factor of 3"),
         positive("the usual seed", "infections a day that it began with", "about 30, give or take a factor of 3"),
     ]  # fmt: skip
@@ -196,7 +200,11 @@ def renewal(data: Observed, options: Options, said: Mapping[str, Spoken]) -> Bui
         )
         log_r0 = jnp.log(value["R0"]) + value["the difference between countries"] * own
         effects = jnp.stack([value[f"the effect of {name}"] for name in names])
-        effects = jnp.tile(effects, (countries, 1)).at[:, -1].add(value["the difference in response"] * response)
+        effects = (
+            jnp.tile(effects, (countries, 1))
+            .at[:, names.index(responds)]
+            .add(value["the difference in response"] * response)
+        )
         r = jnp.exp(log_r0[:, None] - jnp.einsum("mtp,mp->mt", jnp.asarray(x), effects))
         imported = jnp.where(jnp.arange(steps) < SEEDED_DAYS, 1.0, 0.0)
         begun = value["the usual seed"] * jnp.exp(1.0 * seed)

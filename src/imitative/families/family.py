@@ -133,7 +133,7 @@ class Built:
 
     model: Callable[..., None]
     parameters: tuple[Spoken, ...]
-    batch: int = 256
+    batch: int = 64
     samples_forecast: bool = True
 
 

@@ -35,7 +35,7 @@ COEFFICIENTS = (
     real("the whole's pull back", "the same of the whole", "about 0.05, give or take 0.1"),
 )
 SHAPE = (
-    positive("the damping", "by how much the growth of one step ahead is multiplied for the next", "about 0.9, give or take 0.2"),
+    positive("the damping", "the share of one step's growth that the next keeps", "about 0.9, give or take 0.2"),
     positive("the noise", "of large series, in log units, one step ahead", "about 0.2, give or take a factor of 2"),
     positive("the counting noise", "what small numbers add", "about 1, give or take a factor of 2"),
     positive("the spread", "the power of the horizon with which noise grows", "about 0.7, give or take 0.3"),
@@ -48,12 +48,12 @@ class Steps(NamedTuple):
 
     features: Floats  # (N, 7)
     change: Floats  # (N,)
-    count: Floats  # (N,) y + add
+    size: Floats  # (N,) y + add
     ahead: Floats  # (N,) h
 
 
 def growth(data: Observed, options: Options, said: Mapping[str, Spoken]) -> Built:
-    """Options: `whole` names the series that is the sum of the others (by default their sum); `steps` (4); `add` (3)."""
+    """Options: `whole`, the series that is the sum of the others (by default their sum); `steps` (4); `add` (3)."""
     options.only("whole", "steps", "add")
     steps = options.whole("steps", 4, 1, 52)
     add = float(options.whole("add", 3, 1, 10**6))
@@ -84,7 +84,7 @@ def growth(data: Observed, options: Options, said: Mapping[str, Spoken]) -> Buil
         where = jnp.asarray(rows.ahead.astype(int) - 1)
         mean = (jnp.asarray(rows.features) @ weights) * reach[where]
         with handlers.scale(scale=1.0 / steps):
-            noise = dist.StudentT(tails, mean, scale(jnp.asarray(rows.count), jnp.asarray(rows.ahead)))
+            noise = dist.StudentT(tails, mean, scale(jnp.asarray(rows.size), jnp.asarray(rows.ahead)))
             numpyro.sample("changes", noise, obs=jnp.asarray(rows.change))
         if horizon:
             shock = numpyro.sample("shock", dist.StudentT(jnp.full(y.shape[1], tails), 0.0, 1.0))

@@ -199,7 +199,9 @@ class BeliefSpace:
             ValueError: otherwise, naming the parameter at fault.
         """
         pairs = [(d.first, d.second) for d in z.dependences]
-        twice = next((pair for pair in pairs if pairs.count(pair) > 1 or pair[::-1] in pairs), None)
+        twice = next(
+            (pair for pair in pairs if pair[0] != pair[1] and (pairs.count(pair) > 1 or pair[::-1] in pairs)), None
+        )
         if twice is not None:
             raise ValueError(f"{twice[0]} and {twice[1]} are spoken of twice: keep one of the sentences")
         self.weave(z)

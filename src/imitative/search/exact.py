@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imitative.errors import InputError
-from imitative.search.gradient import Fitted, Gaussian, full_rank, laplace, root, tops
+from imitative.search.gradient import DEAR, Fitted, Gaussian, full_rank, laplace, root, tops
 from imitative.search.nuts import Chains, chains, trouble
 from imitative.search.target import Target
 from imitative.search.weighting import RELIABLE, Weighted, adapted, bridged, split, weighted
@@ -27,10 +27,10 @@ Tell = Callable[[str], None]
 
 ENOUGH = 2000.0
 """Effective draws below which importance sampling gives way to NUTS: means within 0.03 standard deviations or so."""
-DRAWS = 65_536
-DEAR, FEWER = 64, 8192
-"""Models that evaluate fewer points than this together are dear: they are weighed with fewer draws."""
-KEPT = 8192
+DRAWS = 32_768
+FEWER = 8192
+"""Draws that models too dear for `DRAWS` are weighed with."""
+KEPT = 16_384
 """Draws that a result is made from."""
 MOST_FULL_RANK = 60
 """Parameters up to which importance sampling from a mixture of t's is tried at all."""
@@ -104,7 +104,7 @@ def exact_posterior(
         near = [laplace(target, top) for top in starts]
     except np.linalg.LinAlgError:
         raise InputError(target.name, "no curvature at the best point", remedy="check the priors") from None
-    variational = full_rank(target, near[0], seed)
+    variational = full_rank(target, near[0], seed, steps=60 if target.batch >= DEAR else 20)
     assert isinstance(variational.belief, Gaussian)
     shape = variational.belief
     found: Weighted | None = None

@@ -22,6 +22,8 @@ from imitative.search.target import Target, load_jax
 Floats = NDArray[np.float64]
 LOG_2PI = math.log(2.0 * math.pi)
 STARTS, CLIMB_STEPS = 48, 150
+DEAR = 64
+"""Models that evaluate fewer points than this together are dear: they are climbed from fewer places."""
 
 
 def root(covariance: Floats) -> Floats:
@@ -81,9 +83,11 @@ class Fitted(NamedTuple):
 
 def tops(target: Target, seed: int, most: int = 4) -> list[Floats]:
     """Points of high log p(D, u), best first, a unit apart: from prior draws, uphill side by side, then polished."""
-    draws = target.prior_draws(512, seed)
+    dear = target.batch < DEAR
+    most = 1 if dear else most
+    draws = target.prior_draws(128 if dear else 512, seed)
     value = target.parts(draws).log_joint
-    start = draws[np.argsort(-value)[:STARTS]]
+    start = draws[np.argsort(-value)[: target.batch if dear else STARTS]]
     u = _uphill(target, start[np.isfinite(np.sort(-value)[: len(start)])])
     value = target.parts(u).log_joint
     order = np.argsort(-value)

@@ -36,7 +36,8 @@ def chains(
         start: where chains begin and what they take for the shape.
         seed: of the chains.
         count: chains, side by side.
-        warmup, draws: steps of each, before and after adapting.
+        warmup: steps of each before its draws count.
+        draws: steps of each that count.
         accept: wished acceptance; higher is slower and diverges less.
         depth: at most 2^depth − 1 gradients a step.
         whiten: whether to use the start's shape at all.

@@ -107,6 +107,7 @@ def fitted(x: Floats, lower: float, upper: float) -> Marginal:
     if lower == 0.0 and math.isinf(upper) and (x > 0).all():
         logs = np.log(x)
         options.append(Clause(Form.FACTOR, (math.exp(float(logs.mean())), math.exp(max(float(logs.std()), 1e-9)))))
+        options.append(Clause(Form.EVENTS, (mean, (mean / sd) ** 2)))
     if lower == 0.0 and upper == 1.0 and 0 < mean < 1:
         cases = mean * (1 - mean) / sd**2 - 1.0
         if cases > 0:

@@ -20,7 +20,7 @@ from imitative.errors import InputError
 Floats = NDArray[np.float64]
 Model = Callable[..., None]
 
-BATCH = 256
+BATCH = 64
 """Points evaluated together, unless the model is dear. One shape, compiled once: short batches are padded."""
 
 
@@ -110,8 +110,11 @@ class Target:
     def __post_init__(self) -> None:
         jax = load_jax()
         from numpyro import handlers
+        from numpyro.infer.initialization import init_to_uniform
 
-        trace = handlers.trace(handlers.seed(self.model, jax.random.PRNGKey(0))).get_trace(**self.data)
+        # An improper prior cannot be drawn from: the sites are read off a point that needs none.
+        placed = handlers.substitute(handlers.seed(self.model, jax.random.PRNGKey(0)), substitute_fn=init_to_uniform)
+        trace = handlers.trace(placed).get_trace(**self.data)
         self.sites, self._transforms = self._read_sites(trace)
         self.size = sum(site.size for site in self.sites)
         self._one = self._parts

@@ -28,7 +28,7 @@ HEAVY = {
     "alembic", "huggingface_hub", "imodels", "jax", "numpy", "numpyro", "pandas", "polars", "pydantic", "rich", "scipy",
     "sentence_transformers", "sklearn", "sqlalchemy", "tokenizers", "torch", "transformers", "typer",
 }  # fmt: skip
-MIDDLE = range(5, 13)
+MIDDLE = range(5, 14)
 TOUCHES_THE_WORLD = {
     "io", "os", "pathlib", "polars", "requests", "shutil", "socket", "sqlalchemy", "sqlite3", "subprocess",
     "tempfile", "urllib",

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest, kendalltau, wilcoxon
 
 from imitative.preference import Bets, Comparisons, Odds, Preference, bradley_terry, fit_preference
+from imitative.preference.answers import Answers
+from imitative.preference.evidence import prepare
 from imitative.records import GRADES
 
 Floats = NDArray[np.float64]
@@ -379,5 +381,72 @@ def test_rows_with_a_direction_of_their_own_are_told_apart_and_nothing_changes(m
     np.testing.assert_allclose(apart.sd(asked), together.sd(asked), atol=1e-6)
     assert apart.log_evidence == pytest.approx(together.log_evidence, abs=1e-6)
     assert apart.odds_sd == pytest.approx(together.odds_sd, abs=1e-6)
-    drawn = (apart.sample(20_000, rng) - apart.mean) @ asked.T
-    np.testing.assert_allclose(drawn.std(axis=0), apart.sd(asked), rtol=0.03)
+    drawn = apart.sample(20_000, np.random.default_rng(1)) @ asked.T
+    others = together.sample(20_000, np.random.default_rng(2)) @ asked.T
+    np.testing.assert_allclose(drawn.std(axis=0), others.std(axis=0), rtol=0.03)
+
+
+# --- the end of the scale, and slips ----------------------------------------------------------------------------------
+
+
+def test_a_mark_at_the_end_of_the_scale_says_at_least_so_much() -> None:
+    rng = np.random.default_rng(0)
+    rows, w = rng.normal(size=(200, 4)), np.array([3.0, -2.0, 1.0, 0.0])
+    said = np.clip(rows @ w + 0.5 * rng.normal(size=200), -2.0, 2.0)
+    read = fit_preference(odds=Odds(rows, said, most=2.0), precision=0.1)
+    misread = fit_preference(odds=Odds(rows, said), precision=0.1)
+    np.testing.assert_allclose(read.mean, w, atol=0.25)
+    assert read.odds_sd == pytest.approx(0.5, rel=0.25)
+    assert np.abs(misread.mean - w).max() > 0.8
+
+
+def test_a_scale_that_nobody_reached_the_end_of_changes_nothing() -> None:
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(40, 3))
+    said = rows @ [1.0, 0.0, -1.0] + 0.3 * rng.normal(size=40)
+    np.testing.assert_array_equal(
+        fit_preference(odds=Odds(rows, said, most=50.0)).mean, fit_preference(odds=Odds(rows, said)).mean
+    )
+
+
+def test_the_slopes_of_marked_odds_are_its_differences() -> None:
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(30, 3))
+    answers = Answers(
+        prepare(None, Odds(rows, np.clip(rows[:, 0] * 3.0, -2.0, 2.0), most=2.0), None, None, 1.0), True, False
+    )
+    delta, step = rng.normal(scale=3.0, size=30), 1e-5
+    assert 0 < np.count_nonzero(answers.end) < 30
+    _, slope, curve = answers.marked(delta)
+    above, below = answers.marked(delta + step), answers.marked(delta - step)
+    np.testing.assert_allclose(slope, (above[0] - below[0]) / (2 * step), atol=1e-6)
+    np.testing.assert_allclose(curve, (above[1] - below[1]) / (2 * step), atol=1e-6)
+
+
+def test_an_answer_nothing_contradicts_may_still_be_a_slip() -> None:
+    rng = np.random.default_rng(0)
+    known = rng.normal(size=(60, 2))
+    said = known @ [1.0, -1.0] + 0.3 * rng.normal(size=60)
+    alone = np.hstack([known, np.zeros((60, 1))])
+    once = np.vstack([alone, [0.0, 0.0, 1.0]])
+    twice = np.vstack([once, [0.0, 0.0, 1.0]])
+    heard_once = fit_preference(odds=Odds(once, [*said, 4.0]), precision=0.25)
+    heard_twice = fit_preference(odds=Odds(twice, [*said, 4.0, 4.0]), precision=0.25)
+    draws = [fitted.sample(20_000, np.random.default_rng(1))[:, 2] for fitted in (heard_once, heard_twice)]
+    doubted = [float(np.mean(drawn < 2.0)) for drawn in draws]
+    # One answer may be left out, and then the prior is all there is; that both are slips is a hundred times rarer.
+    assert 0.01 < doubted[0] < 0.2
+    assert doubted[1] < doubted[0] / 5
+
+
+def test_leaving_an_answer_out_is_fitting_without_it() -> None:
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(30, 4))
+    said = rows @ [1.0, 2.0, 0.0, -1.0] + 0.3 * rng.normal(size=30)
+    whole = fit_preference(odds=Odds(rows, said), exact=True, precision=1.0)
+    without = fit_preference(odds=Odds(rows[1:], said[1:]), exact=True, precision=1.0)
+    removal = whole._lapses
+    only = np.zeros(30)
+    only[0] = removal.jump[0]
+    moved = whole._factor.solve(removal.design.back(only))
+    np.testing.assert_allclose(whole.mean + moved, without.mean, rtol=0.05, atol=0.02)

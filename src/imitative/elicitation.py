@@ -33,7 +33,7 @@ from imitative.traits import NATS
 
 Integers = NDArray[np.int64]
 
-ODDS_SHARE = 0.4
+ODDS_SHARE = 0.75
 """The share of comparisons asked as odds: they fix the scale in nats, but take a person longer."""
 ANSWER_VARIANCE = 2.0
 """Of one answer about a score difference, nats²: between odds (about 1) and an even graded comparison (about 4)."""
@@ -90,11 +90,33 @@ def explore(scorer: Scorer, default: str, count: int, rng: np.random.Generator) 
     pairs: list[Pair] = []
     while len(pairs) < count:
         first, second = draw(), draw()
-        if rng.random() < 0.5:
+        kind = rng.random()
+        if kind < 0.4:
             pairs.append(Pair(alone(first, default), silent(default)))
+        elif kind < 0.7:
+            pairs += [Pair(alone(first, default), alone(other, default)) for other in opposites(first, scorer.answers)]
         elif first.conditions != second.conditions:
             pairs.append(Pair(alone(first, default), alone(second, default)))
     return pairs
+
+
+def opposites(statement: Statement, answers: Sequence[str]) -> list[Statement]:
+    """The same claim for each other answer: set beside it, what the conditions speak of and how long they are cancels,
+    and one judgement says which way people take them to lean, and how far.
+    """
+    return [replace(statement, answer=answer) for answer in answers if answer != statement.answer]
+
+
+def doubting(z: Hypothesis, answers: Sequence[str]) -> list[Hypothesis]:
+    """z less each of its statements, and with each turned to another answer, at every strength."""
+    turned = [
+        replace(z, statements=tuple(replace(t, answer=answer, strength=w) if t == s else t for t in z.statements))
+        for s in z.statements
+        for answer in answers
+        if answer != s.answer
+        for w in Strength
+    ]
+    return [*(without(z, s) for s in z.statements), *turned]
 
 
 def around(
@@ -105,8 +127,10 @@ def around(
     """
     best = found[0].hypothesis
     pairs = [Pair(best, other.hypothesis) for other in found[1:40] if _edits(best, other.hypothesis) <= 3]
-    pairs += [Pair(alone(s, best.default), silent(best.default)) for s in best.statements]
-    pairs += [Pair(alone(s, best.default), silent(best.default)) for s in hopefuls]
+    for statement in (*best.statements, *hopefuls):
+        pairs.append(Pair(alone(statement, best.default), silent(best.default)))
+        for other in opposites(statement, scorer.answers):
+            pairs.append(Pair(alone(statement, best.default), alone(other, best.default)))
     rivals = dict.fromkeys(s for other in found[1:60] for s in other.hypothesis.statements if s not in best.statements)
     for statement in list(rivals)[:30]:
         pairs.append(Pair(alone(statement, best.default), silent(best.default)))

@@ -2,11 +2,11 @@
 
     state ← init(problem)
     while not done(state):
-        queries   ← what is worth asking                         elicitation
+        queries   ← what is worth asking                         agenda, elicitation
         judgements ← overseer(queries)                           the only line that costs money
         M_prior, M_L ← fit(all judgements)
-        z*, rivals ← search(M_prior + Σ_D M_L)                   warm from the last round
-        audit: is the overseer's fresh judgement of z* what M_prior says it is?
+        z*, rivals ← search(M_prior + Σ_D M_L)                   search, warm from the last round
+        audit: is the overseer's fresh judgement of z* what M_prior says it is?      survival
 
 Everything random comes from the seed and every judgement passes the ledger: the same rows and seed give the same z*.
 """
@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, final
@@ -23,58 +22,28 @@ from typing import NamedTuple, final
 import numpy as np
 
 from imitative import elicitation
+from imitative.agenda import Agenda, Known, Plan
 from imitative.data import Labelled
 from imitative.elicitation import Pair
-from imitative.hypotheses.conditions import overlap
-from imitative.hypotheses.statements import Hypothesis, Statement
+from imitative.hypotheses.statements import Hypothesis
 from imitative.likelihood import LITERAL, Reading
 from imitative.overseers.overseer import Archive, Ledger, OrderSwapped, Overseer, Record
-from imitative.pool import build_pool
 from imitative.posterior import Posterior
 from imitative.prior import PriorModel, StatementPrior, TablePrior
 from imitative.problem import Problem
 from imitative.records import Judgement, Kind, Query
-from imitative.scoring import Scorer
 from imitative.search.exhaustive import Exhaustive
 from imitative.search.search import Scored, probabilities, run
-from imitative.search.sweeping import Sweeping
-from imitative.search.tempering import Tempering
+from imitative.search.statements import find_statements
 from imitative.settings import Settings
+from imitative.survival import Survival, leave_one_out
 from imitative.traits import Encode, Traits
 
-MANY = 30
-"""Statements above which z is swept condition by condition: a slot at a time would take minutes, and an edit that
-rereads all of z is no longer tried to polish it."""
-DRAWS = 2
-"""Draws of M_prior whose best hypotheses are considered when choosing what to ask."""
-SAMPLE = 400
-"""Questions of D′ on which hypotheses are compared when choosing what to ask: a share is known to within 0.025."""
-
-
-class Survival(NamedTuple):
-    """M_prior's score of z* against the overseer's fresh judgement of it.
-
-    Args:
-        model: what M_prior says z*'s statements add up to, over the hypotheses they were left out of, in nats.
-        overseer: the same by the overseer's odds, asked for this alone.
-        judgements: how many odds.
-        tolerance: how large a gap is within their noise and M_prior's uncertainty, in nats.
-    """
-
-    model: float
-    overseer: float
-    judgements: int
-    tolerance: float
-
-    @property
-    def gap(self) -> float:
-        """model − overseer: positive where M_prior flatters z*."""
-        return self.model - self.overseer
-
-    @property
-    def survived(self) -> bool:
-        """Whether z* is as plausible to the overseer as the model claims."""
-        return self.gap <= self.tolerance
+SETTLED = 0.01
+"""The share of D′ still undecided below which a z* that stands is audited, and nothing more asked if it survives."""
+AUDITS = 3
+"""Audits that must still be affordable for another round without one: what an audit but the last finds implausible is
+heard by M_prior, and need not stay in z*."""
 
 
 class Round(NamedTuple):
@@ -189,11 +158,8 @@ class Induction:
         chosen = np.random.default_rng(seed).permutation(rows)[: settings.most_rows]
         self._labelled = problem.labelled if rows <= settings.most_rows else problem.labelled.take(np.sort(chosen))
         self._evidence = settings.evidence * rows / len(self._labelled)
-        elsewhere = np.random.default_rng([seed, 6]).permutation(len(problem.unlabelled))[:SAMPLE]
-        self._sample = problem.unlabelled.take(np.sort(elsewhere))
-        counts = np.bincount(problem.labelled.answers, minlength=len(problem.answers))
-        self._default = problem.answers[int(counts.argmax())]
-        self._for_induction = budget - round(settings.transfer_share * budget)
+        for_induction = budget - round(settings.transfer_share * budget)
+        self._agenda = Agenda(problem, self._labelled, self._evidence, settings, for_induction, seed)
 
     # -- the loop ---------------------------------------------------------------------------------------------------
 
@@ -214,22 +180,27 @@ class Induction:
         rng = self._rng(number + 1)
         if self._traits is None:
             return await self._finite(state, rng)
+        assert isinstance(state.prior, StatementPrior)
         with _Timer(self.seconds, "elicitation"):
-            queries = self._queries(state, number, rng)
-        fresh = await self._ask(queries, "asking", state)
+            known = Known(state.prior, state.reading, state.found, state.judgements)
+            archive = isinstance(self.ledger.overseer, Archive)
+            plan = Plan([]) if archive else self._agenda.plan(known, self._left, number == 0, self._last(number), rng)
+        fresh = await self._ask(plan.queries, "asking", state)
         judgements = (*state.judgements, *fresh)
         with _Timer(self.seconds, "fit"):
             prior = self._fit(judgements, rng)
             reading = Reading.fit(self.problem.space, judgements)
+        last = self._last(number) or self._left <= self._agenda.reserve
         with _Timer(self.seconds, "search"):
-            found = self._search(prior, reading, state.found, rng, last=number + 1 >= self._rounds)
-        audit, audited = await self._audit(found[0].hypothesis, prior, number, state)
+            found = self._search(prior, reading, state.found, rng, last)
+        settled = number > 0 and state.found[0].hypothesis == found[0].hypothesis and plan.undecided < SETTLED
+        audit, audited = None, list[Judgement]()
+        if settled or last or self._left <= AUDITS * self._agenda.reserve:
+            audit, audited = await self._audit(found[0].hypothesis, prior, number, state)
         ended = Round(number + 1, len(fresh) + len(audited), found[0].hypothesis, found[0].score, audit)
-        settled = number > 0 and state.found[0].hypothesis == found[0].hypothesis
         rounds = (*state.rounds, ended)
-        finished = len(rounds) >= self._rounds or (
-            settled and audit is not None and audit.survived and audit.judgements > 0
-        )
+        survived = settled and audit is not None and audit.survived and audit.judgements > 0
+        finished = last or survived
         # What an audit has said of this round's z* may teach the next round; the last round's audit teaches nobody.
         taught = judgements if finished else (*judgements, *audited)
         after = State(prior, reading, found, rounds, taught, finished)
@@ -260,104 +231,13 @@ class Induction:
         archive = isinstance(self.ledger.overseer, Archive)
         return self.settings.rounds if self.settings.ask_again and not archive else 1
 
+    def _last(self, number: int) -> bool:
+        return number + 1 >= self._rounds
+
     @property
     def _left(self) -> int:
-        return self._for_induction - self.ledger.asked_in_all
-
-    def _queries(self, state: State, number: int, rng: np.random.Generator) -> list[Query]:
-        rounds_left = self._rounds - number
-        reserve = self.problem.space.limits.statements if number + 1 < self._rounds else 0
-        count = max(0, min(self._left, self._left // rounds_left - min(reserve, self._left // (4 * rounds_left))))
-        if number + 1 == self._rounds:
-            count = max(0, self._left - min(self.problem.space.limits.statements, self._left // 4))
-        if isinstance(self.ledger.overseer, Archive) or count == 0:
-            return []
-        about_reading = round(self.settings.reading_share * count) if state.found else 0
-        queries: list[Query] = []
-        if about_reading:
-            asked = Counter(self._reading_asked(state.judgements))
-            found = elicitation.readings(
-                state.found[0].hypothesis, self.problem.space, self.problem.unlabelled, asked, about_reading
-            )
-            queries = [query for query, _ in found]
-        bets = self._bets(state, 2 if count >= 20 else 0)
-        pairs = self._pairs(state, max(0, count - len(queries) - len(bets)), rng)
-        return [*queries, *bets, *elicitation.as_queries(pairs, self.problem.space, rng)]
-
-    def _pairs(self, state: State, count: int, rng: np.random.Generator) -> list[Pair]:
-        """Which hypotheses to compare, none compared before."""
-        assert isinstance(state.prior, StatementPrior)
-        posterior = self._objective(state.prior, state.reading)
-        around = [scored.hypothesis for scored in state.found[:5]]
-        scorer = Scorer(posterior, build_pool(self.problem.space, posterior, self.problem.unlabelled, around))
-        before = {frozenset(j.query.hypotheses) for j in state.judgements}
-        pairs = elicitation.explore(scorer, self._default, 4 * count, rng)
-        show = self.problem.space.show
-        if not self.settings.active:
-            fresh = [p for p in dict.fromkeys(pairs) if frozenset((show(p.first), show(p.second))) not in before]
-            return [fresh[i] for i in rng.permutation(len(fresh))[:count]]
-        found = state.found or self._search(state.prior, state.reading, (), rng, last=False)
-        best = found[0].hypothesis
-        rivals = self._rivals(state.prior, state.reading, best, scorer, rng)
-        tables = (self._labelled.table, self._sample)
-        logits, elsewhere = (state.reading.logits(table, best, self.problem.answers).T for table in tables)
-        masks = np.array([state.reading.conditions(conditions, self._sample) for conditions in scorer.pool])
-        hopefuls = elicitation.hopeful(best, logits, elsewhere, masks, scorer, 60)
-        pairs += elicitation.around((found[0], *rivals, *found[1:]), hopefuls, scorer, rng)
-        fresh = [p for p in dict.fromkeys(pairs) if frozenset((show(p.first), show(p.second))) not in before]
-        # A z that is full takes a newcomer in the place of the statement it would miss least.
-        spare = max(best.statements, key=lambda s: posterior.score(elicitation.without(best, s)), default=None)
-        with_hope = [self._adopting(best, s, spare) for s in hopefuls]
-        seen = [scored.hypothesis for scored in (*rivals, *found[:120])]
-        candidates = list(dict.fromkeys([*seen, *with_hope]))
-        return elicitation.choose(
-            fresh, elicitation.Choice.among(candidates, posterior, self._sample), state.prior, count
-        )
-
-    def _rivals(
-        self, prior: StatementPrior, reading: Reading, best: Hypothesis, scorer: Scorer, rng: np.random.Generator
-    ) -> list[Scored]:
-        """What would be best if M_prior were one of its own draws (Thompson): rivals that differ in several places.
-
-        Doubting one statement may need believing another (*no smell is harmless* needs *green spores are not*), so
-        single edits of z* do not show what hangs on what the overseer has not been asked.
-        """
-        rivals: list[Scored] = []
-        for draw in rng.permutation(len(prior.draws))[:DRAWS]:
-            posterior = Posterior(
-                self._labelled, StatementPrior(prior.traits, prior.draws[draw]), reading, 0.0, self._evidence
-            )
-            slots = self.problem.space.limits.statements
-            search = Tempering(Scorer(posterior, scorer.pool), slots, 4 * slots, (best,), (1.0,))
-            rivals += run(search, rng)[:3]
-        return rivals
-
-    def _adopting(self, z: Hypothesis, statement: Statement, spare: Statement | None) -> Hypothesis:
-        """z with the statement, without those it overlaps with, and without `spare` if it would be too long."""
-        space = self.problem.space
-        kept = [s for s in z.statements if not overlap(s.conditions, statement.conditions, space.feature)]
-        if len(kept) >= space.limits.statements:
-            kept = [s for s in kept if s != spare][: space.limits.statements - 1]
-        return replace(z, statements=(*kept, statement))
-
-    def _bets(self, state: State, count: int) -> list[Query]:
-        """Reference bets on silence and z*, at the stakes nearest to even by the present M_prior."""
-        best = [state.found[0].hypothesis] if state.found else []
-        queries = []
-        for z in [elicitation.silent(self._default), *best][:count]:
-            heads = int(np.clip(round(-state.prior.log_prior(z) / np.log(2.0)), 1, 15))
-            queries.append(Query(Kind.BET, (self.problem.space.show(z),), heads=heads, repeat=len(state.rounds)))
-        return queries
-
-    def _reading_asked(self, judgements: Sequence[Judgement]) -> list[tuple[str, str, str]]:
-        asked = []
-        for judgement in judgements:
-            if judgement.query.kind is Kind.COMPARE_ANSWERS and judgement.query.question is not None:
-                [statement] = self.problem.space.read(judgement.query.hypotheses[0]).statements
-                [condition] = statement.conditions
-                met = judgement.query.question.get(condition.feature)
-                asked.append((condition.feature, condition.values[0], str(met)))
-        return asked
+        """Judgements left for Steps 1–3."""
+        return self._agenda.budget - self.ledger.asked_in_all
 
     async def _ask(self, queries: Sequence[Query], stage: str, state: State) -> list[Judgement]:
         self._tell(stage, state)
@@ -370,19 +250,10 @@ class Induction:
         """Odds of z* over z* without each of its statements: what M_prior says they add, by fresh judgements."""
         if isinstance(self.ledger.overseer, Archive):
             return None, []
-        pairs = [Pair(best, elicitation.without(best, s)) for s in best.statements][: max(0, self._left)]
-        space = self.problem.space
-        queries = [elicitation.query_of(pair, space, Kind.ODDS, "audit", number) for pair in pairs]
+        pairs = leave_one_out(best)[: max(0, self._left)]
+        queries = [elicitation.query_of(pair, self.problem.space, Kind.ODDS, "audit", number) for pair in pairs]
         judgements = await self._ask(queries, "auditing", state)
-        said = [(j, p) for j, p in zip(judgements, pairs, strict=True) if j.answer.ratio is not None]
-        if not said:
-            return None, judgements
-        top = float(np.log(1000.0))  # the labelled scale ends here: beyond it neither side can say more
-        model = np.array([np.clip(prior.log_prior(p.first) - prior.log_prior(p.second), -top, top) for _, p in said])
-        heard = np.array([np.log(j.answer.ratio or 1.0) for j, _ in said])
-        noise = prior.preference.odds_sd if prior.preference is not None else 1.0
-        uncertain = float(np.nan_to_num(noise, nan=1.0)) * np.sqrt(len(said)) + prior.sd(best)
-        return Survival(float(model.sum()), float(heard.sum()), len(said), float(max(1.0, uncertain))), judgements
+        return Survival.of(best, prior, pairs, judgements), judgements
 
     # -- fitting and searching --------------------------------------------------------------------------------------
 
@@ -390,43 +261,13 @@ class Induction:
         assert self._traits is not None
         return StatementPrior.fit(self._traits, judgements, int(rng.integers(2**31)))
 
-    def _objective(self, prior: StatementPrior, reading: Reading) -> Posterior:
-        return Posterior(self._labelled, prior, reading, self.settings.caution, self._evidence)
-
     def _search(
         self, prior: StatementPrior, reading: Reading, before: tuple[Scored, ...], rng: np.random.Generator, last: bool
     ) -> tuple[Scored, ...]:
-        posterior = self._objective(prior, reading)
-        starts = tuple(scored.hypothesis for scored in before[:3])
-        slots = self.problem.space.limits.statements
-        found: tuple[Scored, ...] = ()
-        # Two passes: the first finds what to pair into conjunctions, the second may use them.
-        for steps in (self.settings.steps // 2, self.settings.steps * (2 if last else 1) - self.settings.steps // 2):
-            scorer = Scorer(posterior, build_pool(self.problem.space, posterior, self.problem.unlabelled, starts))
-            if slots > MANY:
-                found = run(Sweeping(scorer, slots, start=starts[:1]), rng)
-            else:
-                found = run(Tempering(scorer, slots, steps, starts), rng)
-            starts = tuple(scored.hypothesis for scored in found[:3])
-            if slots > MANY and self.problem.space.limits.conditions == 1:
-                break
-        polished = [] if slots > MANY else self._polish(found[0].hypothesis, posterior)
-        exact = [
-            Scored(z, posterior.score(z)) for z in dict.fromkeys([*polished, *(s.hypothesis for s in found[:100])])
-        ]
-        return tuple(sorted(exact, key=lambda scored: (-scored.score, self.problem.space.show(scored.hypothesis))))
-
-    def _polish(self, best: Hypothesis, posterior: Posterior) -> list[Hypothesis]:
-        """Climb by the readable edits the pool does not hold (widen, narrow, split) until none is better."""
-        path, score = [best], posterior.score(best)
-        for _ in range(20):
-            near = [n.hypothesis for n in self.problem.space.refinements(path[-1])]
-            scores = [posterior.score(z) for z in near]
-            if not scores or max(scores) <= score + 1e-9:
-                break
-            score = max(scores)
-            path.append(near[int(np.argmax(scores))])
-        return path
+        posterior = self._agenda.objective(prior, reading)
+        starts = [scored.hypothesis for scored in before[:3]]
+        steps = self.settings.steps * (2 if last else 1)
+        return find_statements(posterior, self.problem.space, self.problem.unlabelled, starts, steps, rng)
 
     # -- a finite Z -------------------------------------------------------------------------------------------------
 

@@ -17,9 +17,9 @@ from scipy.sparse import csr_array
 
 from imitative.data import Floats
 from imitative.hypotheses.conditions import Condition
-from imitative.hypotheses.statements import Hypothesis
+from imitative.hypotheses.statements import Hypothesis, Statement
 from imitative.preference import Bets, Comparisons, Odds, Preference, fit_preference
-from imitative.records import Judgement, Kind
+from imitative.records import ODDS_SCALE, Judgement, Kind
 from imitative.traits import NATS, Parts, Traits
 
 ENSEMBLE = 48
@@ -105,6 +105,10 @@ class StatementPrior:
         """What each draw adds to the mean: (E,) nats."""
         return np.asarray(self._deviations @ self.traits.hypothesis(z))
 
+    def deviation(self, statement: Statement) -> float:
+        """The standard deviation of what one statement adds, in nats."""
+        return float((self._deviations @ self.traits.statement(statement)).std()) if len(self.draws) else 0.0
+
     def score_conditions(self, pool: Sequence[tuple[Condition, ...]]) -> ConditionScores:
         """The log prior share of every (conditions, answer, strength): one matrix product for all."""
         if not pool:
@@ -177,7 +181,7 @@ def evidence_of(
     compared, odds, bets = columns(Kind.COMPARE_HYPOTHESES), columns(Kind.ODDS), columns(Kind.BET)
     return (
         Comparisons(compared[0], compared[1].astype(int), compared[2]) if compared else None,
-        Odds(odds[0], odds[1], odds[2]) if odds else None,
+        Odds(odds[0], odds[1], odds[2], most=np.log(ODDS_SCALE[-1])) if odds else None,
         Bets(bets[0], bets[3], bets[1] > 0.5, bets[2]) if bets else None,
     )
 

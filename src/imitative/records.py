@@ -22,6 +22,8 @@ Question = Mapping[str, Value]
 GRADES = (-2, -1, 0, 1, 2)
 """What a comparison can say: second much better, second better, tie, first better, first much better."""
 
+ODDS_SCALE = (1.0, 2.0, 5.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
+"""The labels of the scale people mark odds on; the last one says *so much or more*."""
 LEAST_RATIO = 1e-300
 """Odds below this (about −691 nats), or above its inverse, are refused: turned round, they would not be finite."""
 

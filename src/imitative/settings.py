@@ -24,8 +24,8 @@ class Settings:
         most_rows: D is searched on at most so many rows, drawn at random and weighted up.
     """
 
-    rounds: int = 5
-    transfer_share: float = 0.35
+    rounds: int = 12
+    transfer_share: float = 0.25
     reading_share: float = 0.1
     steps: int = 160
     caution: float = 0.5

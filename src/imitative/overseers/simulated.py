@@ -26,10 +26,7 @@ from imitative.data import Feature, Table
 from imitative.hypotheses.conditions import Condition, Relation, named
 from imitative.hypotheses.statements import Hypothesis, Statement, StatementSpace
 from imitative.likelihood import Reading
-from imitative.records import LEAST_RATIO, Answer, Judgement, Kind, Outcome, Query, content_key
-
-ODDS_SCALE = (1.0, 2.0, 5.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
-"""The labels of the scale people mark odds on."""
+from imitative.records import LEAST_RATIO, ODDS_SCALE, Answer, Judgement, Kind, Outcome, Query, content_key
 
 
 @final

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, log_ndtr
 
 from imitative.preference.arrow import Factor
 from imitative.preference.evidence import Floats, Rows
@@ -33,6 +33,7 @@ class Answers:
 
     def __init__(self, data: Rows, each: bool, exact: bool) -> None:
         self.data, self.n, self.exact = data, len(data.lower), exact
+        self.end = np.zeros_like(data.end) if exact else data.end
         n, count = self.n, len(data.names)
         compared = np.bincount(data.judge[:n][data.biased], minlength=count)
         answered = np.bincount(data.judge[:n], minlength=count)
@@ -51,8 +52,7 @@ class Answers:
         self.prior_mean = np.concatenate([[0.0], blank, blank, CUT_MEANS, [0.0]])
         self.prior_sd = np.concatenate([[POPULATION_SD], blank + JUDGE_SD, blank + BIAS_SD, [CUT_SD, CUT_SD, math.inf]])
         self.theta = self.prior_mean.copy()
-        typical = math.sqrt(float(np.mean(data.ratio**2))) if len(data.ratio) else 0.0
-        self.theta[-1] = math.log(EXACT_SD if exact else max(ODDS_SD, 0.5 * typical))
+        self.theta[-1] = math.log(EXACT_SD if exact else 2.0 * ODDS_SD)
         self.open = np.array([ties, grades.all()], dtype=np.float64)
         # Where each row's five local parameters (β, β_j, b_j, cuts) stand in θ.
         judge = data.judge[:n]
@@ -102,11 +102,24 @@ class Answers:
     def loss(self, delta: Floats) -> tuple[float, Floats, Floats]:
         """−Σ P(careful)·log P given Δ (C,), its slope by Δ (C,) and its curvature (C,)."""
         log_p, slope, curve = self.ordinal(delta[: self.n])
-        residual = (delta[self.n :] - self.data.ratio) / self.odds_sd
-        value = -float(self.careful[: self.n] @ log_p) + 0.5 * float(self.careful[self.n :] @ residual**2)
-        slopes = np.concatenate([-slope, residual / self.odds_sd])
-        curves = np.concatenate([curve, np.full(len(residual), self.odds_sd**-2.0)])
-        return value, self.careful * slopes, self.careful * curves
+        lost, push, bend = self.marked(delta[self.n :])
+        value = -float(self.careful[: self.n] @ log_p) + float(self.careful[self.n :] @ lost)
+        return value, self.careful * np.concatenate([-slope, push]), self.careful * np.concatenate([curve, bend])
+
+    def marked(self, delta: Floats) -> tuple[Floats, Floats, Floats]:
+        """−log P of the odds given Δ, up to a constant, its slope by Δ and its curvature; all (C − n,).
+
+        ½·r² with r = (Δ − ratio)/σ; at an end of the scale −log Φ(u), u = ±r, whose slope is ∓λ/σ and whose curvature
+        λ·(λ + u)/σ², with λ = φ(u)/Φ(u).
+        """
+        r = (delta - self.data.ratio) / self.odds_sd
+        u = self.end * r
+        log_p = log_ndtr(u)
+        hazard = np.exp(-0.5 * u**2 - log_p) / math.sqrt(2.0 * math.pi)
+        censored = self.end != 0.0
+        lost = np.where(censored, -log_p, 0.5 * r**2)
+        slope = np.where(censored, -self.end * hazard, r) / self.odds_sd
+        return lost, slope, np.where(censored, hazard * (hazard + u), 1.0) / self.odds_sd**2
 
     def refine(self, mode: Floats, factor: Factor) -> float:
         """One step of everything but w, given its Gaussian: the largest change made."""
@@ -117,21 +130,24 @@ class Answers:
         variance = np.sum(spread**2, axis=0) + (own**2 if len(own) else 0.0)
         sd = np.minimum(np.sqrt(variance[:n]), WIDEST / self.beta)
         delta = mean[:n, None] + sd[:, None] * _NODES
-        squares = (mean[n:] - data.ratio) ** 2 + variance[n:]
-        likelihood = np.concatenate([np.exp(self.ordinal(delta)[0]) @ _WEIGHTS, self.density(squares)])
+        squares = self.squares(mean[n:], variance[n:])
+        likelihood = np.concatenate([np.exp(self.ordinal(delta)[0]) @ _WEIGHTS, self.density(mean[n:], squares)])
         for _ in range(5 if self.each else 0):
             self._weigh(likelihood)
         if len(self.free):
             gradient, hessian, cross = self._by_theta(delta)
             careful, precision = self.careful[n:], self.odds_sd**-2
             # σ_odds: E_q of the squares, and the second moment of the score, without which this step would crawl.
-            fit, prior = float(careful @ squares) * precision, ODDS_WEIGHT * ODDS_SD**2 * precision
-            gradient[-1] = fit + prior - float(careful.sum()) - ODDS_WEIGHT
-            cross[n:, -1] = 2.0 * careful * (mean[n:] - data.ratio) * precision
+            fit, prior = careful * squares * precision, ODDS_WEIGHT * ODDS_SD**2 * precision
+            gradient[-1] = float(fit.sum()) + prior - float(careful.sum()) - ODDS_WEIGHT
+            between, push, bend = self.end == 0.0, *self.by_odds_sd(mean[n:])
+            cross[n:, -1] = careful * push
             overlap = (spread[:, n:].T @ spread[:, n:]) * precision
             if len(own):
                 overlap[np.diag_indices_from(overlap)] += own[n:] ** 2 * precision
-            hessian[-1, -1] = 2.0 * (fit + prior - float(careful @ overlap**2 @ careful))
+            marked = careful * between
+            hessian[-1, -1] = 2.0 * (prior - float(marked @ overlap**2 @ marked))
+            hessian[-1, -1] += float(np.where(between, 2.0 * fit, careful * bend).sum())
             through = spread @ cross[:, self.free]
             marginal = hessian[np.ix_(self.free, self.free)] - through.T @ through
             if len(own):
@@ -158,9 +174,37 @@ class Answers:
         share = np.linalg.lstsq(steps, step, rcond=1e-6)[0]
         return np.asarray(step - (places + steps) @ share)
 
-    def density(self, squares: Floats) -> Floats:
-        """The likelihood of odds, their squared distances from Δ given."""
-        return np.exp(-0.5 * squares / self.odds_sd**2) / (self.odds_sd * math.sqrt(2.0 * math.pi))
+    def squares(self, mean: Floats, variance: Floats) -> Floats:
+        """E of (log ratio − Δ)²; at an end of the scale of the ratio that was meant: σ²·(1 − u·λ) in excess of it."""
+        u = self.end * (mean - self.data.ratio) / self.odds_sd
+        hazard = np.exp(-0.5 * u**2 - log_ndtr(u)) / math.sqrt(2.0 * math.pi)
+        return np.where(self.end != 0.0, self.odds_sd**2 * (1.0 - u * hazard), (mean - self.data.ratio) ** 2 + variance)
+
+    def predictive(self, mean: Floats, variance: Floats) -> Floats:
+        """The likelihood of each answer, Δ being normal: (C,)."""
+        n = self.n
+        sd = np.minimum(np.sqrt(variance[:n]), WIDEST / self.beta)
+        ordinal = np.exp(self.ordinal(mean[:n, None] + sd[:, None] * _NODES)[0]) @ _WEIGHTS
+        wide = np.sqrt(self.odds_sd**2 + variance[n:])
+        r = (mean[n:] - self.data.ratio) / wide
+        between = np.exp(-0.5 * r**2) / (wide * math.sqrt(2.0 * math.pi))
+        return np.concatenate([ordinal, np.where(self.end != 0.0, np.exp(log_ndtr(self.end * r)), between)])
+
+    def by_odds_sd(self, mean: Floats) -> tuple[Floats, Floats]:
+        """∂²log P/∂Δ∂log σ of the odds, and −∂²log P/∂(log σ)² of those at an end of the scale; (C − n,) each.
+
+        2r/σ between the ends; from log Φ(u) at one, with v = λ·(1 − u·(λ + u)), ∓v/σ and −u·v.
+        """
+        r = (mean - self.data.ratio) / self.odds_sd
+        u = self.end * r
+        hazard = np.exp(-0.5 * u**2 - log_ndtr(u)) / math.sqrt(2.0 * math.pi)
+        bent = hazard * (1.0 - u * (hazard + u))
+        return np.where(self.end != 0.0, -self.end * bent, 2.0 * r) / self.odds_sd, -u * bent
+
+    def density(self, mean: Floats, squares: Floats) -> Floats:
+        """The likelihood of odds; at an end of the scale the probability of being there, spread over a nat."""
+        between = np.exp(-0.5 * squares / self.odds_sd**2) / (self.odds_sd * math.sqrt(2.0 * math.pi))
+        return np.where(self.end != 0.0, np.exp(log_ndtr(self.end * (mean - self.data.ratio) / self.odds_sd)), between)
 
     def _weigh(self, likelihood: Floats) -> None:
         """Whether each answer was careful, then how often each judge is; exact odds are careful by definition."""

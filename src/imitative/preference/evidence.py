@@ -50,12 +50,14 @@ class Odds:
         rows: (C, d) features(first) − features(second).
         log_ratios: (C,) nats.
         judges, offsets: see `Comparisons`.
+        most: where the scale that odds are marked on ends, in nats: a mark there says *at least so much* (Tobin 1958).
     """
 
     rows: ArrayLike
     log_ratios: ArrayLike
     judges: Sequence[str] = ()
     offsets: ArrayLike | None = None
+    most: float = math.inf
 
 
 @final
@@ -100,6 +102,7 @@ class Rows(NamedTuple):
     biased: Mask  # (n,) the comparisons
     chance: Floats  # (C,) probability or density of the answer from a careless judge
     ratio: Floats  # (C − n,)
+    end: Floats  # (C − n,) 1 at the scale's end for the first side, −1 at the other, 0 between
     levels: Mask  # (5,) the grades that can occur
     prior_mean: Floats  # (d,)
     space: RowSpace
@@ -176,6 +179,7 @@ def prepare(
     names = tuple(sorted(set(said)))
     index = {judge: j for j, judge in enumerate(names)}
     reach = max(1.0, float(np.abs(ratio).max())) if n["odds"] else 1.0
+    most = odds.most if odds else math.inf
     root = np.sqrt(spread)
     white = stacked / root
     space, design = _coordinates(white, root)
@@ -189,6 +193,7 @@ def prepare(
         biased=np.arange(n["comparisons"] + n["bets"]) < n["comparisons"],
         chance=np.repeat([1.0 / max(1, int(levels.sum())), 0.5, 0.5 / reach], [n[name] for name in order]),
         ratio=ratio,
+        end=np.where(np.abs(ratio) >= most - 1e-9, np.sign(ratio), 0.0),
         levels=levels,
         prior_mean=prior_mean,
         space=space,

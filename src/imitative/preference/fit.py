@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from imitative.preference.answers import Answers, log_between
 from imitative.preference.arrow import Factor
 from imitative.preference.evidence import Bets, Comparisons, Floats, Mask, Odds, RowSpace, matrix, prepare
+from imitative.preference.lapses import Lapses
 from imitative.records import GRADES
 
 Item = TypeVar("Item")
@@ -65,6 +66,7 @@ class Preference:
     _levels: Mask = field(repr=False)
     _space: RowSpace = field(repr=False)
     _factor: Factor = field(repr=False)
+    _lapses: Lapses = field(repr=False)
 
     def score(self, x: ArrayLike) -> Floats:
         """x·mean for feature rows (N, d): (N,) nats."""
@@ -79,8 +81,9 @@ class Preference:
         return np.asarray(np.sqrt(np.sum(spread**2, axis=0) + (outside if self._space.basis is not None else 0.0)))
 
     def sample(self, n: int, rng: np.random.Generator) -> Floats:
-        """Draw w n times from the posterior: (n, d)."""
-        inside = self._factor.other_half(rng.standard_normal((self._factor.size, n))).T
+        """Draw w n times from the posterior, each draw without the answers it takes for careless: (n, d)."""
+        noise = rng.standard_normal((self._factor.size, n)) + self._factor.half(self._lapses.draw(n, rng))
+        inside = self._factor.other_half(noise).T
         if self._space.basis is None:
             return np.asarray(self.mean + inside / self._space.root)
         white = rng.standard_normal((n, len(self.mean)))
@@ -219,8 +222,8 @@ def _finish(answers: Answers, mode: Floats, factor: Factor) -> Preference:
     """What was learned, for the eyes of others."""
     data, n, count = answers.data, answers.n, len(answers.data.names)
     delta = data.design.scores(mode) + data.offset
-    squares = (delta[n:] - data.ratio) ** 2
-    likelihood = np.concatenate([np.exp(answers.ordinal(delta[:n])[0]), answers.density(squares)])
+    odds = answers.density(delta[n:], (delta[n:] - data.ratio) ** 2)
+    likelihood = np.concatenate([np.exp(answers.ordinal(delta[:n])[0]), odds])
     chance = answers.careless[data.judge]
     with np.errstate(divide="ignore"):
         log_p = np.log((1.0 - chance) * likelihood + chance * data.chance)
@@ -250,6 +253,26 @@ def _finish(answers: Answers, mode: Floats, factor: Factor) -> Preference:
         _levels=data.levels,
         _space=data.space,
         _factor=factor,
+        _lapses=_lapses(answers, mode, factor),
+    )
+
+
+def _lapses(answers: Answers, mode: Floats, factor: Factor) -> Lapses:
+    """How likely each answer was careless, by what all others say, and what the score is without it."""
+    data = answers.data
+    delta = data.design.scores(mode) + data.offset
+    _, slope, curve = answers.loss(delta)
+    error = answers.careless[data.judge]
+    if answers.exact:
+        error[answers.n :] = 0.0
+    return Lapses.of(
+        data.design,
+        factor,
+        delta,
+        slope,
+        curve,
+        error * data.chance,
+        lambda mean, variance: (1.0 - error) * answers.predictive(mean, variance),
     )
 
 

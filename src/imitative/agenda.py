@@ -1,0 +1,240 @@
+"""What a round asks: about readings, about what z* rests on, and about what would settle most of D′.
+
+The first round asks about much at once, since nothing is known; every later one about a little, since where the search
+then goes depends on the answers. Part of the budget stays for the last audit.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple, final
+
+import numpy as np
+
+from imitative import elicitation
+from imitative.data import Labelled, Table
+from imitative.elicitation import Pair
+from imitative.hypotheses.conditions import overlap
+from imitative.hypotheses.statements import Hypothesis, Statement
+from imitative.likelihood import Reading
+from imitative.pool import build_pool
+from imitative.posterior import Posterior
+from imitative.prior import StatementPrior
+from imitative.problem import Problem
+from imitative.records import Judgement, Kind, Query
+from imitative.scoring import Scorer
+from imitative.search.search import Scored, run
+from imitative.search.statements import find_statements
+from imitative.search.tempering import Tempering
+from imitative.settings import Settings
+
+FIRST, LATER = 0.3, 0.1
+"""The share of induction's judgements that the first round asks, and each later one."""
+DOUBT = 0.75
+"""Nats of uncertainty from which a statement of z* is asked about whatever else there is to ask."""
+DRAWS = 8
+"""Draws of M_prior whose best hypotheses are considered when choosing what to ask."""
+SAMPLE = 400
+"""Questions of D′ on which hypotheses are compared when choosing what to ask: a share is known to within 0.025."""
+ENOUGH_FOR_BETS = 20
+"""Queries in a round from which two of them are reference bets."""
+
+
+class Known(NamedTuple):
+    """What is known when a round begins.
+
+    Args:
+        prior: M_prior.
+        reading: M_L.
+        found: z* and its rivals; empty before the first search.
+        judgements: all so far.
+    """
+
+    prior: StatementPrior
+    reading: Reading
+    found: tuple[Scored, ...]
+    judgements: tuple[Judgement, ...]
+
+
+class Plan(NamedTuple):
+    """What to ask.
+
+    Args:
+        queries: in the order of asking.
+        undecided: the share of D′ that two draws of M_prior would label differently; 1 where it was not looked at.
+    """
+
+    queries: list[Query]
+    undecided: float = 1.0
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Agenda:
+    """Plans the queries of a round.
+
+    Args:
+        problem: D, D′, Z.
+        labelled: D, or the rows of it that the search reads.
+        evidence: e of `Posterior` for those rows.
+        settings: how to spend.
+        budget: judgements for Steps 1–3.
+        seed: of the sample of D′.
+    """
+
+    problem: Problem
+    labelled: Labelled
+    evidence: float
+    settings: Settings
+    budget: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        drawn = np.random.default_rng([self.seed, 6]).permutation(len(self.problem.unlabelled))[:SAMPLE]
+        object.__setattr__(self, "_sample", self.problem.unlabelled.take(np.sort(drawn)))
+
+    @property
+    def sample(self) -> Table:
+        """The questions of D′ on which hypotheses are compared."""
+        return self._sample  # type: ignore[attr-defined, no-any-return]
+
+    @property
+    def reserve(self) -> int:
+        """What a last audit takes."""
+        return min(self.problem.space.limits.statements, self.budget // 10)
+
+    def objective(self, prior: StatementPrior, reading: Reading) -> Posterior:
+        """What the search maximises."""
+        return Posterior(self.labelled, prior, reading, self.settings.caution, self.evidence)
+
+    def plan(self, known: Known, left: int, first: bool, last: bool, rng: np.random.Generator) -> Plan:
+        """The next round's queries.
+
+        Args:
+            known: what is known.
+            left: judgements left for Steps 1–3.
+            first: whether nothing was asked before.
+            last: whether nothing will be asked after, but for the audit.
+            rng: everything random.
+        """
+        spendable = max(0, left - self.reserve)
+        count = spendable if last else min(spendable, round((FIRST if first else LATER) * self.budget))
+        if not count:
+            return Plan([])
+        readings = self._readings(known, round(self.settings.reading_share * count))
+        bets = self._bets(known) if count >= ENOUGH_FOR_BETS else []
+        doubts = self._doubts(known, (count - len(readings)) // 2)
+        pairs, undecided = self._pairs(known, max(0, count - len(readings) - len(bets) - len(doubts)), rng)
+        return Plan([*readings, *bets, *doubts, *elicitation.as_queries(pairs, self.problem.space, rng)], undecided)
+
+    def _readings(self, known: Known, count: int) -> list[Query]:
+        """How people read the words of z*."""
+        if not known.found or not count:
+            return []
+        asked = Counter(self._reading_asked(known.judgements))
+        best, space = known.found[0].hypothesis, self.problem.space
+        return [query for query, _ in elicitation.readings(best, space, self.problem.unlabelled, asked, count)]
+
+    def _reading_asked(self, judgements: Sequence[Judgement]) -> list[tuple[str, str, str]]:
+        asked = []
+        for judgement in judgements:
+            if judgement.query.kind is Kind.COMPARE_ANSWERS and judgement.query.question is not None:
+                [statement] = self.problem.space.read(judgement.query.hypotheses[0]).statements
+                [condition] = statement.conditions
+                met = judgement.query.question.get(condition.feature)
+                asked.append((condition.feature, condition.values[0], str(met)))
+        return asked
+
+    def _bets(self, known: Known) -> list[Query]:
+        """Reference bets on silence and z*, at the stakes nearest to even by the present M_prior."""
+        rounds = len({j.query.repeat for j in known.judgements if j.query.kind is Kind.BET})
+        queries = []
+        for z in [elicitation.silent(self._default), *(scored.hypothesis for scored in known.found[:1])]:
+            heads = int(np.clip(round(-known.prior.log_prior(z) / np.log(2.0)), 1, 15))
+            queries.append(Query(Kind.BET, (self.problem.space.show(z),), heads=heads, repeat=rounds))
+        return queries
+
+    def _doubts(self, known: Known, count: int) -> list[Query]:
+        """Odds of z* over z* less a statement of which M_prior knows little, the least known first."""
+        if not known.found or not self.settings.active:
+            return []
+        best = known.found[0].hypothesis
+        sds = {s: known.prior.deviation(s) for s in best.statements}
+        doubtful = sorted((s for s in best.statements if sds[s] > DOUBT), key=lambda s: -sds[s])
+        before = {judgement.query.key for judgement in known.judgements}
+        pairs = [Pair(best, elicitation.without(best, statement)) for statement in doubtful]
+        queries = [elicitation.query_of(pair, self.problem.space, Kind.ODDS) for pair in pairs]
+        return [query for query in queries if query.key not in before][:count]
+
+    # -- what would settle most of D′ --------------------------------------------------------------------------------
+
+    def _pairs(self, known: Known, count: int, rng: np.random.Generator) -> tuple[list[Pair], float]:
+        """Which hypotheses to compare, none compared before, and how undecided D′ is."""
+        posterior, space = self.objective(known.prior, known.reading), self.problem.space
+        around = [scored.hypothesis for scored in known.found[:5]]
+        scorer = Scorer(posterior, build_pool(space, posterior, self.problem.unlabelled, around))
+        before = {frozenset(judgement.query.hypotheses) for judgement in known.judgements}
+
+        def fresh(pairs: Sequence[Pair]) -> list[Pair]:
+            shown = {pair: frozenset((space.show(pair.first), space.show(pair.second))) for pair in pairs}
+            return [pair for pair in dict.fromkeys(pairs) if shown[pair] not in before]
+
+        pairs = elicitation.explore(scorer, self._default, 4 * count, rng)
+        if not self.settings.active:
+            drawn = fresh(pairs)
+            return [drawn[i] for i in rng.permutation(len(drawn))[:count]], 1.0
+        steps = self.settings.steps
+        found = known.found or find_statements(posterior, space, self.problem.unlabelled, (), steps, rng)
+        rivals = self._rivals(known, found[0].hypothesis, scorer, rng)
+        hopefuls = self._hopefuls(found[0].hypothesis, known.reading, scorer)
+        pairs += elicitation.around((found[0], *rivals, *found[1:]), hopefuls, scorer, rng)
+        choice = elicitation.Choice.among(self._candidates(found, rivals, hopefuls, posterior), posterior, self.sample)
+        chosen = elicitation.choose(fresh(pairs), choice, known.prior, count)
+        return chosen, float(choice.disagreement().mean())
+
+    def _rivals(self, known: Known, best: Hypothesis, scorer: Scorer, rng: np.random.Generator) -> list[Scored]:
+        """What would be best if M_prior were one of its own draws (Thompson): rivals that differ in several places.
+
+        Doubting one statement may need believing another (*no smell is harmless* needs *green spores are not*), so
+        single edits of z* do not show what hangs on what the overseer has not been asked.
+        """
+        rivals: list[Scored] = []
+        for draw in rng.permutation(len(known.prior.draws))[:DRAWS]:
+            prior = StatementPrior(known.prior.traits, known.prior.draws[draw])
+            posterior = Posterior(self.labelled, prior, known.reading, 0.0, self.evidence)
+            slots = self.problem.space.limits.statements
+            rivals += run(Tempering(Scorer(posterior, scorer.pool), slots, 4 * slots, (best,), (1.0,)), rng)[:3]
+        return rivals
+
+    def _hopefuls(self, best: Hypothesis, reading: Reading, scorer: Scorer) -> list[Statement]:
+        tables = (self.labelled.table, self.sample)
+        logits, elsewhere = (reading.logits(table, best, self.problem.answers).T for table in tables)
+        masks = np.array([reading.conditions(conditions, self.sample) for conditions in scorer.pool])
+        return elicitation.hopeful(best, logits, elsewhere, masks, scorer, 60)
+
+    def _candidates(
+        self, found: Sequence[Scored], rivals: Sequence[Scored], hopefuls: Sequence[Statement], posterior: Posterior
+    ) -> list[Hypothesis]:
+        """Among which z* will be: what was seen, z* with a hopeful, and z* with one of its own statements in doubt."""
+        best = found[0].hypothesis
+        # A z that is full takes a newcomer in the place of the statement it would miss least.
+        spare = max(best.statements, key=lambda s: posterior.score(elicitation.without(best, s)), default=None)
+        with_hope = [self._adopting(best, statement, spare) for statement in hopefuls]
+        seen = [scored.hypothesis for scored in (*rivals, *found[:120])]
+        return list(dict.fromkeys([*seen, *with_hope, *elicitation.doubting(best, self.problem.answers)]))
+
+    def _adopting(self, z: Hypothesis, statement: Statement, spare: Statement | None) -> Hypothesis:
+        """z with the statement, without those it overlaps with, and without `spare` if it would be too long."""
+        space = self.problem.space
+        kept = [s for s in z.statements if not overlap(s.conditions, statement.conditions, space.feature)]
+        if len(kept) >= space.limits.statements:
+            kept = [s for s in kept if s != spare][: space.limits.statements - 1]
+        return replace(z, statements=(*kept, statement))
+
+    @property
+    def _default(self) -> str:
+        """The commonest answer of D: what a hypothesis that says nothing falls back on."""
+        counts = np.bincount(self.problem.labelled.answers, minlength=len(self.problem.answers))
+        return self.problem.answers[int(counts.argmax())]

@@ -150,7 +150,7 @@ def renewal(data: Observed, options: Options, said: Mapping[str, Spoken]) -> Bui
         deaths_t ~ NegativeBinomial(Σ_s infections_(t−s)·fatal_s, concentration)
 
     R0 of each country, its toll, and its response to one intervention differ from the typical ones by amounts that
-    are learned too. The recursion is one triangular system for each country: (I − diag(R)·S)·infections = imported.
+    are learned too. The first `SEEDED_DAYS` of infections are imported.
 
     Arrays: `infection_to_death` (T, M), `serial_interval` (T,), `interventions` (M, T, P), `last` (M,) how many rows of
     each country are D; T reaches past D by as much as can be forecast. Options: `interventions`, their P
@@ -182,7 +182,8 @@ def renewal(data: Observed, options: Options, said: Mapping[str, Spoken]) -> Bui
     parameters = settled(tuple(own), said)
     priors = priors_of(parameters)
     gap = np.arange(steps)[:, None] - np.arange(steps)[None, :]
-    serial = np.where(gap > 0, arrays["serial_interval"][np.clip(gap - 1, 0, steps - 1)], 0.0)
+    known = np.cumsum(arrays["serial_interval"]) < 1.0 - 1e-9
+    serial = np.asarray(arrays["serial_interval"][: int(known.sum()) + 1], dtype=float)
     fatal = np.where(gap[None] > 0, arrays["infection_to_death"].T[:, np.clip(gap - 1, 0, steps - 1)], 0.0)
     seen = np.isfinite(deaths)
     last = np.asarray(arrays.get("last", np.full(countries, len(deaths))), dtype=int)
@@ -205,21 +206,25 @@ def renewal(data: Observed, options: Options, said: Mapping[str, Spoken]) -> Bui
             .at[:, names.index(responds)]
             .add(value["the difference in response"] * response)
         )
-        r = jnp.exp(log_r0[:, None] - jnp.einsum("mtp,mp->mt", jnp.asarray(x), effects))
-        imported = jnp.where(jnp.arange(steps) < SEEDED_DAYS, 1.0, 0.0)
-        begun = value["the usual seed"] * jnp.exp(1.0 * seed)
-        grow = jnp.where(jnp.arange(steps)[:, None] < SEEDED_DAYS, 0.0, jnp.asarray(serial))
+        days = steps if horizon else int(last.max())
+        r = jnp.exp(log_r0[:, None] - jnp.einsum("mtp,mp->mt", jnp.asarray(x[:, :days]), effects))
+        begun = value["the usual seed"] * jnp.exp(seed)
 
-        def country(r: Any, seed: Any) -> Any:
-            system = jnp.eye(steps) - r[:, None] * grow
-            return jax.scipy.linalg.solve_triangular(system, seed * imported, lower=True, unit_diagonal=True)
+        def day(recent: Any, row: Any) -> Any:
+            r, seeded = row
+            new = jnp.where(seeded, begun, r * (serial @ recent))
+            return jnp.concatenate([new[None], recent[:-1]]), new
 
-        infections = jax.vmap(country)(r, begun)
-        expected = jnp.einsum("mts,ms->tm", jnp.asarray(fatal), infections) * jnp.exp(0.1 * toll) + 1e-6
+        rows = (r.T, jnp.arange(days) < SEEDED_DAYS)
+        _, infections = jax.lax.scan(day, jnp.zeros((len(serial), countries)), rows)
+        expected = (
+            jnp.einsum("mts,sm->tm", jnp.asarray(fatal[:, :days, :days]), infections) * jnp.exp(0.1 * toll) + 1e-6
+        )
         expected = jnp.clip(expected, 1e-6, 1e9)
-        past = dist.NegativeBinomial2(expected[: len(deaths)], value["the concentration"])
-        log_p = past.log_prob(jnp.asarray(np.where(seen, deaths, 0.0)))
-        numpyro.factor("deaths", jnp.where(jnp.asarray(seen), log_p, 0.0).sum())
+        before = int(last.max())
+        past = dist.NegativeBinomial2(expected[:before], value["the concentration"])
+        log_p = past.log_prob(jnp.asarray(np.where(seen, deaths, 0.0)[:before]))
+        numpyro.factor("deaths", jnp.where(jnp.asarray(seen[:before]), log_p, 0.0).sum())
         if horizon:
             rows = jnp.minimum(jnp.asarray(last)[None, :] + jnp.arange(horizon)[:, None], steps - 1)
             ahead = jnp.take_along_axis(expected, rows, axis=0)

@@ -323,7 +323,7 @@ class BeliefSpace:
 
 def gaussian_noise(n: int, d: int, seed: int) -> Floats:
     """(n, d) standard normals, spread evenly: scrambled Sobol points through Φ⁻¹, centred and scaled in each column."""
-    points = stats.qmc.Sobol(d, seed=seed).random(n)
+    points = stats.qmc.Sobol(d, seed=seed).random(1 << (n - 1).bit_length())[:n]  # even for powers of two only
     noise = ndtri(np.clip(points, 1e-12, 1.0 - 1e-12))
     return np.asarray((noise - noise.mean(axis=0)) / noise.std(axis=0))
 

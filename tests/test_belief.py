@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import integrate
 
 from imitative.hypotheses.belief import Belief, BeliefSpace, Dependence, Parameter, gaussian_noise
 from imitative.hypotheses.marginal import Clause, Form, Marginal
@@ -95,15 +94,14 @@ def test_more_cannot_be_explained_than_there_is() -> None:
 def test_a_marginal_s_density_is_the_density_of_its_draws(seed: int) -> None:
     z = SPACE.sample(np.random.default_rng(seed))
     for marginal, p in zip(z.marginals, SPACE.parameters, strict=True):
-        t = np.linspace(-6.0, 6.0, 1001)
-        # Both bumps finely: a grid even in t steps over the gap between them.
-        each = [Marginal((clause,)).from_normal(t, p.lower, p.upper) for clause in marginal.clauses]
-        fine = np.unique(np.concatenate(each))
-        density = np.exp(np.nan_to_num(marginal.log_density(fine, p.lower, p.upper), neginf=-800))
-        assert integrate.trapezoid(density, fine) == pytest.approx(1.0, abs=0.02)
+        t, h = np.linspace(-3.0, 3.0, 301), 1e-4
         x = marginal.from_normal(t, p.lower, p.upper)
-        inside = np.abs(t) < 4
-        assert marginal.to_normal(x, p.lower, p.upper)[inside] == pytest.approx(t[inside], abs=1e-5)
+        ahead, behind = (marginal.from_normal(t + step, p.lower, p.upper) for step in (h, -h))
+        # log p(x) + log dx/dt is the standard normal's density, but for the few places where a clause has a corner.
+        found = marginal.log_density(x, p.lower, p.upper) + np.log((ahead - behind) / (2 * h))
+        off = np.abs(found + 0.5 * t**2 + 0.5 * np.log(2 * np.pi))
+        assert np.quantile(off, 0.9) < 0.02
+        assert marginal.to_normal(x, p.lower, p.upper) == pytest.approx(t, abs=1e-4)
 
 
 def test_the_joint_density_is_normalised_and_its_dependence_is_the_one_said() -> None:

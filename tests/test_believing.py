@@ -224,6 +224,7 @@ def test_an_impossible_likelihood_is_told() -> None:
         posterior_of(nan)
 
 
+@pytest.mark.slow
 def test_parameters_that_nothing_identifies_are_named_or_kept_with_a_note() -> None:
     import numpyro
     import numpyro.distributions as dist

@@ -51,15 +51,15 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	  echo "The folder $(VENV) could not be made: is the venv module installed (Debian: apt-get install python3-venv)?" >&2; exit 2; }
 	@echo "Installing into $(VENV), once; this takes a few minutes."
 	$(PIP) install -c constraints.txt torch
-	$(PIP) install -c constraints.txt -e '.[offline]'
+	$(PIP) install -c constraints.txt -e '.[offline,people]'
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(PIP) install -c constraints.txt -e '.[offline,test,dev]'
+	$(PIP) install -c constraints.txt -e '.[offline,people,test,dev]'
 	@touch $@
 
 $(VENV)/.installed-bench: $(VENV)/.installed
-	$(PIP) install -c constraints.txt -e '.[offline,bench]'
+	$(PIP) install -c constraints.txt -e '.[offline,people,bench]'
 	@touch $@
 
 clean:

@@ -11,11 +11,15 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 # No test may depend on a model hub, or wait for one.
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+import secrets
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from bench.postgresql import PrivateServer, why_not
 
 settings.register_profile(
     "deterministic",
@@ -55,3 +59,21 @@ def data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data: {'IMITATIVE_DATA names no folder' if named else 'IMITATIVE_DATA is not set'}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PrivateServer]:
+    """A private PostgreSQL server, where a server binary is installed."""
+    if reason := why_not():
+        pytest.skip(reason)
+    with PrivateServer(durable=False) as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def store(request: pytest.FixtureRequest) -> str | None:
+    """Where a run's rows go: None for its own file, or the URL of an empty schema."""
+    if request.param == "sqlite":
+        return None
+    server: PrivateServer = request.getfixturevalue("postgresql")
+    return server.schema(f"test_{secrets.token_hex(8)}")

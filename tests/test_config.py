@@ -189,7 +189,12 @@ def test_recorded_people(folder: Path) -> None:
     ratings = {"file": "lexicon.txt", "columns": ["w", "mean", "sd", "all"], "separator": "\t", "quote": ""}
     overseer = {"kind": "recorded", "ratings": ratings | {"item": "w", "rating": "mean", "spread": "sd"}}
     assert load_problem(write(folder, changed() | {"overseer": overseer})).build_overseer(0) is not None
-    refused(folder, changed() | {"overseer": {"kind": "recorded"}}, "overseer", "neither comparisons nor ratings")
+    refused(
+        folder,
+        changed() | {"overseer": {"kind": "recorded"}},
+        "overseer",
+        "neither judgements nor comparisons nor ratings",
+    )
 
 
 def test_d2_may_be_another_file(folder: Path) -> None:
@@ -339,7 +344,7 @@ def test_built_in_problems(name: str) -> None:
         ({"space": {"words": {"from": ["Two words"]}}}, ["space.words.from[0]", "one word"]),
         ({"space": {"words": {"from": 3}}}, ["space.words.from", "3"]),
         ({"space": {"words": {"mininum": 3}}}, ["space.words", "did you mean 'minimum'?"]),
-        ({"overseer": {"kind": "simulate"}}, ["overseer.kind", "'simulate'", "'simulated' or 'recorded'"]),
+        ({"overseer": {"kind": "simulate"}}, ["overseer.kind", "'simulate'", "'simulated' or 'recorded' or 'people'"]),
         ({"overseer": {"kind": None}}, ["overseer.kind", "nothing"]),
         ({"overseer": {"belives": []}}, ["overseer", "did you mean 'believes'?"]),
         (

@@ -275,7 +275,7 @@ def test_the_page_says_what_was_learned_and_why() -> None:
         "−0.50",
         "Applies to 704 of the 2,148 examples and 1 of the 5,976 new questions.",
         "odour foul",
-        "Otherwise, the mushroom is edible.",
+        "By default, the mushroom is edible.",
         "95 % interval 88.6 % to 99.1 %, 60 fresh questions",
         "210 of 300",
         "▼ −35.1",
@@ -387,3 +387,12 @@ def test_cleaning_keeps_what_a_person_wrote() -> None:
     kept = "Ünïcødé, 蘑菇 עברית 🍄 “quotes”\n\ttab"
     assert clean({kept: [kept, 1, None, math.inf]}) == {kept: [kept, 1, None, math.inf]}
     assert clean("a\ud800b\u202ec\x00") == "a\ufffdb\ufffdc\ufffd"
+
+
+def test_a_corrected_audit_is_told_beside_the_uncorrected() -> None:
+    audit = {"agreement": 0.7, "n": 140, "interval": [0.6, 0.8], "confidence": 0.95, "judge": "model", "score": None}
+    corrected = {"value": 0.86, "low": 0.74, "high": 0.98, "n": 28, "many": 112, "bias": -0.1, "slope": 0.5}
+    page = render({"audit": {**audit, "corrected": corrected}})
+    assert "86" in page
+    assert "28 answers of theirs and 112 of the model" in page
+    assert "how often people would agree" not in render({"audit": audit})

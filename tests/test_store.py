@@ -17,7 +17,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy import URL, create_engine
+from sqlalchemy.exc import DBAPIError
 
+from bench.postgresql import PrivateServer
 from imitative.errors import InputError
 from imitative.records import Answer, Judgement, Kind, Outcome, Query, Question
 from imitative.store import Event, Run, database, files, runs, tables
@@ -42,8 +44,15 @@ def opened(folder: Path, **other: Any) -> Run:
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Iterator[Run]:
-    """A new run."""
+def run(tmp_path: Path, store: str | None) -> Iterator[Run]:
+    """A new run, in each of the databases."""
+    with opened(tmp_path / "run", store=store) as found:
+        yield found
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Run]:
+    """A new run in a file of its own."""
     with opened(tmp_path / "run") as found:
         yield found
 
@@ -51,15 +60,15 @@ def run(tmp_path: Path) -> Iterator[Run]:
 # ------------------------------------------------------------------------------------------------------------ the fold
 
 
-def test_what_is_recorded_is_known_in_the_order_recorded_and_after_reopening(tmp_path: Path) -> None:
+def test_what_is_recorded_is_known_in_the_order_recorded_and_after_reopening(tmp_path: Path, store: str | None) -> None:
     told = [judgement(i) for i in range(50)]
-    with opened(tmp_path) as run:
+    with opened(tmp_path, store=store) as run:
         assert run.known() == {}
         for each in told:
             run.record(each)
         run.event("round", {"round": 1, "gap": 0.25})
         assert list(run.known().values()) == told
-    with opened(tmp_path) as run:
+    with opened(tmp_path, store=store) as run:
         known = run.known()
         assert list(known.values()) == told
         assert list(known) == [each.query.key for each in told]
@@ -86,9 +95,9 @@ def test_a_batch_is_added_whole_or_not_at_all(run: Run) -> None:
     assert len(run.known()) == 2
 
 
-def test_a_hypothesis_shown_often_is_stored_once(run: Run) -> None:
-    run.record_all([judgement(i) for i in range(60)])
-    with sqlite3.connect(run.folder / runs.DATABASE) as connection:
+def test_a_hypothesis_shown_often_is_stored_once(own: Run) -> None:
+    own.record_all([judgement(i) for i in range(60)])
+    with sqlite3.connect(own.folder / runs.DATABASE) as connection:
         assert connection.execute("SELECT count(*) FROM hypothesis WHERE text = ?", (Z,)).fetchone() == (1,)
         assert connection.execute("SELECT max(ordinal), count(*) FROM judgement").fetchone() == (59, 60)
     connection.close()
@@ -109,9 +118,9 @@ def test_the_budget_may_change_and_the_newest_is_remembered(tmp_path: Path) -> N
         assert isinstance(run.events()[0], Event)
 
 
-def test_a_run_can_be_read_while_it_goes_on(run: Run) -> None:
+def test_a_run_can_be_read_while_it_goes_on(run: Run, store: str | None) -> None:
     run.record(judgement(0))
-    with Run.load(run.folder) as reader:
+    with Run.load(run.folder, store=store) as reader:
         assert len(reader.known()) == 1
         run.record(judgement(1))
         assert len(reader.known()) == 2
@@ -137,23 +146,66 @@ def test_recording_is_quick(run: Run) -> None:
         ("event", "body = '{}'"),
     ],
 )
-def test_no_program_can_change_or_delete_a_row(run: Run, table: str, change: str) -> None:
-    run.record(judgement(0))
-    connection = sqlite3.connect(run.folder / runs.DATABASE)
+def test_no_program_can_change_or_delete_a_row(own: Run, table: str, change: str) -> None:
+    own.record(judgement(0))
+    connection = sqlite3.connect(own.folder / runs.DATABASE)
     for statement in (f"UPDATE {table} SET {change}", f"DELETE FROM {table}"):  # noqa: S608
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):
             connection.execute(statement)
     connection.close()
 
 
-def test_a_row_cannot_be_replaced_either(run: Run) -> None:
-    run.record(judgement(0))
-    with run._engine.begin() as connection, pytest.raises(Exception, match="append-only"):
+def test_a_row_cannot_be_replaced_either(own: Run) -> None:
+    own.record(judgement(0))
+    with own._engine.begin() as connection, pytest.raises(Exception, match="append-only"):
         connection.exec_driver_sql("INSERT OR REPLACE INTO hypothesis SELECT key, 'other' FROM hypothesis")
 
 
-def test_every_commit_is_on_disk_before_record_returns(run: Run) -> None:
-    with database.reading(run._engine) as connection:
+@pytest.mark.parametrize("table", tables.APPEND_ONLY)
+def test_no_statement_changes_deletes_or_empties_a_table_that_is_to_stay(
+    run: Run, table: str, store: str | None
+) -> None:
+    run.record(judgement(0))
+    run.event("round", {})
+    column = tables.metadata.tables[table].columns.keys()[0]
+    statements = [f"UPDATE {table} SET {column} = {column}", f"DELETE FROM {table}"]  # noqa: S608
+    if store is not None:
+        statements.append(f"TRUNCATE {table} CASCADE")
+    filled = run.read(lambda connection: connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar())  # noqa: S608
+    for statement in statements if filled or store is not None else []:
+        with run.engine.begin() as connection, pytest.raises(DBAPIError, match="append-only"):
+            connection.exec_driver_sql(statement)
+
+
+@pytest.mark.slow
+def test_runs_share_a_database_by_the_names_of_their_folders(tmp_path: Path, postgresql: PrivateServer) -> None:
+    store = postgresql.database("shared")
+    with opened(tmp_path / "one", store=store) as one, opened(tmp_path / "two", store=store, seed=2**62) as two:
+        one.record(judgement(1))
+        two.record(judgement(2))
+        assert [list(run.known()) for run in (one, two)] == [[judgement(1).query.key], [judgement(2).query.key]]
+        with pytest.raises(InputError, match="another process"):
+            opened(tmp_path / "elsewhere" / "one", store=store)  # another folder, perhaps on another machine
+        with Run.load("two", store=store) as found:
+            assert (found.seed, len(found.known())) == (2**62, 1)
+    with pytest.raises(InputError, match="no run named 'three'"):
+        Run.load("three", store=store)
+    with pytest.raises(InputError, match="no such database"):
+        Run.load("one", store=store.replace("/shared", "/absent"))
+
+
+@pytest.mark.parametrize("url", ["nonsense", "mysql://h/d", "postgresql+psycopg://u:secret@127.0.0.1:1/d"])
+def test_a_store_that_cannot_be_used_is_named_without_its_password(
+    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database.persistently, "__defaults__", (0.0,))
+    with pytest.raises(InputError) as caught:
+        opened(tmp_path, store=url)
+    assert "secret" not in str(caught.value)
+
+
+def test_every_commit_is_on_disk_before_record_returns(own: Run) -> None:
+    with database.reading(own._engine) as connection:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2  # FULL
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
 
@@ -208,15 +260,15 @@ def test_killed_anywhere_every_acknowledged_judgement_is_there_once(tmp_path: Pa
     assert acknowledged
 
 
-def test_two_processes_cannot_work_on_one_run(run: Run) -> None:
+def test_two_processes_cannot_work_on_one_run(own: Run) -> None:
     with pytest.raises(InputError, match="another process"):
-        opened(run.folder)
-    with recorder(run.folder, 3) as process:
+        opened(own.folder)
+    with recorder(own.folder, 3) as process:
         _, error = process.communicate()
     assert process.returncode == 1
     assert "another process" in error
-    run.close()
-    with recorder(run.folder, 3) as process:
+    own.close()
+    with recorder(own.folder, 3) as process:
         assert process.communicate() == ("0\n1\n2\n", "")
 
 
@@ -392,17 +444,17 @@ def test_a_locked_database_is_waited_for_and_then_named(tmp_path: Path) -> None:
     engine.dispose()
 
 
-def test_a_full_disk_is_named_and_nothing_recorded_is_lost(run: Run) -> None:
-    run.record(judgement(0))
-    with run._engine.connect() as connection:
+def test_a_full_disk_is_named_and_nothing_recorded_is_lost(own: Run) -> None:
+    own.record(judgement(0))
+    with own._engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA max_page_count = 1")  # SQLite's own way of running out of room
     with pytest.raises(InputError, match="no space left"):
-        run.record_all([judgement(i) for i in range(1, 1000)])
-    with run._engine.connect() as connection:
+        own.record_all([judgement(i) for i in range(1, 1000)])
+    with own._engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA max_page_count = 100000")
-    assert list(run.known().values()) == [judgement(0)]
-    run.record(judgement(1))
-    assert len(run.known()) == 2
+    assert list(own.known().values()) == [judgement(0)]
+    own.record(judgement(1))
+    assert len(own.known()) == 2
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
@@ -440,40 +492,40 @@ def test_loading_what_is_no_run_says_how_to_make_one(tmp_path: Path, missing: st
 # ---------------------------------------------------------------------------------------------------------------- files
 
 
-def results(run: Run, number: int = 1) -> None:
-    """Write the files of a finished run."""
-    run.write_results(
+def results(own: Run, number: int = 1) -> None:
+    """Write the files of a finished own."""
+    own.write_results(
         result={"seed": number}, hypothesis=Z, labels="row,answer\n", report="<html>", model={"format": number}
     )
 
 
-def test_results_are_read_back(run: Run) -> None:
-    results(run)
-    assert runs.read_result(run.folder) == {"seed": 1}
-    assert runs.read_model(run.folder) == {"format": 1}
-    assert (run.folder / runs.HYPOTHESIS).read_text(encoding="utf-8") == Z
-    assert (run.folder / runs.REPORT).stat().st_mode & 0o444  # readable by more than the owner, as umask says
+def test_results_are_read_back(own: Run) -> None:
+    results(own)
+    assert runs.read_result(own.folder) == {"seed": 1}
+    assert runs.read_model(own.folder) == {"format": 1}
+    assert (own.folder / runs.HYPOTHESIS).read_text(encoding="utf-8") == Z
+    assert (own.folder / runs.REPORT).stat().st_mode & 0o444  # readable by more than the owner, as umask says
 
 
-def test_an_unfinished_run_says_how_far_it_is(run: Run) -> None:
-    run.record(judgement(0))
+def test_an_unfinished_run_says_how_far_it_is(own: Run) -> None:
+    own.record(judgement(0))
     with pytest.raises(InputError, match="unfinished run of huskies with 1 of 300 judgements"):
-        runs.read_result(run.folder)
+        runs.read_result(own.folder)
 
 
-def test_a_failed_write_leaves_the_file_as_it_was(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    results(run, 1)
+def test_a_failed_write_leaves_the_file_as_it_was(own: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    results(own, 1)
 
     def full(_descriptor: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    before = sorted(run.folder.iterdir())
+    before = sorted(own.folder.iterdir())
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", full)
         with pytest.raises(InputError, match=r"no space left.*free some space"):
-            results(run, 2)
-    assert runs.read_result(run.folder) == {"seed": 1}
-    assert sorted(run.folder.iterdir()) == before
+            results(own, 2)
+    assert runs.read_result(own.folder) == {"seed": 1}
+    assert sorted(own.folder.iterdir()) == before
 
 
 WRITER = """

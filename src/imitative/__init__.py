@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from imitative.labelling import atransfer as atransfer
     from imitative.labelling import transfer as transfer
     from imitative.loaded import LoadedProblem as LoadedProblem
+    from imitative.overseers.language_model import LanguageModel as LanguageModel
+    from imitative.overseers.mixed import Mixed as Mixed
     from imitative.overseers.overseer import Overseer as Overseer
     from imitative.overseers.recorded import Recorded as Recorded
     from imitative.overseers.simulated import Simulated as Simulated
@@ -44,6 +46,9 @@ if TYPE_CHECKING:
     from imitative.records import Outcome as Outcome
     from imitative.records import Query as Query
     from imitative.settings import Settings as Settings
+    from imitative.texts.induction import induce_text as induce_text
+    from imitative.texts.labelling import transfer_text as transfer_text
+    from imitative.texts.problem import TextProblem as TextProblem
 
 __version__ = "0.1.0"
 
@@ -57,6 +62,8 @@ _HOME = {
     "hypotheses.statements": "Hypothesis Limits Statement StatementSpace Strength",
     "induction": "Induced Progress ainduce induce",
     "loaded": "LoadedProblem",
+    "overseers.language_model": "LanguageModel",
+    "overseers.mixed": "Mixed",
     "overseers.overseer": "Overseer",
     "overseers.recorded": "Recorded",
     "overseers.simulated": "Simulated",
@@ -64,6 +71,9 @@ _HOME = {
     "records": "Answer Example Judgement Kind Outcome Query",
     "settings": "Settings",
     "labelling": "Transferred atransfer transfer",
+    "texts.induction": "induce_text",
+    "texts.labelling": "transfer_text",
+    "texts.problem": "TextProblem",
 }
 _MODULES = {name: module for module, names in _HOME.items() for name in names.split()}
 

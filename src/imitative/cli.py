@@ -6,6 +6,7 @@ Whatever needs numpy is imported inside the command that needs it, so that `--he
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 from pathlib import Path
@@ -19,7 +20,9 @@ from imitative.errors import InputError
 
 if TYPE_CHECKING:
     from imitative.loaded import LoadedProblem
+    from imitative.store import Run
 
+STORE_VARIABLE = "IMITATIVE_STORE"
 BAD_INPUT = 2
 INTERRUPTED = 130  # 128 + SIGINT, as shells say it
 
@@ -63,6 +66,10 @@ app = typer.Typer(
 fetch_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Fetch public data; needs a network.")
 app.add_typer(fetch_app, name="fetch")
 
+FORMATS_HELP = (
+    "One of jsonl, csv, datasets (all of these hold everything), trl, argilla, label-studio, crowd-kit, choix, "
+    "summarize-from-feedback."
+)
 ProblemArgument = Annotated[str, typer.Argument(help="A built-in problem's name, or the path of a problem.toml.")]
 RunArgument = Annotated[Path, typer.Argument(help="The folder of a run.")]
 Seed = Annotated[Optional[int], typer.Option(help="Of everything random; the problem's own by default.")]  # noqa: UP045
@@ -70,6 +77,12 @@ Data = Annotated[
     Optional[Path],  # noqa: UP045
     typer.Option(help="The folder of `data:` paths in a problem.toml; $IMITATIVE_DATA by default."),
 ]
+Store = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(help="A database's URL, postgresql+psycopg://…; the run's own file by default, or $IMITATIVE_STORE."),
+]
+Served = Annotated[str, typer.Argument(help="The folder of a run, or the problem that it is a run of.")]
+Out = Annotated[Optional[Path], typer.Option(help="The run's folder; runs/NAME-SEED by default.")]  # noqa: UP045
 
 
 def _version(asked: bool) -> None:
@@ -100,6 +113,14 @@ def run(
         typer.Option(help="How many judgements may be asked in all; the problem's own by default."),
     ] = None,
     data: Data = None,
+    store: Store = None,
+    people: Annotated[
+        bool, typer.Option("--people", help="Ask people on a page, see `serve`, instead of whoever the problem names.")
+    ] = False,
+    recorded: Annotated[
+        Optional[list[Path]],  # noqa: UP045
+        typer.Option(help="A folder that `import` wrote: judge by it, not by the problem's overseer. May be repeated."),
+    ] = None,
 ) -> None:
     """Ask, search, transfer: find z* and label D′ with it.
 
@@ -113,13 +134,20 @@ def run(
         _run_belief(belief, out, seed, budget, data)
         return
     from imitative import showing
-    from imitative.running import default_folder, run_problem
+    from imitative.running import asking_people, default_folder, run_problem
 
     loaded = _load(problem, data, seed)
+    loaded = asking_people(loaded) if people else loaded
     folder = out or default_folder(loaded, seed)
+    if recorded:
+        from imitative.config import judged_by_record
+
+        loaded = judged_by_record(loaded, recorded)
+        showing.notes(getattr(loaded.build_overseer(loaded.seed), "notes", ()))
+        folder = out or folder.with_name(folder.name + "-recorded")  # another overseer's run is another run
     showing.notes(loaded.notes)
     with showing.Watcher(loaded.budget if budget is None else budget) as watcher:
-        result = run_problem(loaded, folder, seed=seed, budget=budget, progress=watcher)
+        result = run_problem(loaded, folder, seed=seed, budget=budget, progress=watcher, store=_store(store))
     showing.result(result)
     showing.line(f"The report is {folder / 'report.html'}")
 
@@ -160,6 +188,7 @@ def show(
         belief_showing.result(found)
         return
     showing.result(found)
+    showing.clauses(found)
     showing.runners_up(found)
 
 
@@ -224,6 +253,139 @@ def forecast(
 
 
 @app.command()
+def serve(
+    run: Served,
+    out: Out = None,
+    seed: Seed = None,
+    data: Data = None,
+    store: Store = None,
+    host: Annotated[str, typer.Option(help="Where to listen; this machine alone by default.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Where to listen.")] = 8000,
+    address: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="The URL that judges open, where it is another: https://judge.example.org behind a proxy."),
+    ] = None,
+    images: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="The folder of the pictures that queries show; the problem's own by default."),
+    ] = None,
+    tls: Annotated[
+        Optional[tuple[Path, Path]],  # noqa: UP045
+        typer.Option(metavar="CERTIFICATE KEY", help="Two PEM files: serve HTTPS."),
+    ] = None,
+) -> None:
+    """Serve the page where people judge a run; invite them with `invite`.
+
+    It may run beside `imitative run`, before it, after it, and on another machine that shares its database.
+    """
+    opened, own_images = _opened(run, out, seed, data, store)
+    from imitative.serving import hosts_of, make_service
+    from imitative.serving import serve as serve_app
+
+    hosts = hosts_of(host, address)
+    shown = f"[{host}]" if ":" in host else host
+    at = address or f"{'http' if tls is None else 'https'}://{shown}:{port}"
+    from imitative.web.app import make_app
+
+    app_served = make_app(make_service(opened, at, images or own_images), hosts)
+    print(f"Judging {opened.problem} at {at}", file=sys.stderr)  # noqa: T201
+    serve_app(app_served, host, port, tls)
+
+
+@app.command()
+def invite(
+    run: Served,
+    name: Annotated[str, typer.Option(help="What others see.")],
+    role: Annotated[str, typer.Option(help="judge or lead.")] = "judge",
+    out: Out = None,
+    seed: Seed = None,
+    data: Data = None,
+    store: Store = None,
+    address: Annotated[str, typer.Option(help="Where judges reach the page.")] = "http://127.0.0.1:8000",
+    program: Annotated[bool, typer.Option("--program", help="Print a token for a program instead of a link.")] = False,
+    days: Annotated[float, typer.Option(help="How long it works.")] = 30.0,
+) -> None:
+    """Print a link that lets somebody judge a run, or lead it; the link is told this once and kept by nobody."""
+    from imitative.store.people import People
+
+    opened, _ = _opened(run, out, seed, data, store)
+    token = People(opened).invite(name, role, days=days, kind="program" if program else "invitation")
+    opened.close()
+    print(token if program else f"{address.rstrip('/')}/join#{token}")  # noqa: T201
+
+
+@app.command()
+def standing(
+    run: Served,
+    name: Annotated[str, typer.Argument(help="Who.")],
+    to: Annotated[str, typer.Argument(help="active, suspended, excluded or revoked.")],
+    why: Annotated[str, typer.Option(help="Kept with the change.")] = "",
+    out: Out = None,
+    seed: Seed = None,
+    data: Data = None,
+    store: Store = None,
+) -> None:
+    """Suspend, exclude, revoke or reinstate a judge of a run; what they said is kept."""
+    from imitative.mail import Standing
+    from imitative.store.people import People
+
+    if to not in list(Standing):
+        raise InputError("the standing", repr(to), "active, suspended, excluded or revoked")
+    opened, _ = _opened(run, out, seed, data, store)
+    People(opened).stand(name, Standing(to), by="the command line", why=why)
+    opened.close()
+
+
+@app.command()
+def export(
+    run: RunArgument,
+    to: Annotated[str, typer.Option("--format", help=FORMATS_HELP)],
+    out: Annotated[Path, typer.Option(help="The file or folder to write, where nothing is yet.")],
+    store: Store = None,
+) -> None:
+    """Write a run's judgements for another tool; docs/exchange.md says what survives the trip.
+
+    What the format cannot hold is written beside it, to OUT.rest.jsonl.
+    """
+    from imitative import showing
+    from imitative.exchange.trips import export_run
+
+    trip = export_run(run, to, out, _store(store))
+    showing.notes(trip.notes)
+    showing.line(f"{trip.made} judgements exported: {trip.path}")
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="What another tool exported: a file or a folder.")],
+    to: Annotated[str, typer.Option("--format", help=FORMATS_HELP)],
+    out: Annotated[Path, typer.Option(help="The folder to keep them in, for `run --recorded`.")],
+) -> None:
+    """Read judgements that people gave in another tool, to be judged by them.
+
+    Use the folder with `imitative run PROBLEM --recorded FOLDER`, or in a problem.toml:
+    [overseer] kind = "recorded", judgements = "FOLDER".
+    """
+    from imitative import showing
+    from imitative.exchange.trips import import_file
+
+    trip = import_file(file, to, out)
+    showing.notes(trip.notes)
+    showing.line(f"{trip.made} judgements imported: {trip.path}")
+
+
+@app.command()
+def prompt(
+    run: RunArgument,
+    out: Annotated[Path, typer.Option(help="Where to write the prompt.")] = Path("prompt.txt"),
+) -> None:
+    """Write a run's z* as a plain prompt, for any language model, and print where it is."""
+    from imitative.exporting import export_prompt
+
+    print(export_prompt(run, out))  # noqa: T201
+
+
+@app.command()
 def problems() -> None:
     """List the built-in problems."""
     from imitative import showing
@@ -269,6 +431,28 @@ def _load(problem: str, data: Path | None, seed: int | None) -> LoadedProblem:
     from imitative.config import load_problem
 
     return load_problem(problem, data, seed=seed)
+
+
+def _opened(
+    run: str, out: Path | None, seed: int | None, data: Path | None, store: str | None
+) -> tuple[Run, Path | None]:
+    """The run to serve or to invite to, and the folder of its pictures."""
+    try:
+        from imitative.serving import open_run
+    except ModuleNotFoundError as error:
+        raise InputError(
+            "the page", f"no package {error.name!r}", "the extra `people`", "pip install 'imitative[people]'"
+        ) from None
+    from imitative.running import default_folder
+
+    return open_run(
+        run, lambda: _load(run, data, seed), lambda loaded: out or default_folder(loaded, seed), _store(store)
+    )
+
+
+def _store(given: str | None) -> str | None:
+    """A database's URL, given or from the environment, where no list of processes shows its password."""
+    return given or os.environ.get(STORE_VARIABLE) or None
 
 
 def main() -> None:

@@ -15,20 +15,28 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, final
+from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imitative.data import Feature, FeatureKind, Table
+from imitative.data import Feature, FeatureKind, Floats, Table
 from imitative.errors import InputError, did_you_mean, listed, shown
+from imitative.exchange.lines import read_recorded
 from imitative.loaded import LoadedProblem
 from imitative.overseers.overseer import Overseer
 from imitative.problem import Problem, Truth
 from imitative.problem_file import (
+    CausalJudgesSection,
     ComparisonsFile,
     FileSection,
+    LanguageModelSection,
+    LimitsSection,
+    MixedSection,
+    ModelProposerSection,
     NamesFile,
+    PeopleSection,
+    PriceSection,
     ProblemFile,
     RatingsFile,
     RecordedSection,
@@ -45,11 +53,17 @@ from imitative.rows import Source, floats, no_column, read_rows
 from imitative.settings import Settings
 
 if TYPE_CHECKING:
+    from imitative.calls import Paid, Price, Service
     from imitative.hypotheses.statements import Statement, StatementSpace
-    from imitative.overseers.recorded import Stretch
+    from imitative.overseers.prompts import Phrasing
+    from imitative.overseers.recorded import Recorded, Stretch
+    from imitative.texts.proposing import Proposer
+    from imitative.texts.reading import Reads
 
 __all__ = ["LoadedProblem", "load_problem"]
 
+CALLS = "calls.sqlite"
+"""Calls that were paid for, in the run's folder."""
 DATA_VARIABLE = "IMITATIVE_DATA"
 """The environment variable that names the folder of `data:` paths."""
 MOST_NATS = 50.0
@@ -93,6 +107,29 @@ def _built_in(name: str, seed: int | None) -> LoadedProblem:
     return loaded if seed is None else replace(loaded, seed=seed)
 
 
+def judged_by_record(loaded: LoadedProblem, folders: Sequence[Path]) -> LoadedProblem:
+    """The same problem with what people said earlier, as `imitative import` keeps it, in the place of its overseer.
+
+    Raises:
+        InputError: naming the file, the line and the remedy.
+    """
+    from imitative.overseers.recorded import Recorded
+
+    judgements = read_recorded(folders)
+    recorded = Recorded(loaded.problem.space, judgements=judgements)
+    _check_teaches(recorded, len(judgements), ", ".join(map(str, folders)))
+    return replace(loaded, build_overseer=lambda seed: recorded)
+
+
+def _check_teaches(recorded: Recorded, given: int, place: str) -> None:
+    """Refuse an archive that was given judgements, and can teach nothing of this problem."""
+    if given and not recorded.queries:
+        why = recorded.notes[0] if len(recorded.notes) > 1 else "import those of this problem"
+        raise InputError(
+            place, f"{given} judgements, none of which says anything of its hypotheses", "some that do", why
+        )
+
+
 @final
 class _Loader:
     """One problem file on its way to objects: knows where paths start from and how places are named."""
@@ -109,20 +146,34 @@ class _Loader:
         problem = Problem(
             file.problem.name, file.problem.question, data.labelled, data.unlabelled, dict(file.answers), space
         )
-        section = file.overseer
-        build = (
-            self._simulated(section, space) if isinstance(section, SimulatedSection) else self._recorded(section, space)
-        )
-        return LoadedProblem(
+        loaded = LoadedProblem(
             problem=problem,
             truth=None if data.truth is None else Truth(data.truth),
-            build_overseer=build,
+            build_overseer=lambda seed: _nobody(seed),
             seed=file.problem.seed if seed is None else seed,
             budget=file.problem.budget,
             settings=Settings(evidence=file.labelled.evidence),
             notes=data.notes,
             source=str(self.path),
+            images=self._images(file.overseer),
         )
+        return self._with_models(loaded, None)
+
+    def _with_models(self, loaded: LoadedProblem, folder: Path | None) -> LoadedProblem:
+        """Who judges and who proposes; calls that cost money are kept in `folder`, or nowhere."""
+        desk = _Desk(self, loaded.problem, folder)
+        build = desk.overseer(self.file.overseer, "overseer")
+        study = None
+        if self.file.space.kind == "text":
+            study = desk.study(self.file.space.max_words, self.file.space.sections)
+        elif self.file.proposer is not None:
+            raise InputError(
+                self._at("proposer"), "a proposer", '[space] kind = "text"', "statements propose themselves"
+            )
+        if not desk.paid:
+            return replace(loaded, build_overseer=build, study=study)
+        keep_in = (lambda folder: self._with_models(loaded, Path(folder))) if folder is None else None
+        return replace(loaded, build_overseer=build, study=study, keep_in=keep_in, told=desk.told)
 
     def _at(self, key: str) -> str:
         return f"{self.path}: {key}"
@@ -348,8 +399,9 @@ class _Loader:
 
         comparisons: list[tuple[str, str, int, str]] = []
         ratings: list[tuple[str, float, float, str]] = []
-        if section.comparisons is None and section.ratings is None:
-            raise InputError(self._at("overseer"), "neither comparisons nor ratings", "a table of at least one of them")
+        if section.comparisons is None and section.ratings is None and not section.judgements:
+            expected = "at least one of them"
+            raise InputError(self._at("overseer"), "neither judgements nor comparisons nor ratings", expected)
         if section.comparisons is not None:
             comparisons = self._comparisons(section.comparisons)
         if section.ratings is not None:
@@ -359,8 +411,43 @@ class _Loader:
         said = section.ratings
         doubts = None if said is None or said.doubts is None else (said.doubts[0], said.doubts[1])
         unrated = None if said is None else said.unrated
-        recorded = Recorded(space, comparisons, ratings, section.reader, features, words, favours, doubts, unrated)
+        folders = [section.judgements] if isinstance(section.judgements, str) else section.judgements or []
+        said_before = read_recorded([self._resolve(folder, "overseer.judgements") for folder in folders])
+        recorded = Recorded(
+            space, comparisons, ratings, section.reader, features, words, favours, doubts, unrated, said_before
+        )
+        _check_teaches(recorded, len(said_before), self._at("overseer.judgements"))
         return lambda seed: recorded  # nothing in an archive is random, and reading every rule takes a while
+
+    def _people(self, section: PeopleSection, problem: Problem) -> Callable[[int], Overseer]:
+        from imitative.overseers.people import GRACE, People
+        from imitative.overseers.presenting import checks, presenter
+
+        names = [feature.name for feature in problem.space.features]
+        if section.image is not None and section.image not in names:
+            no_column(section.image, names, self._at("overseer.image"))
+        if (section.image is None) != (section.images is None):
+            given = "image" if section.images is None else "images"
+            raise InputError(self._at("overseer"), f"{given} alone", "image, a feature, and images, their folder")
+        show = presenter(problem, section.image)
+        grace = GRACE if section.grace is None else section.grace
+
+        def build(seed: int) -> Overseer:
+            known = checks(problem, show, seed) if section.checks else []
+            return People(
+                show, checks=known, cap=section.overlap, wage=section.wage, cost=section.cost, grace=grace,
+                instructions=section.instructions,
+            )  # fmt: skip
+
+        return build
+
+    def _images(self, section: object) -> str | None:
+        if not isinstance(section, PeopleSection) or section.images is None:
+            return None
+        folder = self._resolve(section.images, "overseer.images")
+        if not folder.is_dir():
+            raise InputError(self._at("overseer.images"), shown(str(folder)), "a folder", "check the path")
+        return str(folder.absolute())
 
     def _worth(self, section: RatingsFile | None, space: StatementSpace) -> tuple[Stretch, Stretch, str | None]:
         """What ratings of features and of words are worth in nats, and which answer high ratings speak for."""
@@ -420,6 +507,176 @@ class _Loader:
             for item, rating, spread, judge in rows
             if item and not math.isnan(rating)
         ]
+
+
+@final
+class _Desk:
+    """Builds who judges and who proposes, and the calls they share.
+
+    Args:
+        loader: the file.
+        problem: what is judged.
+        folder: of the run, where calls are kept; None: nothing is asked yet, as for `imitative check`.
+    """
+
+    def __init__(self, loader: _Loader, problem: Problem, folder: Path | None) -> None:
+        self.loader, self.problem, self.folder = loader, problem, folder
+        self.paid: list[Paid] = []
+
+    def told(self) -> dict[str, Any]:
+        """What the calls came to, by server and model."""
+        return {
+            "models": [paid.told() for paid in self.paid],
+            "money": sum(paid.book.total().money for paid in self.paid),
+        }
+
+    def overseer(
+        self,
+        section: SimulatedSection | RecordedSection | PeopleSection | LanguageModelSection | MixedSection,
+        key: str,
+    ) -> Callable[[int], Overseer]:
+        """seed → who judges."""
+        space = self.problem.space
+        if isinstance(section, SimulatedSection):
+            return self._reading_texts(self.loader._simulated(section, space))
+        if isinstance(section, RecordedSection):
+            return self.loader._recorded(section, space)
+        if isinstance(section, PeopleSection):
+            return self.loader._people(section, self.problem)
+        if isinstance(section, MixedSection):
+            return self._mixed(section, key)
+        return self._language_model(section, key)
+
+    def _reading_texts(self, build: Callable[[int], Overseer]) -> Callable[[int], Overseer]:
+        """A simulated person understands the controlled English in a text."""
+        if self.loader.file.space.kind != "text":
+            return build
+        from imitative.overseers.reader import Reader
+
+        return lambda seed: Reader(build(seed), self.problem.space, self.problem.answers)
+
+    def _mixed(self, section: MixedSection, key: str) -> Callable[[int], Overseer]:
+        from imitative.overseers.mixed import Mixed
+
+        model = self._language_model(section.model, f"{key}.model")
+        people = self.overseer(section.people, f"{key}.people")
+        return lambda seed: Mixed(model(seed), people(seed), section.share, seed, section.audit_share)
+
+    def _language_model(self, section: LanguageModelSection, key: str) -> Callable[[int], Overseer]:
+        from imitative.overseers.language_model import LanguageModel
+        from imitative.overseers.prompts import MOST_ANSWERS
+
+        if len(self.problem.answers) > MOST_ANSWERS:
+            found = f"{len(self.problem.answers)} answers"
+            raise InputError(self.loader._at("answers"), found, f"at most {MOST_ANSWERS} with a language model")
+        service = self._service(section, key)
+        price = self._price(section.price, section.prices, section.model, key)
+        paid = self._pay(service, price, section.limits, key, section.cache, section.at_once)
+        phrasing = self.phrasing(section.persona)
+        url, model = service.base_url, service.model
+        return lambda seed: LanguageModel(paid, url, model, phrasing, section.votes)
+
+    def phrasing(self, persona: str = "") -> Phrasing:
+        """How this problem's queries are put into words."""
+        from imitative.overseers.prompts import Phrasing
+
+        problem = self.problem
+        return Phrasing(problem.question, problem.spoken, problem.space.features, " ".join(persona.split()))
+
+    def study(self, max_words: int, sections: int) -> Any:
+        """Steps 1–4 over free text."""
+        from imitative.texts.problem import TextProblem
+        from imitative.texts.study import TextStudy
+
+        judges = self.loader.file.judges
+        reads = self._reads(judges) if isinstance(judges, CausalJudgesSection) else None
+        return TextStudy(TextProblem.of(self.problem, max_words, sections), self._proposer(), reads)
+
+    def _reads(self, section: CausalJudgesSection) -> Reads:
+        """A causal model as M_L; loaded when a run first reads with it."""
+        from imitative.texts.causal import load_reader, section_map
+
+        folder = self.loader._resolve(section.model, "judges.model")
+        if not (folder / "config.json").is_file():
+            remedy = "save one there with model.save_pretrained and tokenizer.save_pretrained"
+            raise InputError(self.loader._at("judges.model"), str(folder), "a folder with a transformers model", remedy)
+        problem = self.problem
+
+        def reads(conditions: Sequence[str]) -> Callable[[str], Floats]:
+            clauses = [problem.spoken[answer] for answer in problem.answers]
+            return section_map(load_reader(str(folder), clauses, problem.question), conditions)
+
+        return reads
+
+    def _proposer(self) -> Proposer:
+        from imitative.texts.proposing import LanguageModelProposer, StatementProposer
+
+        section = self.loader.file.proposer
+        judge = self.loader.file.overseer
+        model = judge.model if isinstance(judge, MixedSection) else judge
+        if not isinstance(section, ModelProposerSection):
+            if section is None and isinstance(model, LanguageModelSection):
+                section = ModelProposerSection(kind="language_model")
+            else:
+                return StatementProposer()
+        base = model if isinstance(model, LanguageModelSection) else None
+        if section.model is None and base is None:
+            raise InputError(
+                self.loader._at("proposer.model"), "nothing", "a model's name", "name one, and its base_url"
+            )
+        same = base is not None and section.model in (None, base.model) and section.base_url in (None, base.base_url)
+        if same and self.paid:
+            paid = self.paid[0]  # the overseer's model, on the same account
+        else:
+            said = {k: v for k in ("model", "base_url") if (v := getattr(section, k)) is not None}
+            taken = base.model_dump(include={"model", "base_url", "key", "context", "timeout"}) if base else {}
+            own = section.model_dump(include={"key", "context", "timeout"}, exclude_unset=True)
+            full = LanguageModelSection.model_validate(taken | own | said | {"kind": "language_model"})
+            price = self._price(section.price, section.prices, full.model, "proposer")
+            paid = self._pay(self._service(full, "proposer"), price, section.limits, "proposer", None, 4)
+        service = paid.server.service
+        return LanguageModelProposer(paid, service.base_url, service.model, section.extra, section.temperature)
+
+    def _service(self, section: LanguageModelSection, key: str) -> Service:
+        from imitative.calls import Service
+
+        said = section.model_dump(include={"model", "base_url", "key", "context", "timeout", "extra"})
+        return Service(**said, place=self.loader._at(key))
+
+    def _price(self, inline: PriceSection | None, file: str | None, model: str, key: str) -> Price | None:
+        from imitative.calls import Price, read_prices
+
+        if inline is not None:
+            return Price(inline.input, inline.output)
+        if file is None:
+            return None
+        prices = read_prices(self.loader._resolve(file, f"{key}.prices"))
+        if model not in prices:
+            remedy = did_you_mean(model, prices) or "add it"
+            raise InputError(
+                self.loader._at(f"{key}.prices"), f"no price of {model!r}", f"one of {listed(prices)}", remedy
+            )
+        return prices[model]
+
+    def _pay(
+        self, service: Service, price: Price | None, limits: LimitsSection, key: str, cache: str | None, at_once: int
+    ) -> Paid:
+        from imitative.calls import Book, Limits, Paid, Server
+
+        place = self.loader._at(f"{key}.limits")
+        path = None if self.folder is None else self.folder / CALLS
+        if cache is not None and self.folder is not None:
+            path = self.loader._resolve(cache, f"{key}.cache")
+        # Each model's money is counted by itself: its limits are its own.
+        run = "" if self.folder is None else f"{self.folder.resolve().name}/{key}"
+        book = Book(path, f"{run}/{self.problem.fingerprint[:16]}")
+        paid = Paid(Server(service), book, price, Limits(**limits.model_dump()), at_once=at_once, place=place)
+        self.paid.append(paid)
+        return paid
+
+
+def _nobody(_seed: int) -> Overseer:
+    raise AssertionError("a problem is built before anybody is asked")
 
 
 class _Clause(NamedTuple):

@@ -128,7 +128,9 @@ def _reach(row: Entry, totals: Entry) -> str:
         if applies is not None:
             share = "" if total is None else f" of the {count(total)}"
             parts.append(f"{count(applies)}{share} {one if (applies if total is None else total) == 1 else many}")
-    return f"Applies to {' and '.join(parts)}." if parts else ""
+    decides = row.number("decides")
+    more = "" if decides is None else f" Without it, {count(decides)} of them would be answered otherwise."
+    return f"Applies to {' and '.join(parts)}.{more}" if parts else ""
 
 
 def _example(row: Entry, statement: str, spoken: Entry) -> Example:

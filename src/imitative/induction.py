@@ -46,6 +46,22 @@ AUDITS = 3
 heard by M_prior, and need not stay in z*."""
 
 
+class Guided(NamedTuple):
+    """What people do to a round of the search besides judging.
+
+    Args:
+        starts: hypotheses they wrote: the search starts from them too, and each is scored.
+        excluded: judges whose judgements no model is fitted to any more.
+    """
+
+    starts: tuple[Hypothesis, ...] = ()
+    excluded: frozenset[str] = frozenset()
+
+
+Guide = Callable[[int], Guided]
+"""Asked once when a round begins, by its number; a round that is done again must be told the same."""
+
+
 class Round(NamedTuple):
     """What a round did: for eyes, plots and the report."""
 
@@ -136,6 +152,7 @@ class Induction:
         seed: of everything random.
         progress: told after every stage.
         traits: φ, where it was made before.
+        guide: what people do to a round besides judging.
     """
 
     def __init__(
@@ -148,11 +165,13 @@ class Induction:
         seed: int,
         progress: Callable[[Progress], None] | None = None,
         traits: Traits | None = None,
+        guide: Guide | None = None,
     ) -> None:
         self.problem, self.ledger, self.settings, self.seed = problem, ledger, settings, seed
         self.budget = budget
         self.seconds: dict[str, float] = {}
         self._progress = progress
+        self._guide, self._guided = guide, Guided()
         self._traits = None if problem.candidates else traits or Traits(problem.space, encode)
         rows = len(problem.labelled)
         chosen = np.random.default_rng(seed).permutation(rows)[: settings.most_rows]
@@ -187,9 +206,11 @@ class Induction:
             plan = Plan([]) if archive else self._agenda.plan(known, self._left, number == 0, self._last(number), rng)
         fresh = await self._ask(plan.queries, "asking", state)
         judgements = (*state.judgements, *fresh)
+        self._guided = Guided() if self._guide is None else self._guide(number)
         with _Timer(self.seconds, "fit"):
-            prior = self._fit(judgements, rng)
-            reading = Reading.fit(self.problem.space, judgements)
+            used = [j for j in judgements if j.judge not in self._guided.excluded]
+            prior = self._fit(used, rng)
+            reading = Reading.fit(self.problem.space, used)
         last = self._last(number) or self._left <= self._agenda.reserve
         with _Timer(self.seconds, "search"):
             found = self._search(prior, reading, state.found, rng, last)
@@ -264,10 +285,15 @@ class Induction:
     def _search(
         self, prior: StatementPrior, reading: Reading, before: tuple[Scored, ...], rng: np.random.Generator, last: bool
     ) -> tuple[Scored, ...]:
-        posterior = self._agenda.objective(prior, reading)
-        starts = [scored.hypothesis for scored in before[:3]]
+        posterior, space = self._agenda.objective(prior, reading), self.problem.space
+        written = self._guided.starts
+        starts = [*(scored.hypothesis for scored in before[:3]), *written]
         steps = self.settings.steps * (2 if last else 1)
-        return find_statements(posterior, self.problem.space, self.problem.unlabelled, starts, steps, rng)
+        found = find_statements(posterior, space, self.problem.unlabelled, starts, steps, rng)
+        if fresh := set(written) - {scored.hypothesis for scored in found}:
+            every = [*found, *(Scored(z, posterior.score(z)) for z in fresh)]
+            found = tuple(sorted(every, key=lambda scored: (-scored.score, space.show(scored.hypothesis))))
+        return found
 
     # -- a finite Z -------------------------------------------------------------------------------------------------
 
@@ -319,6 +345,7 @@ def induce(
     progress: Callable[[Progress], None] | None = None,
     encode: Encode | None = None,
     settings: Settings | None = None,
+    guide: Guide | None = None,
 ) -> Induced:
     """Find z*: what people would believe had they seen D.
 
@@ -332,6 +359,7 @@ def induce(
         progress: called after every stage.
         encode: the sentence encoder that gives words a meaning to M_prior; None: none.
         settings: how budget and time are spent.
+        guide: what people do to a round besides judging.
 
     Raises:
         ValueError: for a budget below 1.
@@ -347,6 +375,7 @@ def induce(
             progress=progress,
             encode=encode,
             settings=settings,
+            guide=guide,
         )
     )
 
@@ -362,6 +391,7 @@ async def ainduce(
     progress: Callable[[Progress], None] | None = None,
     encode: Encode | None = None,
     settings: Settings | None = None,
+    guide: Guide | None = None,
 ) -> Induced:
     """`induce` for callers that already run an event loop."""
     if budget < 1:
@@ -369,7 +399,7 @@ async def ainduce(
     settings = settings or Settings()
     ledger = Ledger(overseer if isinstance(overseer, Archive) else OrderSwapped(overseer, seed), known, record)
     started = time.perf_counter()
-    induction = Induction(problem, ledger, budget, encode, settings, seed, progress)
+    induction = Induction(problem, ledger, budget, encode, settings, seed, progress, guide=guide)
     induction.seconds["set-up"] = time.perf_counter() - started
     state = await induction.init()
     while not induction.done(state):

@@ -2,13 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import final
+from typing import Any, NamedTuple, Protocol, final
 
-from imitative.overseers.overseer import Overseer
+from imitative.data import Floats
+from imitative.overseers.overseer import Overseer, Record
 from imitative.problem import Problem, Truth
+from imitative.records import Judgement
 from imitative.settings import Settings
+from imitative.traits import Encode
+
+
+class Finished(NamedTuple):
+    """What a study gives: what `result.json` and `model.json` hold, and (N′, |Y|) probabilities for D′."""
+
+    result: dict[str, Any]
+    model: dict[str, Any]
+    probabilities: Floats
+
+
+class Study(Protocol):
+    """Steps 1–4 over hypotheses other than statements."""
+
+    @property
+    def fingerprint(self) -> str:
+        """See `Problem.fingerprint`."""
+        ...
+
+    def finish(
+        self,
+        loaded: LoadedProblem,
+        overseer: Overseer,
+        *,
+        seed: int,
+        budget: int,
+        known: Mapping[str, Judgement],
+        record: Record,
+        progress: Callable[[Any], None],
+        encode: Encode,
+        settings: Settings,
+    ) -> Finished:
+        """Run them; arguments as in `induction.induce`."""
+        ...
 
 
 @final
@@ -25,6 +61,10 @@ class LoadedProblem:
         settings: how the run spends its budget and time, unless others are given.
         notes: what a person should know about how the data were read.
         source: the problem file, or the built-in name.
+        images: the folder of the pictures that people are shown, or None.
+        study: runs Steps 1–4 where hypotheses are no statements.
+        keep_in: folder → the same problem, whose overseer keeps rows of its own there (calls that were paid for).
+        told: what those rows come to, as plain JSON values for the result.
     """
 
     problem: Problem
@@ -35,3 +75,7 @@ class LoadedProblem:
     settings: Settings = field(default_factory=Settings)
     notes: tuple[str, ...] = ()
     source: str = ""
+    images: str | None = None
+    study: Study | None = None
+    keep_in: Callable[[str], LoadedProblem] | None = None
+    told: Callable[[], dict[str, Any]] | None = None

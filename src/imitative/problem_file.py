@@ -138,11 +138,13 @@ class WordsSection(_Section):
 class SpaceSection(_Section):
     """[space]: how large a hypothesis may be."""
 
-    kind: Literal["statements"] = "statements"
+    kind: Literal["statements", "text"] = "statements"
     statements: Count = 8
     conditions: Count = 2
     cuts: Count = 8
     words: WordsSection = WordsSection()  # type: ignore[call-arg]
+    max_words: Annotated[int, Field(ge=5, le=20_000)] = 400
+    sections: Annotated[int, Field(ge=1, le=200)] = 12
 
 
 class RelevanceFile(FileSection):
@@ -207,9 +209,105 @@ class RecordedSection(_Section):
     """[overseer] kind = "recorded": what people said earlier."""
 
     kind: Literal["recorded"]
+    judgements: str | list[str] | None = None
     comparisons: ComparisonsFile | None = None
     ratings: RatingsFile | None = None
     reader: Literal["literal", "nobody"] = "literal"
+
+
+class PeopleSection(_Section):
+    """[overseer] kind = "people": judges on a page; see docs/people.md."""
+
+    kind: Literal["people"]
+    overlap: Annotated[int, Field(ge=1, le=50)] = 1
+    wage: Amount = 0.0
+    cost: Amount = 0.0
+    checks: bool = True
+    grace: Amount | None = None
+    instructions: Annotated[str, Field(max_length=20_000)] = ""
+    image: str | None = None
+    images: str | None = None
+
+
+class PriceSection(_Section):
+    """price: money per million tokens, read and written."""
+
+    input: Amount = 0.0
+    output: Amount = 0.0
+
+
+class LimitsSection(_Section):
+    """limits: what a run may spend on calls in all, and how fast."""
+
+    calls: Count | None = None
+    tokens: Count | None = None
+    money: Amount | None = None
+    requests_a_minute: Count | None = None
+    tokens_a_minute: Count | None = None
+
+
+class LanguageModelSection(_Section):
+    """kind = "language_model": a model behind a server that speaks chat/completions."""
+
+    kind: Literal["language_model"] = "language_model"
+    model: Annotated[str, Field(min_length=1)]
+    base_url: str = "https://api.openai.com/v1"
+    key: str = ""
+    context: Annotated[int, Field(ge=0)] = 0
+    timeout: Annotated[float, Field(gt=0.0, le=3600.0)] = 120.0
+    price: PriceSection | None = None
+    prices: str | None = None
+    limits: LimitsSection = LimitsSection()
+    cache: str | None = None
+    at_once: Annotated[int, Field(ge=1, le=256)] = 8
+    votes: Annotated[int, Field(ge=1, le=101)] = 5
+    persona: str = ""
+    extra: dict[str, Any] = {}
+
+
+class MixedSection(_Section):
+    """[overseer] kind = "mixed": a model judges everything, people judge a share, and both are compared there."""
+
+    kind: Literal["mixed"]
+    share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.1
+    audit_share: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
+    model: LanguageModelSection
+    people: Annotated[SimulatedSection | RecordedSection, Field(discriminator="kind")]
+
+
+class StatementProposerSection(_Section):
+    """[proposer] kind = "statements": writes controlled English, without a language model."""
+
+    kind: Literal["statements"]
+
+
+class ModelProposerSection(_Section):
+    """[proposer] kind = "language_model": the overseer's model, or another one at the same or another server."""
+
+    kind: Literal["language_model"]
+    model: Annotated[str, Field(min_length=1)] | None = None
+    base_url: str | None = None
+    key: str = ""
+    context: Annotated[int, Field(ge=0)] = 0
+    timeout: Annotated[float, Field(gt=0.0, le=3600.0)] = 120.0
+    temperature: Annotated[float, Field(ge=0.0, le=2.0)] = 0.8
+    price: PriceSection | None = None
+    prices: str | None = None
+    limits: LimitsSection = LimitsSection()
+    extra: dict[str, Any] = {}
+
+
+class EncoderJudgesSection(_Section):
+    """[judges] kind = "encoder": M_prior and M_L over free text, by the sentence encoder."""
+
+    kind: Literal["encoder"]
+
+
+class CausalJudgesSection(_Section):
+    """[judges] kind = "causal": M_L by a causal model in a folder on this machine, M_prior by the encoder."""
+
+    kind: Literal["causal"]
+    model: Annotated[str, Field(min_length=1)]
 
 
 class ProblemFile(_Section):
@@ -221,7 +319,12 @@ class ProblemFile(_Section):
     unlabelled: UnlabelledSection = UnlabelledSection()
     features: FeaturesSection = FeaturesSection()
     space: SpaceSection = SpaceSection()
-    overseer: Annotated[SimulatedSection | RecordedSection, Field(discriminator="kind")]
+    overseer: Annotated[
+        SimulatedSection | RecordedSection | PeopleSection | LanguageModelSection | MixedSection,
+        Field(discriminator="kind"),
+    ]
+    proposer: Annotated[StatementProposerSection | ModelProposerSection, Field(discriminator="kind")] | None = None
+    judges: Annotated[EncoderJudgesSection | CausalJudgesSection, Field(discriminator="kind")] | None = None
 
 
 def read_problem_file(path: Path) -> ProblemFile:
@@ -331,9 +434,19 @@ def _explained(
         return InputError(place, "nothing", "a value", _joined("add the key", more))
     if kind in ("union_tag_not_found", "union_tag_invalid"):
         found = shown(complaint.get("ctx", {}).get("tag", "")) if kind.endswith("invalid") else "nothing"
-        return InputError(f"{place}.kind", found, "'simulated' or 'recorded'", more)
+        tags = complaint.get("ctx", {}).get("expected_tags")
+        kinds = str(tags).split(", ") if tags else [f"{each!r}" for each in _kinds(keys)]
+        return InputError(f"{place}.kind", found, " or ".join(kinds), more)
     expected = message.removeprefix("Value error, ").removeprefix("Input should be ")
     return InputError(place, shown(complaint["input"]), expected[:1].lower() + expected[1:], more)
+
+
+def _kinds(keys: list[str | int]) -> list[str]:
+    """What `kind` may be in the table at these keys."""
+    annotations = (
+        [ProblemFile.model_fields[str(keys[0])].annotation] if keys and keys[0] in ProblemFile.model_fields else []
+    )
+    return [kind for annotation in annotations for model in _models(annotation) if (kind := _kind(model))]
 
 
 def _joined(*parts: str) -> str:

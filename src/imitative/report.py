@@ -32,6 +32,7 @@ from imitative.readable import (
     percent,
     tick,
 )
+from imitative.spending import spending
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -139,7 +140,7 @@ def render(result: Mapping[str, Any], title: str | None = None) -> str:
         audit=_audit(run.entry("audit")),
         kinds=_amounts(judgements.entry("asked"), _KINDS),
         purposes=_amounts(judgements.entry("by_purpose"), _PURPOSES),
-        cost=_cost(judgements),
+        cost=_cost(judgements, _point(result)),
         stages=_stages(run.entry("seconds")),
         notes=[note for note in run.items("notes") if isinstance(note, str) and note.strip()],
         scale=_scale(run.entry("scale")),
@@ -274,7 +275,17 @@ def _audit(audit: Entry) -> dict[str, str] | None:
         "gap": "" if gap is None else nats(gap, signed=True),
         "reading": "" if gap is None else _gap(gap),
         "n": count(score.number("n")),
+        **_corrected(audit.entry("corrected")),
     }
+
+
+def _corrected(found: Entry) -> dict[str, str]:
+    """What people would say, where a model answered most of the audit for them; empty where none did."""
+    value, low, high = (found.number(key) for key in ("value", "low", "high"))
+    if value is None or low is None or high is None:
+        return {"corrected": "", "people": ""}
+    from_whom = f"{count(found.number('n'))} answers of theirs and {count(found.number('many'))} of the model's"
+    return {"corrected": percent(value), "people": f"between {percent(low)} and {percent(high)}, from {from_whom}"}
 
 
 def _gap(gap: float) -> str:
@@ -284,7 +295,15 @@ def _gap(gap: float) -> str:
     return f"The model thinks {thinks} of this hypothesis than the overseer, asked afresh, does."
 
 
-def _cost(judgements: Entry) -> list[tuple[str, str]]:
+def _point(result: Mapping[str, Any]) -> float | None:
+    """The price of a point of accuracy; None where the result is too old or too odd to tell."""
+    try:
+        return spending(result).point
+    except (KeyError, TypeError, AttributeError, ValueError):
+        return None
+
+
+def _cost(judgements: Entry, point: float | None) -> list[tuple[str, str]]:
     asked = sum(judgements.entry("asked").numbers().values())
     cost, seconds, budget = judgements.number("cost"), judgements.number("seconds"), judgements.number("budget")
     found = []
@@ -294,6 +313,8 @@ def _cost(judgements: Entry) -> list[tuple[str, str]]:
         found.append(("cost", f"{cost:,.2f}"))
     if cost is not None and asked:
         found.append(("for each", fixed(cost / asked)))
+    if point is not None:
+        found.append(("a point of accuracy", fixed(point)))
     if seconds is not None:
         found.append(("overseer’s time", duration(seconds)))
     return found

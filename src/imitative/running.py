@@ -15,7 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, final
 
 import numpy as np
 
@@ -28,10 +28,14 @@ from imitative.induction import Induced, Progress, induce, induce_again
 from imitative.labelling import TransferModel, Transferred, transfer
 from imitative.loaded import LoadedProblem
 from imitative.overseers.overseer import Overseer
+from imitative.overseers.people import People
+from imitative.overseers.presenting import checks, presenter
 from imitative.reading import Read, read_table
 from imitative.rows import Source
 from imitative.settings import Settings
 from imitative.store import Run, files, runs
+from imitative.store.mailbox import StoredMailbox
+from imitative.texts.labelling import TextTransferModel
 from imitative.traits import Encode
 
 RUNNERS_UP = 10
@@ -53,6 +57,7 @@ def run_problem(
     progress: Watch | None = None,
     settings: Settings | None = None,
     encode: Encode | None = None,
+    store: str | None = None,
 ) -> dict[str, Any]:
     """Run Steps 1–4 and write the folder; what was judged before is not asked again.
 
@@ -64,6 +69,7 @@ def run_problem(
         progress: told after every stage.
         settings: how budget and time are spent.
         encode: a sentence encoder, instead of the one that is loaded.
+        store: the URL of a database shared by several runs, instead of the folder's own.
 
     Returns:
         What `result.json` holds.
@@ -76,37 +82,65 @@ def run_problem(
         raise InputError("the budget", str(budget), "at least 1 judgement", "give --budget a larger number")
     if seed < 0:
         raise InputError("the seed", str(seed), "0 or more", "give --seed another number")
+    loaded = loaded if loaded.keep_in is None else loaded.keep_in(str(out))
     problem, settings = loaded.problem, settings or loaded.settings
     described = dataclasses.asdict(settings)
-    with Run.open(out, problem.name, problem.fingerprint, seed, budget, described) as run:
+    fingerprint = problem.fingerprint if loaded.study is None else loaded.study.fingerprint
+    with Run.open(out, problem.name, fingerprint, seed, budget, described, store=store) as run:
         seconds: dict[str, float] = {}
         started = time.perf_counter()
         source = "none"
         if encode is None and problem.candidates is None:
             encode, source = _encoder(out)
         seconds["encoder"] = time.perf_counter() - started
-        watch = _kept(run, progress)
-        overseer = loaded.build_overseer(seed)
+        watch = _Watch(run, progress)
+        overseer, guide = _overseen(loaded.build_overseer(seed), run, loaded, watch)
+        if loaded.study is not None and encode is not None:
+            studied = loaded.study.finish(
+                loaded, overseer, seed=seed, budget=budget, known=run.known(), record=run.record,
+                progress=watch, encode=encode, settings=settings,
+            )  # fmt: skip
+            return _written(run, {**studied.result, "encoder": source}, studied.probabilities, studied.model, loaded)
         induced = induce(
             problem, overseer, seed=seed, budget=budget, known=run.known(), record=run.record,
-            progress=watch, encode=encode, settings=settings,
+            progress=watch, encode=encode, settings=settings, guide=guide,
         )  # fmt: skip
         transferred = transfer(induced, seed=seed, progress=watch)
         started = time.perf_counter()
         watch(_stage("measuring", induced))
         result = _result(loaded, induced, transferred, overseer, seed, source)
+        result["proposals"] = _proposals(run, induced) if guide is not None else []
         seconds |= induced.seconds | transferred.seconds | {"evaluation": time.perf_counter() - started}
         result["seconds"] = {stage: round(spent, 3) for stage, spent in seconds.items()}
-        run.event("finished", {"seconds": result["seconds"], "hypothesis": result["hypothesis"]})
-        finite: dict[str, Any] = _finite(result)
-        run.write_results(
-            result=finite,
-            hypothesis=hypothesis_page(result),
-            labels=labels_csv(problem.answers, transferred.probabilities),
-            report=render(finite),
-            model=transferred.model.to_json(),
-        )
+        return _written(run, result, transferred.probabilities, transferred.model.to_json(), loaded)
+
+
+def _written(
+    run: Run, result: dict[str, Any], probabilities: Floats, model: dict[str, Any], loaded: LoadedProblem
+) -> dict[str, Any]:
+    """Write the files of a finished run; what its `result.json` holds."""
+    if loaded.told is not None:
+        result = {**result, "calls": loaded.told()}
+    run.event("finished", {"seconds": result["seconds"], "hypothesis": result["hypothesis"]})
+    finite: dict[str, Any] = _finite(result)
+    run.write_results(
+        result=finite,
+        hypothesis=hypothesis_page(result),
+        labels=labels_csv(loaded.problem.answers, probabilities),
+        report=render(finite),
+        model=model,
+    )
     return finite
+
+
+def asking_people(loaded: LoadedProblem) -> LoadedProblem:
+    """The same problem, judged by people on the page instead of whoever it names."""
+    show = presenter(loaded.problem)
+
+    def build(seed: int) -> Overseer:
+        return People(show, checks=checks(loaded.problem, show, seed))
+
+    return dataclasses.replace(loaded, build_overseer=build)
 
 
 def write_report(folder: Path) -> Path:
@@ -127,7 +161,7 @@ def render(result: Mapping[str, Any]) -> str:
     return page(result)
 
 
-def load_model(folder: Path) -> TransferModel:
+def load_model(folder: Path) -> TransferModel | TextTransferModel:
     """M_test of a finished run.
 
     Raises:
@@ -135,6 +169,8 @@ def load_model(folder: Path) -> TransferModel:
     """
     row = runs.read_model(folder)
     try:
+        if row.get("kind") == "text":
+            return TextTransferModel.from_json(row)
         return TransferModel.from_json(row)
     except (KeyError, TypeError, ValueError) as error:
         place, remedy = str(folder / runs.MODEL), "run the problem again to rewrite it"
@@ -183,7 +219,7 @@ def labels_csv(answers: Iterable[str], probabilities: Floats) -> str:
 
 def hypothesis_page(result: Mapping[str, Any]) -> str:
     """`hypothesis.md`: the question, and z* a sentence a line."""
-    lines = "\n".join(f"- {line}" for line in result["hypothesis"].splitlines())
+    lines = "\n".join(f"- {line}" for line in result["hypothesis"].splitlines() if line.strip())
     return f"# {result['question']}\n\n{lines}\n\nProblem {result['problem']}, seed {result['seed']}.\n"
 
 
@@ -197,16 +233,67 @@ def _encoder(folder: Path) -> tuple[Encode, str]:
     return encode, encode.source
 
 
-def _kept(run: Run, progress: Watch | None) -> Watch:
-    """Tell `progress`, and keep the end of each round as an event."""
+@final
+class _Watch:
+    """Tells `progress`, and keeps the end of each round as an event; of a run that is `followed` from another process,
+    on the lead's page, each stage.
+    """
 
-    def watch(told: Progress) -> None:
-        if told.stage == "round":
-            run.event("round", told._asdict())
-        if progress is not None:
-            progress(told)
+    def __init__(self, run: Run, progress: Watch | None) -> None:
+        self._run, self._progress = run, progress
+        self.followed = False
+        self._last: Progress | None = None
 
-    return watch
+    def __call__(self, told: Progress) -> None:
+        if told.stage == "round" or self.followed:
+            self._run.event("round" if told.stage == "round" else "stage", told._asdict())
+        self._last = told
+        if self._progress is not None:
+            self._progress(told)
+
+    def waiting(self, lacking: int, of: int) -> None:
+        """People are being waited for."""
+        if self._progress is not None and self._last is not None:
+            stage = f"waiting for people: {of - lacking} of {of} judged" if lacking else "all judged; a moment's grace"
+            self._progress(self._last._replace(stage=stage))
+
+
+def _overseen(
+    overseer: Overseer, run: Run, loaded: LoadedProblem, watch: _Watch
+) -> tuple[Overseer, induction.Guide | None]:
+    """People are given the run's mailbox, and a hand in the search; others are as they were built."""
+    if not isinstance(overseer, People):
+        return overseer, None
+    mailbox, space = StoredMailbox(run), loaded.problem.space
+    watch.followed = True
+    about = {
+        "space": space.describe(),
+        "question": loaded.problem.question,
+        "instructions": overseer.instructions,
+        "wage": overseer.wage,
+        "cost": overseer.cost,
+        "images": loaded.images,
+    }
+    if [event.body for event in run.events("people")[-1:]] != [about]:
+        run.event("people", about)
+
+    def guide(number: int) -> induction.Guided:
+        given = mailbox.guidance(number)
+        return induction.Guided(tuple(space.read(each.text) for each in given.proposals), frozenset(given.excluded))
+
+    return dataclasses.replace(overseer, mailbox=mailbox, waiting=watch.waiting), guide
+
+
+def _proposals(run: Run, induced: Induced) -> list[dict[str, Any]]:
+    """What judges proposed: who, where it stands among what was found, and whether it became z*."""
+    space, ranked = induced.problem.space, [scored.hypothesis for scored in induced.found]
+    found = []
+    for each in StoredMailbox(run).proposed():
+        z = space.read(each.text)
+        score = induced.posterior.score(z)
+        rank = ranked.index(z) + 1 if z in ranked else None
+        found.append({"hypothesis": space.show(z), "author": each.author, "score": score, "rank": rank})
+    return found
 
 
 def _stage(name: str, induced: Induced) -> Progress:
@@ -299,7 +386,7 @@ def _statement(statement: Statement, induced: Induced) -> dict[str, Any]:
 
 
 def _decided(statement: Statement, others: Hypothesis, table: Table, induced: Induced) -> list[dict[str, Any]]:
-    """Up to `EXAMPLES` different questions it applies to, those first whose answer would be another without it."""
+    """Up to `EXAMPLES` different questions it applies to, in words; those first whose answer it changes."""
     answers, reading = induced.problem.answers, induced.reading
     applies = np.flatnonzero(reading.statement(statement, table))[:10_000]
     if not len(applies):
@@ -309,7 +396,10 @@ def _decided(statement: Statement, others: Hypothesis, table: Table, induced: In
     order = np.argsort(chosen[0] == chosen[1], kind="stable")
     found: list[dict[str, Any]] = []
     for i in order[:100]:
-        question = dict(part.row(int(i)))
+        row = part.row(int(i))
+        # In words: `o` for one ring tells nobody anything.
+        spoken = {f.name: f.word(str(row[f.name])) for f in part.features if f.discrete and row[f.name] is not None}
+        question = {**row, **spoken}
         if question not in found:
             found.append(question)
         if len(found) == EXAMPLES:

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
+from imitative import spending
 from imitative.induction import Progress as Told
 
 SECONDS_BETWEEN_LINES = 5.0
@@ -91,6 +92,7 @@ class Watcher:
 
 
 _STAGES = {
+    "proposing": "proposing sections",
     "asking": "asking, fitting, searching",
     "auditing": "auditing z*",
     "round": "searching done",
@@ -103,7 +105,7 @@ def result(found: Mapping[str, Any]) -> None:
     """z* and the figures."""
     console = Console()
     console.print(Text(found["question"], style="bold"), soft_wrap=True)
-    for sentence in found["hypothesis"].splitlines():
+    for sentence in filter(None, found["hypothesis"].splitlines()):
         console.print(Text(f"  {sentence}"), soft_wrap=True)
     console.print(_accuracy(found))
     for text in _figures(found):
@@ -134,7 +136,14 @@ def _figures(found: Mapping[str, Any]) -> list[str]:
         f"{asked} of {judged['budget']} judgements ({kinds}), cost {judged['cost']:g}, "
         f"{judged['seconds'] / 60:.0f} minutes of the overseer's time",
     ]
+    lines += spending.told(found)
     audit = found["audit"]
+    if audit is not None and (corrected := audit.get("corrected")) is not None:
+        lines.append(
+            f"audit: people would agree with {corrected['value']:.3f} of M_test's labels (95 % interval "
+            f"{corrected['low']:.3f} to {corrected['high']:.3f}), from {corrected['n']} of their own answers and "
+            f"{corrected['many']} of the model's, whose bias of {corrected['bias']:+.3f} was taken back"
+        )
     if audit is not None and audit["agreement"] is not None:
         low, high = audit["interval"]
         lines.append(
@@ -156,6 +165,20 @@ def _figures(found: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def clauses(found: Mapping[str, Any]) -> None:
+    """Of a text: which section decides which answers, by leaving it out."""
+    rows = [row for row in found["statements"] if "decides" in row]
+    if not rows:
+        return
+    table = Table(title="What each section decides", title_justify="left")
+    for name in ("section", "prior, nats", "evidence, nats", "speaks of D′", "decides of D′"):
+        table.add_column(name, justify="left" if name == "section" else "right")
+    for row in rows:
+        figures = (f"{row['log_prior']:+.2f}", f"{row['log_likelihood']:+.2f}")
+        table.add_row(Text(row["text"]), *figures, f"{row['applies_unlabelled']:,}", f"{row['decides']:,}")
+    Console().print(table)
+
+
 def runners_up(found: Mapping[str, Any]) -> None:
     """The next best hypotheses, and what they lack."""
     console = Console()
@@ -170,7 +193,7 @@ def runners_up(found: Mapping[str, Any]) -> None:
             ),
             soft_wrap=True,
         )
-        for sentence in other["hypothesis"].splitlines():
+        for sentence in filter(None, other["hypothesis"].splitlines()):
             console.print(Text(f"     {sentence}", style="dim"), soft_wrap=True)
 
 

@@ -11,7 +11,9 @@ import pytest
 
 from imitative.data import Feature, FeatureKind
 from imitative.hypotheses.statements import StatementSpace
+from imitative.overseers.mixed import Mixed
 from imitative.overseers.overseer import Archive, Budgeted, BudgetSpent, Ledger, OrderSwapped, Overseer
+from imitative.overseers.reader import Reader
 from imitative.overseers.recorded import Recorded
 from imitative.overseers.simulated import Simulated
 from imitative.records import Answer, Judgement, Kind, Outcome, Query, Question
@@ -48,6 +50,13 @@ def simulated(**changes: object) -> Simulated:
     return replace(Simulated(SPACE, [BELIEF], {"odour": 0.5}, cost=0.25), **changes)  # type: ignore[arg-type]
 
 
+def served() -> Overseer:
+    """A language model behind a real server, started once: `Parrot` says letters drawn from the conversation."""
+    from tests.serving import parroting
+
+    return parroting("Is this mushroom poisonous?", SPOKEN, (ODOUR, HEIGHT))
+
+
 OVERSEERS: dict[str, Callable[[], Overseer]] = {
     "noiseless": lambda: simulated(noise=0.0),
     "exact": lambda: simulated(exact=True, noise=0.0, ties=0.0),
@@ -58,8 +67,11 @@ OVERSEERS: dict[str, Callable[[], Overseer]] = {
     "silent archive": lambda: Recorded(SPACE, reader="nobody"),
     "scripted": lambda: Scripted(follows(lambda text: -len(text) / 50.0, SPACE), cost=0.5),
     "refusing": lambda: Scripted(lambda query: None),
+    "language model": served,
+    "mixed": lambda: Mixed(served(), simulated(noise=0.0), 0.3),
+    "reader": lambda: Reader(simulated(noise=0.0), SPACE, ("p", "e")),
 }  # fmt: skip
-SYMMETRIC = ["noiseless", "exact", "recorded", "silent archive", "scripted", "refusing"]
+SYMMETRIC = ["noiseless", "exact", "recorded", "silent archive", "scripted", "refusing", "language model", "mixed"]
 """Those without noise: what they say of two sides depends on neither's place."""
 WRAPPERS: dict[str, Callable[[Overseer], Overseer]] = {
     "bare": lambda overseer: overseer,

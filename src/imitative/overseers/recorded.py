@@ -5,6 +5,7 @@ answers to questions under a z, which its literal reading gives on request, unde
 
 What was said becomes judgements like any other, so that M_prior needs nothing special and the ledger counts them:
 
+    judgement    of any query: as it is
     comparison   of two rules: a graded comparison of two hypotheses of one strong statement each
     rating r     of a feature: for every answer y,  odds(statement about the feature, for y : silence) = exp(nats(r))
     rating r     of a word:    odds(the word, for the answer it favours : the word, for another)       = exp(nats(r))
@@ -23,6 +24,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Literal, NamedTuple, TypeVar, final
 
 from imitative.data import Feature, Table
@@ -116,6 +118,9 @@ class Recorded:
         favours: the answer that high ratings of words speak for; None: the last of the space's answers.
         doubts: (c, q): a claim of w nats about a word is c + q·w² nats less plausible than silence before the word
             speaks for it; None: nothing is said of how strong claims may be.
+        judgements: of any queries, such as an earlier run's or what another tool exported. An earlier run's audits of
+            its z* teach like the rest, as they would have taught its next round: whoever is learning from an archive
+            cannot be audited by it. Answers to questions are given where the same is asked again, and teach nothing.
         unrated: what having no rating says of a word where thousands were rated, on the scale of ratings: as many words
             of the space that have none as have one are taken to be rated so; None: nothing.
 
@@ -137,6 +142,7 @@ class Recorded:
         favours: str | None = None,
         doubts: tuple[float, float] | None = None,
         unrated: float | None = None,
+        judgements: Iterable[Judgement] = (),
     ) -> None:
         self.space, self.reader = space, reader
         self.features, self.words = features, words
@@ -147,6 +153,7 @@ class Recorded:
         self._held: dict[str, Judgement] = {}
         self._times: Counter[str] = Counter()
         self._compared([Comparison(*row) for row in comparisons])
+        self._judged(list(judgements))
         rows = [Rating(*row) for row in ratings]
         self._rated(rows)
         if unrated is not None:
@@ -160,8 +167,8 @@ class Recorded:
 
     @property
     def queries(self) -> tuple[Query, ...]:
-        """What it can answer, in the order it was said."""
-        return tuple(judgement.query for judgement in self._held.values())
+        """What it can teach before anything is searched, in the order it was said."""
+        return tuple(j.query for j in self._held.values() if j.answered and j.query.kind is not Kind.ANSWER)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -175,10 +182,10 @@ class Recorded:
     def _judgement(self, query: Query) -> Judgement:
         if (held := self._held.get(query.key)) is not None:
             return held
-        if query.kind in (Kind.COMPARE_HYPOTHESES, Kind.ODDS):
-            if (turned := self._held.get(query.swapped().key)) is not None:
-                return Judgement(query, turned.answer.swapped(), turned.judge)
-        elif query.kind is not Kind.BET and self.reader == "literal":
+        two_sided = query.kind in (Kind.COMPARE_HYPOTHESES, Kind.ODDS, Kind.COMPARE_ANSWERS)
+        if two_sided and (turned := self._held.get(query.swapped().key)) is not None:
+            return replace(turned, query=query, answer=turned.answer.swapped())
+        if query.kind in (Kind.COMPARE_ANSWERS, Kind.ANSWER) and self.reader == "literal":
             return Judgement(query, self._read(query), LITERAL_READER)
         return Judgement(query, Answer(Outcome.SKIPPED), "recorded")
 
@@ -205,14 +212,7 @@ class Recorded:
         self._held[repeated.key] = Judgement(repeated, answer, judge)
 
     def _compared(self, comparisons: Sequence[Comparison]) -> None:
-        reader = RuleReader(self.space)
-        texts: dict[str, str] = {}
-        unread: dict[str, str] = {}
-        for rule in dict.fromkeys(text for row in comparisons for text in (row.first, row.second)):
-            try:
-                texts[rule] = self.space.show(reader.read(rule))
-            except ValueError as error:
-                unread[rule] = str(error)
+        texts, unread = self._in_our_words(text for row in comparisons for text in (row.first, row.second))
         for row in comparisons:
             if row.first in texts and row.second in texts:
                 query = Query(Kind.COMPARE_HYPOTHESES, (texts[row.first], texts[row.second]))
@@ -222,6 +222,38 @@ class Recorded:
             self._notes.append(
                 f"{lost} of {len(comparisons)} comparisons were left out, because {len(unread)} of "
                 f"{len(unread) + len(texts)} rules could not be read: {_some(unread.values())}."
+            )
+
+    def _in_our_words(self, rules: Iterable[str]) -> tuple[dict[str, str], dict[str, str]]:
+        """Rule → the hypothesis in the space's English, and rule → why it could not be read."""
+        reader = RuleReader(self.space)
+        texts: dict[str, str] = {}
+        unread: dict[str, str] = {}
+        for rule in dict.fromkeys(rules):
+            try:
+                texts[rule] = self.space.show(reader.read(rule))
+            except ValueError as error:
+                unread[rule] = str(error)
+        return texts, unread
+
+    def _judged(self, judgements: Sequence[Judgement]) -> None:
+        """Judgements as they are, their hypotheses in the space's English; several of one query by `repeat`."""
+        texts, unread = self._in_our_words(text for row in judgements for text in row.query.hypotheses)
+        lost = 0
+        for row in judgements:
+            answers = {*row.query.answers} if row.query.kind in (Kind.COMPARE_ANSWERS, Kind.ANSWER) else set()
+            if not texts.keys() >= {*row.query.hypotheses} or not answers <= {*self.space.answers}:
+                lost += 1
+                continue
+            query = replace(row.query, hypotheses=tuple(texts[text] for text in row.query.hypotheses))
+            while query.key in self._held:
+                query = replace(query, repeat=query.repeat + 1)
+            self._held[query.key] = replace(row, query=query)
+        if lost:
+            why = f": {_some(unread.values())}" if unread else ""
+            self._notes.append(
+                f"{lost} of {len(judgements)} recorded judgements were left out: they are of hypotheses that could not "
+                f"be read, or of answers that are none of the problem's{why}."
             )
 
     def _rated(self, ratings: Sequence[Rating]) -> None:

@@ -80,6 +80,14 @@ class Preference:
         spread = self._factor.half(inside.T)
         return np.asarray(np.sqrt(np.sum(spread**2, axis=0) + (outside if self._space.basis is not None else 0.0)))
 
+    def covariance(self, x: ArrayLike) -> Floats:
+        """The posterior covariance of x·w for feature rows (N, d): (N, N); its diagonal is sd²."""
+        white = matrix("x", x, len(self.mean)) / self._space.root
+        inside = self._space.into(white)
+        spread = self._factor.half(inside.T)
+        outside = white @ white.T - inside @ inside.T if self._space.basis is not None else 0.0
+        return np.asarray(spread.T @ spread + outside)
+
     def sample(self, n: int, rng: np.random.Generator) -> Floats:
         """Draw w n times from the posterior, each draw without the answers it takes for careless: (n, d)."""
         noise = rng.standard_normal((self._factor.size, n)) + self._factor.half(self._lapses.draw(n, rng))

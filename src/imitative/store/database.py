@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import json
+import threading
 import time
-from collections.abc import Iterator
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar, final
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 
 from imitative.errors import InputError
 from imitative.store.tables import HEAD
@@ -18,7 +21,12 @@ from imitative.store.tables import HEAD
 BUSY_SECONDS: Final = 10.0
 """How long to wait for another program's lock. Ours hold one for milliseconds; longer means that something hangs."""
 
+PATIENCE_SECONDS: Final = 20.0
+"""How long to try again while a database server is away: restarting one takes a few seconds."""
+
 _READING: Final = "imitative_reading"
+
+T = TypeVar("T")
 
 
 def sqlite_url(path: Path) -> URL:
@@ -36,17 +44,50 @@ def connect(url: URL | str, *, busy_seconds: float = BUSY_SECONDS) -> Engine:
     Raises:
         InputError: if it is damaged, locked, unwritable, or made by a newer version.
     """
-    engine = create_engine(url, json_serializer=_canonical)
-    place = engine.url.database or str(engine.url)
+    engine = _engine(url)
+    place = named(engine)
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine, busy_seconds)
     try:
         with explained(place):
-            migrate(engine, place)
+            persistently(engine, lambda: migrate(engine, place))
     except BaseException:
         engine.dispose()
         raise
     return engine
+
+
+def _engine(url: URL | str) -> Engine:
+    """An engine that has not connected yet.
+
+    Raises:
+        InputError: if the URL is none, or names a database there is no driver for.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise InputError("the store", "no database URL", "such as postgresql+psycopg://USER@HOST/DATABASE") from None
+    place = parsed.render_as_string(hide_password=True)
+    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+        raise InputError(
+            "the store", place, "a URL of PostgreSQL or SQLite", "write postgresql+psycopg://HOST/DATABASE"
+        )
+    try:
+        if parsed.get_backend_name() == "sqlite":
+            return create_engine(parsed, json_serializer=_canonical)
+        # As many connections as threads that may ask: waiting for one would look like a slow database.
+        waits = {"connect_timeout": 10}
+        return create_engine(parsed, json_serializer=_canonical, pool_size=16, max_overflow=32, connect_args=waits)
+    except (NoSuchModuleError, ModuleNotFoundError):
+        remedy = "pip install 'imitative[people]', and begin the URL with postgresql+psycopg://"
+        raise InputError("the store", f"no driver for {place}", remedy=remedy) from None
+
+
+def named(engine: Engine) -> str:
+    """What a message calls the database: a file's path, or a URL without its password."""
+    if engine.dialect.name == "sqlite":
+        return engine.url.database or str(engine.url)
+    return engine.url.render_as_string(hide_password=True)
 
 
 def _canonical(value: Any) -> str:
@@ -88,8 +129,126 @@ def _use_wal(cursor: Any, busy_seconds: float) -> None:
 @contextlib.contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """A transaction that only reads: it sees one moment, and waits for nobody."""
-    with engine.connect().execution_options(**{_READING: True}) as connection:
+    options: dict[str, Any] = {_READING: True}
+    if engine.dialect.name == "postgresql":
+        options["isolation_level"] = "REPEATABLE READ"
+    with engine.connect().execution_options(**options) as connection:
         yield connection
+
+
+@final
+class _Job:
+    """Work for a transaction, and what became of it."""
+
+    def __init__(self, work: Callable[[Connection], Any]) -> None:
+        self.work = work
+        self.done = False
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+
+@final
+class _Writers:
+    """Who wants to write to a database, and the lock of whoever writes for them all."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.waiting: deque[_Job] = deque()
+
+
+_writers: weakref.WeakKeyDictionary[Engine, _Writers] = weakref.WeakKeyDictionary()
+_writers_lock = threading.Lock()
+
+
+def write(engine: Engine, work: Callable[[Connection], T]) -> T:
+    """Do `work` in a transaction that is on disk when this returns.
+
+    SQLite has one writer at a time, and each commit waits for the disk. The threads of a process therefore wait for
+    each other here, and whoever comes first writes for all who wait: each work within its own savepoint, one commit for
+    all (group commit, DeWitt et al. 1984). Nobody is told of success before that commit.
+    """
+    if engine.dialect.name != "sqlite":
+        with engine.begin() as connection:
+            return work(connection)
+    with _writers_lock:
+        writers = _writers.setdefault(engine, _Writers())
+    job = _Job(work)
+    writers.waiting.append(job)
+    with writers.lock:
+        if not job.done:
+            jobs = [writers.waiting.popleft() for _ in range(len(writers.waiting))]
+            try:
+                _write_all(engine, jobs)
+            except BaseException as error:
+                for each in jobs:
+                    each.error = each.error or error
+            finally:
+                for each in jobs:
+                    each.done = True
+    if job.error is not None:
+        raise job.error
+    found: T = job.result
+    return found
+
+
+def _write_all(engine: Engine, jobs: Sequence[_Job]) -> None:
+    if len(jobs) > 1:
+        try:
+            with engine.begin() as connection:
+                for job in jobs:
+                    _within_savepoint(connection, job)
+            return
+        except DBAPIError:  # the disk is full, perhaps: whose fault it is will show when each is alone
+            pass
+    for job in jobs:
+        job.result, job.error = None, None
+        try:
+            with engine.begin() as connection:
+                job.result = job.work(connection)
+        except Exception as error:
+            job.error = error
+
+
+def _within_savepoint(connection: Connection, job: _Job) -> None:
+    """What the work refuses is undone alone; what the database refuses undoes all."""
+    savepoint = connection.begin_nested()
+    try:
+        job.result = job.work(connection)
+    except DBAPIError:
+        raise
+    except Exception as error:
+        savepoint.rollback()
+        job.error = error
+    else:
+        savepoint.commit()
+
+
+def persistently(engine: Engine, work: Callable[[], T], patience: float = PATIENCE_SECONDS) -> T:
+    """Do `work`, a transaction that may safely be done twice, again while the database server is away or undecided."""
+    deadline, pause = time.monotonic() + patience, 0.02
+    while True:
+        try:
+            return work()
+        except OperationalError as error:
+            if engine.dialect.name == "sqlite" or time.monotonic() > deadline or not _passing(error):
+                raise
+        time.sleep(pause)
+        pause = min(2.0 * pause, 0.5)
+
+
+_PASSING = ("40001", "40P01", "57P01", "57P02", "57P03", "08000", "08003", "08006", "53300")
+"""SQLSTATEs of what passes: undecided between two transactions, stopping, starting, disconnected, too many at once."""
+
+
+def _passing(error: OperationalError) -> bool:
+    state = getattr(error.orig, "sqlstate", None)
+    if error.connection_invalidated or state in _PASSING:
+        return True
+    return state is None and not any(sign in str(error.orig).lower() for sign in _NEVER)
+
+
+_NEVER = ("authentication failed", "does not exist", "could not translate", "name or service", "no password")
+"""What a server, or the lack of one, says that no waiting will mend."""
 
 
 def migrate(engine: Engine, place: str) -> None:
@@ -108,6 +267,8 @@ def migrate(engine: Engine, place: str) -> None:
         if _version(connection) == HEAD:
             return
     with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":  # SQLite's write lock does this
+            connection.execute(text("SELECT pg_advisory_xact_lock(7301152)"))
         version = _version(connection)
         if version == HEAD:
             return
@@ -155,6 +316,7 @@ def explained(place: str | Path) -> Iterator[None]:
         raise
 
 
+_SERVER = "that the database server cannot be reached"
 _DAMAGE = ("not a database", "malformed", "corrupt", "no such table", "no such column", "disk i/o error")
 
 _FAILURES = (
@@ -164,7 +326,7 @@ _FAILURES = (
         "wait for that to end, or stop it, and give the same command again",
     ),
     (
-        ("disk is full",),
+        ("disk is full", "no space left"),
         "no space left on the disk",
         "free some and give the same command again: nothing recorded is lost",
     ),
@@ -172,6 +334,28 @@ _FAILURES = (
         ("readonly", "read-only", "unable to open"),
         "that it cannot be opened for writing",
         "check the permissions of the file and its folder, or name another folder",
+    ),
+    (
+        ("authentication failed", "no password supplied", 'role "', "permission denied"),
+        "that the database server refuses the user",
+        "check the user and password of the URL",
+    ),
+    (('database "',), "no such database on the server", "create it: createdb NAME"),
+    (
+        (
+            "connection refused",
+            "connection failed",
+            "could not translate",
+            "name or service",
+            "timeout expired",
+            "server closed",
+            "terminating connection",
+            "starting up",
+            "shutting down",
+            "connection is bad",
+        ),
+        _SERVER,
+        "check that it runs and that the URL's host and port are its own, and give the same command again",
     ),
 )
 

@@ -52,8 +52,8 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file so that `path` holds either what it held before or all of `text`, on disk.
+def write_atomically(path: Path, text: str | bytes) -> None:
+    """Write a file, text as UTF-8, so that `path` holds either what it held before or all of `text`, on disk.
 
     A temporary file in the same folder (a rename across file systems is a copy) is written, synced and renamed, and
     then the folder is synced, without which the rename itself may be lost with the power.
@@ -64,8 +64,8 @@ def write_atomically(path: Path, text: str) -> None:
     with explained(path, "written"):
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=_TEMPORARY)
         try:
-            with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-                file.write(text)
+            with os.fdopen(handle, "wb") as file:
+                file.write(text.encode("utf-8", "backslashreplace") if isinstance(text, str) else text)
                 file.flush()
                 os.fsync(file.fileno())
             os.chmod(name, 0o666 & ~_umask())  # mkstemp makes files that only their owner may read

@@ -11,14 +11,15 @@ import functools
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any, Final, NamedTuple, final
+from typing import IO, Any, Final, NamedTuple, TypeVar, final
 
-from sqlalchemy import Connection, Engine, Row, bindparam, func, insert, select
+from sqlalchemy import Connection, Engine, Row, Select, bindparam, func, insert, select, text
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.dml import Insert
 
 from imitative.errors import InputError
@@ -32,6 +33,8 @@ LABELS: Final = "labels.csv"
 REPORT: Final = "report.html"
 MODEL: Final = "model.json"
 LOCK: Final = "run.lock"
+
+T = TypeVar("T")
 
 
 class Event(NamedTuple):
@@ -65,6 +68,7 @@ class Run:
     _id: int
     _engine: Engine
     _lock: IO[str] | None
+    _held: contextlib.ExitStack  # the lock and the connections, let go of when the run is closed
     _stored: set[str]  # keys of hypotheses and queries known to be in the database: not sent again
 
     @classmethod
@@ -76,63 +80,124 @@ class Run:
         seed: int,
         budget: int,
         settings: Mapping[str, Any] | None = None,
+        *,
+        store: str | None = None,
+        alone: bool = True,
     ) -> Run:
         """Begin the run, or go on with it; close it when done (it is a context manager).
 
         A larger or smaller budget than before is welcome. The folder is locked until the run is closed or the
         process ends, however it ends: two processes would ask, and pay for, the same judgements twice.
 
+        With `store`, the URL of a database, several runs share it, each by the name of its folder. Whoever only shows
+        queries to people is not `alone`: it locks nothing and tells no event.
+
         Raises:
             InputError: if the folder holds another problem's run, is in use, damaged, or cannot be written.
         """
         folder = Path(folder)
         files.make_folder(folder)
-        lock = _lock(folder)
-        try:
-            files.remove_leftovers(folder)
-            engine = database.connect(database.sqlite_url(folder / DATABASE))
-        except BaseException:
-            lock.close()
-            raise
-        try:
-            with database.explained(folder / DATABASE), engine.begin() as connection:
-                row = _begun(connection, problem, fingerprint, seed, budget, settings or {})
+        with contextlib.ExitStack() as undo:
+            lock = undo.enter_context(_lock(folder)) if alone else None
+            if alone:
+                files.remove_leftovers(folder)
+            engine = database.connect(store or database.sqlite_url(folder / DATABASE))
+            undo.callback(engine.dispose)
+            name = None if store is None else _name(folder)
+            if alone and store is not None:
+                undo.enter_context(_advised(engine, f"{problem}/{name}"))
+
+            def begin(connection: Connection) -> Row[Any]:
+                row = _begun(connection, name, problem, fingerprint, seed, budget, settings or {})
                 _check_same(folder, row, problem, fingerprint, seed)
-                _add_event(connection, row.id, "opened", {"budget": budget, "process": os.getpid()})
-        except BaseException:
-            engine.dispose()
-            lock.close()
-            raise
-        return cls(folder, problem, fingerprint, seed, budget, dict(row.settings), row.id, engine, lock, set())
+                if alone:
+                    add_event(connection, row.id, "opened", {"budget": budget, "process": os.getpid()})
+                return row
+
+            with database.explained(database.named(engine)):
+                row = database.persistently(engine, lambda: database.write(engine, begin))
+            held = undo.pop_all()
+        return cls(folder, problem, fingerprint, seed, budget, dict(row.settings), row.id, engine, lock, held, set())
 
     @classmethod
-    def load(cls, folder: Path | str) -> Run:
+    def load(cls, folder: Path | str, *, store: str | None = None) -> Run:
         """A run that exists, to be read while it may still be going on elsewhere.
+
+        Args:
+            folder: the run's; only its name matters where `store` names a database.
+            store: see `open`.
 
         Raises:
             InputError: if there is none, or it is damaged.
         """
         folder = Path(folder)
-        if not (folder / DATABASE).is_file():
+        if store is None and not (folder / DATABASE).is_file():
             raise InputError(
                 str(folder), f"no {DATABASE}", "the folder of a run", "make one with `imitative run PROBLEM`"
             )
-        engine = database.connect(database.sqlite_url(folder / DATABASE))
-        with database.explained(folder / DATABASE), database.reading(engine) as connection:
-            row = connection.execute(select(tables.run).order_by(tables.run.c.id)).first()
+        engine = database.connect(store or database.sqlite_url(folder / DATABASE))
+        name = None if store is None else _name(folder)
+        with database.explained(database.named(engine)), database.reading(engine) as connection:
+            row = connection.execute(_first(name)).first()
+        held = contextlib.ExitStack()
+        held.callback(engine.dispose)
         if row is None:
-            engine.dispose()
-            raise InputError(str(folder), "a run stopped before it began", remedy="give the same `imitative run` again")
-        run = cls(folder, row.problem, row.fingerprint, row.seed, row.budget, row.settings, row.id, engine, None, set())
+            held.close()
+            found = (
+                "a run stopped before it began"
+                if name is None
+                else f"no run named {name!r} in {database.named(engine)}"
+            )
+            raise InputError(str(folder), found, remedy="give the same `imitative run` again")
+        plain = (row.problem, row.fingerprint, row.seed, row.budget, row.settings, row.id)
+        run = cls(folder, *plain, engine, None, held, set())
         opened = run.events("opened")
         object.__setattr__(run, "budget", int(opened[-1].body["budget"]) if opened else row.budget)
         return run
 
     def close(self) -> None:
         """Let go of the folder."""
-        self._engine.dispose()
-        if self._lock is not None:
-            self._lock.close()
+        self._held.close()
+
+    @property
+    def id(self) -> int:
+        """Its number in the database."""
+        return self._id
+
+    @property
+    def engine(self) -> Engine:
+        """Its database."""
+        return self._engine
+
+    @property
+    def place(self) -> str:
+        """What a message calls its database."""
+        return database.named(self._engine)
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """Do `work` in a transaction that is on disk when this returns.
+
+        It must be safe to do twice: where the server went away in between, it is done again.
+
+        Raises:
+            InputError: if the database cannot be written.
+        """
+        with database.explained(self.place):
+            return database.persistently(self._engine, lambda: database.write(self._engine, work))
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """Do `work` in a transaction that sees one moment.
+
+        Raises:
+            InputError: if the database cannot be read.
+        """
+
+        def look() -> T:
+            with database.reading(self._engine) as connection:
+                return work(connection)
+
+        with database.explained(self.place):
+            return database.persistently(self._engine, look)
 
     def __enter__(self) -> Run:
         return self
@@ -149,11 +214,14 @@ class Run:
         asked, said = tables.query.c, tables.judgement.c
         rows = select(said.query_key, asked.body, said.answer, said.judge, said.cost, said.seconds)
         rows = rows.join_from(tables.judgement, tables.query).where(said.run_id == self._id).order_by(said.ordinal)
-        with self._reading() as connection:
+
+        def look(connection: Connection) -> dict[str, Judgement]:
             texts = {row.key: row.text for row in connection.execute(select(tables.hypothesis))}
             found = {row.query_key: self._judgement(row, texts) for row in connection.execute(rows)}
-        self._stored.update(texts, found)
-        return found
+            self._stored.update(texts, found)
+            return found
+
+        return self.read(look)
 
     def _judgement(self, row: Any, texts: Mapping[str, str]) -> Judgement:
         try:
@@ -167,7 +235,7 @@ class Run:
 
     def _damaged(self, key: str) -> InputError:
         found = f"a damaged row for query {key[:12]}"
-        return InputError(str(self.folder / DATABASE), found, remedy="restore a copy or name another folder")
+        return InputError(self.place, found, remedy="restore a copy or name another folder")
 
     def record(self, judgement: Judgement) -> None:
         """Add a judgement; it is on disk when this returns. Adding the same one again changes nothing.
@@ -183,25 +251,19 @@ class Run:
         Raises:
             InputError: see `record`.
         """
-        stored: set[str] = set()
-        with self._writing() as connection:
+
+        def add(connection: Connection) -> set[str]:
+            stored: set[str] = set()
             for judgement in judgements:
                 self._add(connection, judgement, stored)
-        self._stored.update(stored)  # only now are they there for certain
+            return stored
+
+        self._stored.update(self.write(add))  # only now are they there for certain
 
     def _add(self, connection: Connection, judgement: Judgement, stored: set[str]) -> None:
-        query, key = judgement.query, judgement.query.key
-        shown = [_text_key(text) for text in query.hypotheses]
-        body = {**query.to_json(), "hypotheses": shown}
-        texts = dict(zip(shown, query.hypotheses, strict=True))
+        key = judgement.query.key
+        self._add_query(connection, judgement.query, stored)
         add = _statements(connection.dialect.name)
-        new = [name for name in (*texts, key) if name not in self._stored and name not in stored]
-        if unseen := [{"key": name, "text": texts[name]} for name in new if name != key]:
-            connection.execute(add.hypothesis, unseen)
-        if key in new:
-            row = {"key": key, "kind": query.kind.value, "purpose": query.purpose, "body": body}
-            connection.execute(add.query, row)
-        stored.update(texts, (key,))
         said = {
             "run_id": self._id,
             "query_key": key,
@@ -209,7 +271,7 @@ class Run:
             "answer": judgement.answer.to_json(),
             "cost": judgement.cost,
             "seconds": judgement.seconds,
-            "created": _now(),
+            "created": now(),
         }
         if connection.execute(add.judgement, {**said, "this_run": self._id}).rowcount == 0:
             ours = (tables.judgement.c.run_id == self._id) & (tables.judgement.c.query_key == key)
@@ -217,10 +279,19 @@ class Run:
                 found = f"query {key[:12]} judged differently before"
                 raise InputError(str(self.folder), found, remedy="nothing was changed; give the same command again")
 
+    def _add_query(self, connection: Connection, query: Query, stored: set[str]) -> None:
+        """Its row and its hypotheses', where they are not there."""
+        add, known = _statements(connection.dialect.name), self._stored | stored
+        hypotheses, row = query_rows(query)
+        if unseen := [each for each in hypotheses if each["key"] not in known]:
+            connection.execute(add.hypothesis, unseen)
+        if row["key"] not in known:
+            connection.execute(add.query, row)
+        stored.update([row["key"]], (each["key"] for each in hypotheses))
+
     def event(self, kind: str, body: Mapping[str, Any]) -> None:
         """Add an event: a round, or a stage and its seconds."""
-        with self._writing() as connection:
-            _add_event(connection, self._id, kind, body)
+        self.write(lambda connection: add_event(connection, self._id, kind, body))
 
     def events(self, kind: str | None = None) -> list[Event]:
         """The events, or those of one kind, in the order they happened."""
@@ -228,8 +299,7 @@ class Run:
         rows = select(happened.kind, happened.body, happened.created).where(happened.run_id == self._id)
         if kind is not None:
             rows = rows.where(happened.kind == kind)
-        with self._reading() as connection:
-            return [Event(*row) for row in connection.execute(rows.order_by(happened.id))]
+        return self.read(lambda connection: [Event(*row) for row in connection.execute(rows.order_by(happened.id))])
 
     def write_results(
         self, *, result: Mapping[str, Any], hypothesis: str, labels: str, report: str, model: Mapping[str, Any]
@@ -246,24 +316,14 @@ class Run:
         Raises:
             InputError: if one cannot be written.
         """
-        for name, text in (
+        for name, content in (
             (HYPOTHESIS, hypothesis),
             (LABELS, labels),
             (REPORT, report),
             (MODEL, json.dumps(model, ensure_ascii=False, allow_nan=False)),
             (RESULT, json.dumps(result, ensure_ascii=False, allow_nan=False, indent=2) + "\n"),
         ):
-            files.write_atomically(self.folder / name, text)
-
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        with database.explained(self.folder / DATABASE), self._engine.begin() as connection:
-            yield connection
-
-    @contextlib.contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        with database.explained(self.folder / DATABASE), database.reading(self._engine) as connection:
-            yield connection
+            files.write_atomically(self.folder / name, content)
 
 
 def read_result(folder: Path | str) -> dict[str, Any]:
@@ -312,16 +372,55 @@ def _lock(folder: Path) -> IO[str]:
     return file
 
 
+@contextlib.contextmanager
+def _advised(engine: Engine, name: str) -> Iterator[None]:
+    """Hold the run on the database's server, for whoever would work on it from another machine; until closed."""
+    if engine.dialect.name != "postgresql":
+        yield
+        return
+    number = int(_text_key(name)[:15], 16)
+    with database.explained(database.named(engine)):
+        connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+    try:
+        if not connection.execute(text("SELECT pg_try_advisory_lock(:number)"), {"number": number}).scalar():
+            found, remedy = (
+                "another process working on this run",
+                "wait for it to end, or name another folder with --out",
+            )
+            raise InputError(name, found, remedy=remedy)
+        yield
+    finally:
+        with contextlib.suppress(DBAPIError):  # the server may have gone, and the lock with it
+            connection.close()
+
+
+def _name(folder: Path) -> str:
+    return folder.absolute().name
+
+
+def _first(name: str | None) -> Select[Any]:
+    """The run of that name in a shared database, or the one run of its own database."""
+    rows = select(tables.run).order_by(tables.run.c.id)
+    return rows if name is None else rows.where(tables.run.c.name == name)
+
+
 def _begun(
-    connection: Connection, problem: str, fingerprint: str, seed: int, budget: int, settings: Mapping[str, Any]
+    connection: Connection,
+    name: str | None,
+    problem: str,
+    fingerprint: str,
+    seed: int,
+    budget: int,
+    settings: Mapping[str, Any],
 ) -> Row[Any]:
     """The run's row, added where there is none."""
-    first = select(tables.run).order_by(tables.run.c.id)
-    row = connection.execute(first).first()
+    row = connection.execute(_first(name)).first()
     if row is None:
-        begun = {"problem": problem, "fingerprint": fingerprint, "seed": seed, "budget": budget, "created": _now()}
-        connection.execute(insert(tables.run).values(settings=dict(settings), **begun))
-        row = connection.execute(first).one()
+        begun = {"problem": problem, "fingerprint": fingerprint, "seed": seed, "budget": budget, "created": now()}
+        add = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+        values = {"name": name, "settings": dict(settings), **begun}
+        connection.execute(add(tables.run).values(values).on_conflict_do_nothing())
+        row = connection.execute(_first(name)).one()
     return row
 
 
@@ -337,8 +436,9 @@ def _check_same(folder: Path, row: Row[Any], problem: str, fingerprint: str, see
         raise InputError(str(folder), found, "the same as now", f"restore them, or {remedy}")
 
 
-def _add_event(connection: Connection, run_id: int, kind: str, body: Mapping[str, Any]) -> None:
-    connection.execute(insert(tables.event).values(run_id=run_id, kind=kind, body=dict(body), created=_now()))
+def add_event(connection: Connection, run_id: int, kind: str, body: Mapping[str, Any]) -> None:
+    """Add an event within a transaction."""
+    connection.execute(insert(tables.event).values(run_id=run_id, kind=kind, body=dict(body), created=now()))
 
 
 class _Statements(NamedTuple):
@@ -360,13 +460,26 @@ def _statements(dialect: str) -> _Statements:
     return _Statements(
         add(tables.hypothesis).on_conflict_do_nothing(),
         add(tables.query).on_conflict_do_nothing(),
-        add(tables.judgement).values(ordinal=last.scalar_subquery() + 1, **given).on_conflict_do_nothing(),
+        add(tables.judgement)
+        .values(ordinal=last.scalar_subquery() + 1, **given)
+        .on_conflict_do_nothing()
+        .execution_options(preserve_rowcount=True),  # 0: it was there
     )
+
+
+def query_rows(query: Query) -> tuple[list[dict[str, str]], dict[str, Any]]:
+    """The rows of a query's hypotheses, each once, and its own, which names them by their keys."""
+    shown = [_text_key(text) for text in query.hypotheses]
+    texts = dict(zip(shown, query.hypotheses, strict=True))
+    body = {**query.to_json(), "hypotheses": shown}
+    row = {"key": query.key, "kind": query.kind.value, "purpose": query.purpose, "body": body}
+    return [{"key": key, "text": text} for key, text in texts.items()], row
 
 
 def _text_key(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _now() -> str:
+def now() -> str:
+    """The time, as the tables keep it."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")

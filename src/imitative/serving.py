@@ -1,0 +1,145 @@
+"""A run's page, served: which run, at which address, behind which guards.
+
+service = Service(run, address, read=reader(run))
+serve(service, host, port)
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from imitative.errors import InputError, one_line
+from imitative.hypotheses.statements import StatementSpace
+from imitative.loaded import LoadedProblem
+from imitative.store.overview import Overview
+from imitative.store.runs import DATABASE, Run
+from imitative.web.service import Read, Service
+
+LOCAL: Final = ("127.0.0.1", "localhost", "::1")
+EVERYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104
+
+
+def open_run(
+    named: str, load: Callable[[], LoadedProblem], folder: Callable[[LoadedProblem], Path], store: str | None
+) -> tuple[Run, Path | None]:
+    """The run that `named` is: a run's folder, or else a problem, whose run is made where it has not begun.
+
+    Args:
+        named: what the command line was given.
+        load: the problem of that name.
+        folder: the folder of a problem's run.
+        store: a shared database's URL, or None.
+
+    Returns:
+        the run, and the folder of the problem's pictures.
+    """
+    path = Path(named)
+    if (path / DATABASE).is_file() and not store:
+        return Run.load(path), None
+    try:
+        loaded = load()
+    except InputError:
+        if store and not path.suffix:
+            return Run.load(path, store=store), None
+        raise
+    problem = loaded.problem
+    run = Run.open(
+        folder(loaded), problem.name, problem.fingerprint, loaded.seed, loaded.budget, store=store, alone=False
+    )
+    return run, None if loaded.images is None else Path(loaded.images)
+
+
+def reader(run: Run) -> Callable[[str], Read]:
+    """A text → the hypothesis it is, in the language of the run's problem, once the run has told it."""
+    known: dict[str, StatementSpace] = {}
+
+    def space() -> StatementSpace | None:
+        if "space" not in known:
+            about = Overview(run).about()
+            if about:
+                known["space"] = StatementSpace.from_description(about["space"])
+        return known.get("space")
+
+    def read(text: str) -> Read:
+        found = space()
+        if found is None:
+            return Read(False, "the run has not begun yet, so nothing can be read")
+        if not text.strip():
+            return Read(False, "nothing was written")
+        try:
+            z = found.read("\n".join(line.strip() for line in text.splitlines() if line.strip()))
+        except (ValueError, RecursionError) as error:
+            return Read(False, one_line(str(error)))
+        if z not in found:
+            limits = found.limits
+            return Read(
+                False, f"at most {limits.statements} statements of at most {limits.conditions} conditions can be said"
+            )
+        return Read(True, found.show(z))
+
+    return read
+
+
+def hosts_of(host: str, address: str | None) -> frozenset[str]:
+    """The names that the service answers to.
+
+    Raises:
+        InputError: for an address that is none, or one that is needed and missing.
+    """
+    if address is None:
+        if host in EVERYWHERE:
+            remedy = "give --address, the URL that judges open, such as https://judge.example.org"
+            raise InputError("--host", repr(host), "an address that judges can be told", remedy)
+        return frozenset((host, *LOCAL)) if host in LOCAL else frozenset((host,))
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/") or parts.query:
+        raise InputError("--address", repr(address), "a URL without a path, such as https://judge.example.org")
+    local = LOCAL if host in LOCAL else ()
+    return frozenset((parts.hostname, host, *local))
+
+
+def make_service(run: Run, address: str, images: Path | None) -> Service:
+    """The run's page, at an address."""
+    return Service(run, address.rstrip("/"), reader(run), images)
+
+
+def serve(app: Any, host: str, port: int, tls: tuple[Path, Path] | None = None) -> None:
+    """Serve until told to stop.
+
+    Args:
+        app: what `make_app` gives.
+        host: where to listen.
+        port: where to listen.
+        tls: a certificate's file and its key's, or None.
+    """
+    import uvicorn
+
+    class Quiet(logging.Filter):
+        """Keeps whatever could be a secret out of the log: what follows a question mark, and long random words."""
+
+        def filter(self, record: logging.LogRecord) -> bool:
+            record.msg, record.args = redacted(record.getMessage()), None
+            return True
+
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
+    for name in ("uvicorn.error", "uvicorn.access", "imitative.web"):
+        logging.getLogger(name).addFilter(Quiet())
+    certificate = {} if tls is None else {"ssl_certfile": str(tls[0]), "ssl_keyfile": str(tls[1])}
+    uvicorn.run(
+        app, host=host, port=port, log_level="warning", access_log=False, server_header=False, proxy_headers=False,
+        timeout_keep_alive=30, h11_max_incomplete_event_size=65_536, **_only(certificate),
+    )  # fmt: skip
+
+
+def _only(options: Mapping[str, str]) -> dict[str, Any]:
+    return dict(options)
+
+
+def redacted(text: str) -> str:
+    """A line for a log without what could be a secret."""
+    return re.sub(r"[A-Za-z0-9_-]{40,}", "…", re.sub(r"\?\S*", "?…", text))

@@ -1,0 +1,456 @@
+"""Steps 1–3 over free text: propose, elicit, fit, select, and again where the search now is.
+
+    pool ← {}
+    repeat, until z* survives an audit or the budget is spent:
+        pool    ← pool + accept(proposer(what z* fails on, what people find hard to believe))
+        queries ← where M_prior and M_L are least sure of what matters
+        M_prior, M_L ← fit(all judgements)
+        z*, rivals   ← select(pool)                                     search/sections.py
+        audit: odds of z* over z* without each of its sections
+
+The models, the search and the space are those of texts; ledger, settings, rounds and audits are those of statements.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imitative.data import Floats
+from imitative.hypotheses.text import TextHypothesis
+from imitative.induction import Progress
+from imitative.overseers.overseer import Archive, Ledger, OrderSwapped, Overseer, Record
+from imitative.records import Example, Judgement, Kind, Query
+from imitative.search.sections import Pool, ScoredText, Sections
+from imitative.settings import Settings
+from imitative.survival import Survival
+from imitative.texts.prior import OWN_VARIANCE, TextPrior, TextTraits
+from imitative.texts.problem import TextProblem
+from imitative.texts.proposing import Proposer, Situation, accept
+from imitative.texts.reading import Lexicon, Reads, TextReading
+from imitative.traits import Encode
+
+WANTED = 24
+"""Sections asked of the proposer each round."""
+HOPEFUL = 40
+"""Sections, by score and doubt, that judgements are spent on each round."""
+MOST_ROUNDS = 5
+"""Each round writes and reads a pool of sections anew: after five, proposals are near copies of what is known."""
+MOST_ROWS = 4000
+"""Rows of D the search scores on; the rest is known by its share."""
+TOP = float(np.log(1000.0))
+"""The labelled scale of odds ends here: beyond it neither side can say more."""
+
+
+class TextRound(NamedTuple):
+    """What a round did: for eyes, plots and the report."""
+
+    number: int
+    asked: int
+    best: TextHypothesis
+    score: float
+    audit: Survival | None
+    proposed: int
+    refused: Mapping[str, int]
+
+
+@final
+@dataclass(frozen=True)
+class TextState:
+    """Where induction is."""
+
+    prior: TextPrior
+    reading: TextReading
+    pool: tuple[str, ...] = ()
+    found: tuple[ScoredText, ...] = ()
+    rounds: tuple[TextRound, ...] = ()
+    judgements: tuple[Judgement, ...] = ()
+    finished: bool = False
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class TextInduced:
+    """What Steps 1–3 give; fields as in `induction.Induced`."""
+
+    text: TextProblem
+    best: TextHypothesis
+    found: tuple[ScoredText, ...]
+    probabilities: Floats
+    prior: TextPrior
+    reading: TextReading
+    rounds: tuple[TextRound, ...]
+    ledger: Ledger
+    budget: int
+    settings: Settings
+    pool: Pool
+    recorded: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def left(self) -> int:
+        """How many judgements may still be asked."""
+        return max(0, self.budget - (self.ledger.asked_in_all - self.recorded))
+
+
+@final
+class TextInduction:
+    """Steps 1–3 as init and step.
+
+    Args:
+        text: the problem.
+        ledger: who is asked.
+        proposer: who writes.
+        budget: judgements for the whole run, the transfer's included.
+        encode: the sentence encoder, or None.
+        settings: how to spend.
+        seed: of everything random.
+        progress: told after every stage.
+        reads: see `Lexicon`.
+    """
+
+    def __init__(
+        self,
+        text: TextProblem,
+        ledger: Ledger,
+        proposer: Proposer,
+        budget: int,
+        encode: Encode | None,
+        settings: Settings,
+        seed: int,
+        progress: Callable[[Progress], None] | None = None,
+        reads: Reads | None = None,
+    ) -> None:
+        self.text, self.ledger, self.proposer, self.budget = text, ledger, proposer, budget
+        self.settings, self.seed, self._encode, self._progress = settings, seed, encode, progress
+        self.seconds: dict[str, float] = {}
+        problem = text.problem
+        self.lexicon = Lexicon(problem.space, encode, problem.labelled.table, reads)
+        rows = np.sort(np.random.default_rng(seed).permutation(len(problem.labelled))[:MOST_ROWS])
+        self._labelled = problem.labelled.take(rows)
+        self._evidence = settings.evidence * len(problem.labelled) / len(rows)
+        self._holds = self.lexicon.holds(self._labelled.table)
+        elsewhere = np.random.default_rng([seed, 6]).permutation(len(problem.unlabelled))[:400]
+        self._sample = problem.unlabelled.take(np.sort(elsewhere))
+        self._for_induction = budget - round(settings.transfer_share * budget)
+
+    # -- the loop ---------------------------------------------------------------------------------------------------
+
+    async def init(self) -> TextState:
+        """M_prior and M_L before the first question; an archive's judgements are all read at once."""
+        judgements: tuple[Judgement, ...] = ()
+        if isinstance(self.ledger.overseer, Archive):
+            judgements = tuple(await self.ledger.judge(self.ledger.overseer.queries))
+        prior, reading = self._fit((), judgements, 0)
+        return TextState(prior, reading, judgements=judgements)
+
+    async def step(self, state: TextState) -> TextState:
+        """One round."""
+        number, rng = len(state.rounds), np.random.default_rng([self.seed, 20 + len(state.rounds)])
+        with _Timer(self.seconds, "proposing"):
+            self._tell("proposing", state)
+            proposals = await self.proposer.propose(self._situation(state, rng), state.prior, state.reading, rng)
+            accepted = accept(self.text, proposals, state.pool)
+        pool = (*state.pool, *(proposal.section for proposal in accepted.sections))
+        if not pool:
+            pool = tuple(f"By default, {clause} (slight evidence)." for clause in self.text.problem.spoken.values())
+        with _Timer(self.seconds, "fit"):
+            prior, reading = self._fit(pool, state.judgements, number)
+        with _Timer(self.seconds, "elicitation"):
+            queries = self._queries(state, pool, prior, reading, number, rng)
+        fresh = await self._ask(queries, "asking", state)
+        judgements = (*state.judgements, *fresh)
+        with _Timer(self.seconds, "fit"):
+            prior, reading = self._fit(pool, judgements, number + 1)
+        with _Timer(self.seconds, "search"):
+            found = self._search(pool, prior, reading, state.found, rng)
+        audit, audited = await self._audit(found[0].hypothesis, prior, number, state)
+        ended = TextRound(
+            number + 1, len(fresh) + len(audited), found[0].hypothesis, found[0].score, audit,
+            len(accepted.sections), dict(accepted.refused),
+        )  # fmt: skip
+        # Two rounds alike say little: the second may only have found nothing new to write.
+        settled = number > 1 and bool(state.found) and state.found[0].hypothesis == found[0].hypothesis
+        rounds = (*state.rounds, ended)
+        survived = settled and audit is not None and audit.survived and audit.judgements > 0
+        finished = len(rounds) >= self._rounds or survived
+        taught = judgements if finished else (*judgements, *audited)
+        after = TextState(prior, reading, pool, found, rounds, taught, finished)
+        self._tell("round", after)
+        return after
+
+    def done(self, state: TextState) -> bool:
+        """Whether z* survived, or everything meant for induction is spent."""
+        return state.finished
+
+    # -- proposing ---------------------------------------------------------------------------------------------------
+
+    def _situation(self, state: TextState, rng: np.random.Generator) -> Situation:
+        best = state.found[0].hypothesis if state.found else None
+        labelled = self._labelled
+        log_p = state.reading.log_probabilities(labelled.table, best or TextHypothesis(()), labelled.names)
+        said = log_p[np.arange(len(labelled)), labelled.answers]
+        order = np.argsort(said + 0.1 * rng.gumbel(size=len(said)), kind="stable")
+        complaints = sorted(best.sections, key=state.prior.worth) if best is not None else []
+        return Situation(
+            self.text,
+            best,
+            [scored.hypothesis for scored in state.found[1:6]],
+            self._examples(order[: max(12, len(order) // 4)], rng),
+            self._examples(order[-max(12, len(order) // 4) :], rng) if best is not None else [],
+            [section for section in complaints if state.prior.worth(section) < 0.0],
+            WANTED,
+            len(state.rounds),
+        )
+
+    def _examples(self, rows: NDArray[np.int64], rng: np.random.Generator) -> list[Example]:
+        """A dozen of the rows, of every answer in turn where there are such."""
+        by_answer: dict[int, list[int]] = {}
+        for row in rng.permutation(rows):
+            by_answer.setdefault(int(self._labelled.answers[row]), []).append(int(row))
+        turns = [row for rank in range(12) for rows_of in by_answer.values() for row in rows_of[rank : rank + 1]]
+        return [self._labelled.example(row) for row in turns[:12]]
+
+    # -- asking ------------------------------------------------------------------------------------------------------
+
+    @property
+    def _rounds(self) -> int:
+        return min(self.settings.rounds, MOST_ROUNDS)
+
+    @property
+    def _left(self) -> int:
+        return max(0, self._for_induction - self.ledger.asked_in_all)
+
+    def _queries(
+        self,
+        state: TextState,
+        pool: Sequence[str],
+        prior: TextPrior,
+        reading: TextReading,
+        number: int,
+        rng: np.random.Generator,
+    ) -> list[Query]:
+        asks_later = self.settings.ask_again or number == 0
+        if isinstance(self.ledger.overseer, Archive) or not asks_later or self._left == 0:
+            return []
+        rounds_left = self._rounds - number if self.settings.ask_again else 1
+        reserve = min(self._left // 4, self.text.space.sections)
+        count = max(0, self._left // rounds_left - reserve // max(1, rounds_left))
+        hopeful = self._hopeful(pool, prior, reading, state, rng)
+        about_reading = round(0.3 * count) if self._encode is not None else 0
+        readings = self._readings(hopeful, state, about_reading, rng)
+        odds = self._odds(hopeful, prior, state, (count - len(readings)) // 2, rng)
+        pairs = self._pairs(hopeful, prior, state, count - len(readings) - len(odds), rng)
+        return [*readings, *odds, *pairs]
+
+    def _hopeful(
+        self, pool: Sequence[str], prior: TextPrior, reading: TextReading, state: TextState, rng: np.random.Generator
+    ) -> list[str]:
+        """Sections that may belong to z*: by what they add to it, and a draw of M_prior's doubt."""
+        known = self._pool(pool, prior, reading)
+        best = state.found[0].hypothesis.sections if state.found else ()
+        base = [i for i, section in enumerate(known.sections) if section in best]
+        alone = known.score(base)
+        doubt = np.sqrt(known.members.var(axis=1) + known.own)
+        gains = np.array(
+            [
+                (alone - known.score([j for j in base if j != i])) if i in base else (known.score([*base, i]) - alone)
+                for i in range(len(known.sections))
+            ]
+        )
+        drawn = (
+            gains + doubt * np.abs(rng.standard_normal(len(gains))) if self.settings.active else rng.random(len(gains))
+        )
+        order = np.argsort(-drawn, kind="stable")[:HOPEFUL]
+        return [known.sections[i] for i in order]
+
+    def _readings(self, hopeful: Sequence[str], state: TextState, count: int, rng: np.random.Generator) -> list[Query]:
+        """Which answer is better for x under one section alone: x half where it seems to speak of x, half where not."""
+        asked = Counter(j.query.hypotheses[0] for j in state.judgements if j.query.kind is Kind.COMPARE_ANSWERS)
+        order = sorted(hopeful, key=lambda section: asked[section])
+        answers, queries = self.text.problem.answers, []
+        holds = self.lexicon.holds(self._sample)
+        for turn in range(count):
+            section = order[turn % len(order)] if order else ""
+            if not section:
+                break
+            logits = holds @ self.lexicon.literal(section)
+            spread = logits.max(axis=1) - logits.min(axis=1)
+            towards = turn // len(order) % 2 == 0 if len(order) else True
+            among = np.argsort(-spread if towards else spread, kind="stable")[: max(1, len(spread) // 4)]
+            row = int(among[int(rng.integers(len(among)))])
+            two = [answers[i] for i in np.argsort(-logits[row], kind="stable")[:2]]
+            pair = tuple(two[i] for i in rng.permutation(2))
+            queries.append(
+                Query(Kind.COMPARE_ANSWERS, (section,), self._sample.row(row), pair, purpose="likelihood", repeat=turn)
+            )
+        return list({query.key: query for query in queries}.values())
+
+    def _odds(
+        self, hopeful: Sequence[str], prior: TextPrior, state: TextState, count: int, rng: np.random.Generator
+    ) -> list[Query]:
+        """How many times more plausible is z with a section than without it: fixes what a section is worth in nats."""
+        best = state.found[0].hypothesis if state.found else TextHypothesis(tuple(hopeful[:1]))
+        order = sorted(hopeful, key=lambda section: -float(prior.members(section).var()))
+        queries = []
+        for section in order:
+            place = best.sections.index(section) if section in best.sections else None
+            if place is None:
+                # Without anything left a text says nothing: another section stands for what they share.
+                kept = best if best.added(section) in self.text.space else TextHypothesis(best.sections[:1])
+                pair = (kept.added(section), kept)
+            else:
+                pair = (best, best.without(place))
+            if pair[0] != pair[1] and all(z.sections for z in pair):
+                shown = tuple(self.text.space.show(z) for z in pair)
+                queries.append(Query(Kind.ODDS, shown, repeat=len(state.rounds)))
+        return queries[:count]
+
+    def _pairs(
+        self, hopeful: Sequence[str], prior: TextPrior, state: TextState, count: int, rng: np.random.Generator
+    ) -> list[Query]:
+        """Sections against each other: the pairs M_prior is least sure of, none compared before."""
+        before = {frozenset(j.query.hypotheses) for j in state.judgements}
+        members = {section: prior.members(section) for section in hopeful}
+        pairs = [(a, b) for i, a in enumerate(hopeful) for b in hopeful[i + 1 :] if frozenset((a, b)) not in before]
+        unsure = np.array([float((members[a] - members[b]).std()) for a, b in pairs])
+        surprise = unsure if self.settings.active else rng.random(len(pairs))
+        queries: list[Query] = []
+        used = Counter[str]()
+        for i in np.argsort(-surprise, kind="stable"):
+            if len(queries) == count:
+                break
+            a, b = pairs[i]
+            if max(used[a], used[b]) <= 2 + 2 * count // max(1, len(hopeful)):
+                used.update((a, b))
+                sides = (a, b) if rng.random() < 0.5 else (b, a)
+                queries.append(Query(Kind.COMPARE_HYPOTHESES, sides))
+        return queries
+
+    async def _ask(self, queries: Sequence[Query], stage: str, state: TextState) -> list[Judgement]:
+        self._tell(stage, state)
+        with _Timer(self.seconds, "asking"):
+            return await self.ledger.judge(queries) if queries else []
+
+    async def _audit(
+        self, best: TextHypothesis, prior: TextPrior, number: int, state: TextState
+    ) -> tuple[Survival | None, list[Judgement]]:
+        """Odds of z* over z* without each of its sections: what M_prior says they add, by fresh judgements."""
+        if isinstance(self.ledger.overseer, Archive) or len(best.sections) < 2:
+            return None, []
+        show, places = self.text.space.show, list(range(len(best.sections)))[: self._left]
+        pairs = [(show(best), show(best.without(i))) for i in places]
+        queries = [Query(Kind.ODDS, pair, purpose="audit", repeat=number) for pair in pairs]
+        judgements = await self._ask(queries, "auditing", state)
+        said = [(j, i) for j, i in zip(judgements, places, strict=True) if j.answer.ratio is not None]
+        if not said:
+            return None, judgements
+        model = np.array([np.clip(prior.worth(best.sections[i]), -TOP, TOP) for _, i in said])
+        heard = np.array([np.log(j.answer.ratio or 1.0) for j, _ in said])
+        noise = prior.preference.odds_sd if prior.preference is not None else 1.0
+        uncertain = float(np.nan_to_num(noise, nan=1.0)) * np.sqrt(len(said)) + prior.sd(best)
+        return Survival(float(model.sum()), float(heard.sum()), len(said), float(max(1.0, uncertain))), judgements
+
+    # -- fitting and searching ---------------------------------------------------------------------------------------
+
+    def _fit(self, pool: Sequence[str], judgements: Sequence[Judgement], number: int) -> tuple[TextPrior, TextReading]:
+        judged = [section for j in judgements for text in j.query.hypotheses for section in self._sections(text)]
+        traits = TextTraits(self.text.space, self._encode, [*pool, *judged])
+        self.lexicon.learn(traits.sections)
+        prior = TextPrior.fit(traits, judgements, int(np.random.default_rng([self.seed, 7, number]).integers(2**31)))
+        return prior, TextReading.fit(self.lexicon, self.text.space, judgements)
+
+    def _sections(self, text: str) -> tuple[str, ...]:
+        return self.text.space.read(text).sections
+
+    def _pool(self, pool: Sequence[str], prior: TextPrior, reading: TextReading) -> Pool:
+        logits = np.stack([np.asarray(self._holds @ reading.map(section), dtype=np.float32) for section in pool])
+        return Pool(
+            tuple(pool),
+            np.array([prior.worth(section) for section in pool]),
+            np.stack([prior.members(section) for section in pool]),
+            np.array([0.0 if section in prior.traits.sections else OWN_VARIANCE for section in pool]),
+            logits,
+            self._labelled.answers,
+            self._evidence,
+            self.settings.caution,
+        )
+
+    def _search(
+        self,
+        pool: Sequence[str],
+        prior: TextPrior,
+        reading: TextReading,
+        before: Sequence[ScoredText],
+        rng: np.random.Generator,
+    ) -> tuple[ScoredText, ...]:
+        starts = [scored.hypothesis for scored in before[:2]]
+        return Sections(self.text.space, self._pool(pool, prior, reading), starts).run(rng)[:100]
+
+    def _tell(self, stage: str, state: TextState) -> None:
+        if self._progress is not None:
+            best = self.text.space.show(state.found[0].hypothesis) if state.found else ""
+            asked, rounds = self.ledger.asked_in_all, len(state.rounds)
+            self._progress(Progress(stage, rounds + 1, self._rounds, asked, self.budget, self.ledger.cost, best))
+
+
+def induce_text(text: TextProblem, overseer: Overseer, proposer: Proposer, **options: Any) -> TextInduced:
+    """`ainduce_text` for callers without an event loop."""
+    return asyncio.run(ainduce_text(text, overseer, proposer, **options))
+
+
+async def ainduce_text(
+    text: TextProblem,
+    overseer: Overseer,
+    proposer: Proposer,
+    *,
+    seed: int = 0,
+    budget: int = 300,
+    known: Mapping[str, Judgement] | None = None,
+    record: Record | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    encode: Encode | None = None,
+    settings: Settings | None = None,
+    reads: Reads | None = None,
+) -> TextInduced:
+    """Find z* in free text. Arguments as in `induction.induce`, and who proposes.
+
+    Raises:
+        ValueError: for a budget below 1.
+    """
+    if budget < 1:
+        raise ValueError(f"the budget is how many judgements may be asked: at least 1, found {budget}")
+    settings = settings or Settings()
+    ledger = Ledger(overseer if isinstance(overseer, Archive) else OrderSwapped(overseer, seed), known, record)
+    induction = TextInduction(text, ledger, proposer, budget, encode, settings, seed, progress, reads)
+    state = await induction.init()
+    while not induction.done(state):
+        state = await induction.step(state)
+    scores = np.array([scored.score for scored in state.found[:50]])
+    weights = np.exp(scores - scores.max())
+    recorded = len(overseer.queries) if isinstance(overseer, Archive) else 0
+    return TextInduced(
+        text, state.found[0].hypothesis, state.found[:50], weights / weights.sum(), state.prior, state.reading,
+        state.rounds, ledger, budget, settings, induction._pool(state.pool, state.prior, state.reading), recorded,
+        induction.seconds,
+    )  # fmt: skip
+
+
+class _Timer:
+    """Adds the time spent inside to `seconds[stage]`."""
+
+    def __init__(self, seconds: dict[str, float], stage: str) -> None:
+        self._seconds, self._stage = seconds, stage
+
+    def __enter__(self) -> None:
+        self._start = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self._seconds[self._stage] = self._seconds.get(self._stage, 0.0) + time.perf_counter() - self._start

@@ -1,0 +1,211 @@
+"""Steps 1–4 over free text, as a run tells of them."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+
+from imitative.evaluation import baselines, evaluate, folds
+from imitative.induction import Progress
+from imitative.loaded import Finished, LoadedProblem
+from imitative.overseers.mixed import disagreements
+from imitative.overseers.overseer import Overseer, Record
+from imitative.records import Judgement
+from imitative.settings import Settings
+from imitative.texts.induction import TextInduced, TextRound, induce_text
+from imitative.texts.labelling import TextTransferred, clauses, held_out, transfer_text
+from imitative.texts.problem import TextProblem
+from imitative.texts.proposing import Proposer
+from imitative.texts.reading import Reads
+from imitative.traits import Encode
+
+RUNNERS_UP = 10
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class TextStudy:
+    """See `loaded.Study`.
+
+    Args:
+        text: the problem.
+        proposer: who writes sections.
+        reads: a causal judge's way of reading, instead of the encoder's; see `Lexicon`.
+    """
+
+    text: TextProblem
+    proposer: Proposer
+    reads: Reads | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """See `Problem.fingerprint`."""
+        return self.text.fingerprint
+
+    def finish(
+        self,
+        loaded: LoadedProblem,
+        overseer: Overseer,
+        *,
+        seed: int,
+        budget: int,
+        known: Mapping[str, Judgement],
+        record: Record,
+        progress: Callable[[Any], None],
+        encode: Encode,
+        settings: Settings,
+    ) -> Finished:
+        """See `loaded.Study`."""
+        induced = induce_text(
+            self.text, overseer, self.proposer, seed=seed, budget=budget, known=known, record=record,
+            progress=progress, encode=encode, settings=settings, reads=self.reads,
+        )  # fmt: skip
+        transferred = transfer_text(induced, seed=seed, progress=progress)
+        started, ledger = time.perf_counter(), induced.ledger
+        shown = self.text.space.show(induced.best)
+        rounds = len(induced.rounds)
+        progress(Progress("measuring", rounds, rounds, ledger.asked_in_all, budget, ledger.cost, shown))
+        result = _result(loaded, self, induced, transferred, overseer, seed)
+        seconds = induced.seconds | transferred.seconds | {"evaluation": time.perf_counter() - started}
+        result["seconds"] = {stage: round(spent, 3) for stage, spent in seconds.items()}
+        return Finished(result, transferred.model.to_json(), transferred.probabilities)
+
+
+def _result(
+    loaded: LoadedProblem,
+    study: TextStudy,
+    induced: TextInduced,
+    transferred: TextTransferred,
+    overseer: Overseer,
+    seed: int,
+) -> dict[str, Any]:
+    """Everything a run says, as plain values; keys as for statements where they mean the same."""
+    problem, z, show = loaded.problem, induced.best, induced.text.space.show
+    on_labelled = transferred.model.probabilities(problem.labelled.table)
+    decided = clauses(induced, transferred)
+    chosen = [i for i, section in enumerate(induced.pool.sections) if section in z.sections]
+    log_prior = float(induced.pool.worth[chosen].sum())
+    likelihood = _likelihood(induced, z.sections)
+    return {
+        "problem": problem.name,
+        "question": problem.question,
+        "answers": dict(problem.spoken),
+        "seed": seed,
+        "space": induced.text.space.describe(),
+        "rows": {"labelled": len(problem.labelled), "unlabelled": len(problem.unlabelled)},
+        "hypothesis": show(z),
+        "statements": [
+            {
+                "text": clause.text,
+                "log_prior": clause.log_prior,
+                "log_likelihood": clause.log_likelihood,
+                "applies_labelled": clause.speaks_labelled,
+                "applies_unlabelled": clause.speaks_unlabelled,
+                "decides": clause.decides,
+                "examples": clause.examples,
+            }
+            for clause in decided
+        ],
+        "probability": float(induced.probabilities[0]),
+        "log_prior": log_prior,
+        "log_prior_sd": induced.prior.sd(z),
+        "log_likelihood": likelihood,
+        "runners_up": [
+            {
+                "hypothesis": show(scored.hypothesis),
+                "log_prior": induced.prior.log_prior(scored.hypothesis),
+                "log_likelihood": _likelihood(induced, scored.hypothesis.sections),
+                "score": scored.score,
+                "probability": float(p),
+            }
+            for scored, p in list(zip(induced.found, induced.probabilities, strict=True))[1 : 1 + RUNNERS_UP]
+        ],
+        "judgements": _judgements(induced),
+        "audit": _audit(induced, transferred),
+        "disagreement": [each._asdict() for each in disagreements(transferred.pairs)] or None,
+        **evaluate(problem, loaded.truth, on_labelled, transferred.probabilities),
+        "baselines": baselines(problem, loaded.truth, seed, held_out=folds(problem.labelled.answers, seed)),
+        "ours_held_out": held_out(induced, seed),
+        "scale": dict(induced.prior.preference.scale._asdict()) if induced.prior.preference is not None else None,
+        "rounds": [_round(done, loaded, induced) for done in induced.rounds],
+        "proposals": dict(sum((Counter(done.refused) for done in induced.rounds), Counter[str]()))
+        | {"accepted": sum(done.proposed for done in induced.rounds)},
+        "flagged": [
+            {"question": dict(query.question or {}), "row": query.repeat + 1, "purpose": query.purpose}
+            for query in _flagged(overseer)
+        ],
+        "notes": [*loaded.notes, *getattr(overseer, "notes", ()), *getattr(study.proposer, "notes", ())],
+    }
+
+
+def _likelihood(induced: TextInduced, sections: tuple[str, ...]) -> float:
+    from scipy.special import log_softmax
+
+    pool = induced.pool
+    chosen = [i for i, section in enumerate(pool.sections) if section in sections]
+    log_p = log_softmax(pool.logits[chosen].sum(axis=0), axis=1)
+    return pool.evidence * float(log_p[np.arange(len(pool.answers)), pool.answers].sum())
+
+
+def _judgements(induced: TextInduced) -> dict[str, Any]:
+    used = induced.ledger.judgements
+    return {
+        "asked": induced.ledger.asked(),
+        "by_purpose": dict(Counter(judgement.query.purpose for judgement in used)),
+        "by_judge": dict(Counter(judgement.judge for judgement in used)),
+        "cost": induced.ledger.cost,
+        "seconds": sum(judgement.seconds for judgement in used),
+        "budget": induced.budget,
+    }
+
+
+def _audit(induced: TextInduced, transferred: TextTransferred) -> dict[str, Any] | None:
+    """M_test against the overseer, corrected where a model answered for people, and M_prior against the overseer."""
+    found = transferred.audit
+    judged = [r.audit for r in induced.rounds if r.audit is not None and r.best == induced.best]
+    score = None
+    if judged:
+        last = judged[-1]
+        score = {"model": last.model, "overseer": last.overseer, "gap": last.gap, "n": last.judgements}
+    if found is None and score is None:
+        return None
+    corrected = transferred.corrected
+    return {
+        "agreement": None if found is None else found.agreement,
+        "n": 0 if found is None else found.n,
+        "interval": [0.0, 1.0] if found is None else [found.low, found.high],
+        "confidence": 0.95 if found is None else found.confidence,
+        "judge": "" if found is None else found.judge,
+        "score": score,
+        "corrected": None if corrected is None else corrected._asdict(),
+        "alarm": any(r.audit is not None and not r.audit.survived for r in induced.rounds[-1:]),
+    }
+
+
+def _round(done: TextRound, loaded: LoadedProblem, induced: TextInduced) -> dict[str, Any]:
+    problem, reading = loaded.problem, induced.reading
+    p, p2 = (
+        np.exp(reading.log_probabilities(table, done.best, problem.answers))
+        for table in (problem.labelled.table, problem.unlabelled)
+    )
+    return {
+        "round": done.number,
+        "asked": done.asked,
+        "best": induced.text.space.show(done.best),
+        "log_posterior": done.score,
+        "gap": None if done.audit is None else done.audit.gap,
+        "survived": None if done.audit is None else done.audit.survived,
+        "proposed": done.proposed,
+        "refused": dict(done.refused),
+        "unlabelled_accuracy": evaluate(problem, loaded.truth, p, p2)["accuracy"]["unlabelled"],
+    }
+
+
+def _flagged(overseer: Any) -> list[Any]:
+    model = getattr(overseer, "model", overseer)
+    return list(getattr(model, "flagged", {}).values())

@@ -1,0 +1,1 @@
+"""The page where people judge. It sees the store, never the models."""

@@ -1,0 +1,256 @@
+"""The lead's page: how the run goes while it goes, who judges and how, and what may be done about it."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+import threading
+import time
+import zipfile
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse, Response
+
+from imitative.agreement import agreement
+from imitative.errors import InputError
+from imitative.exchange.trips import FORMATS, export, judged
+from imitative.mail import Standing
+from imitative.store.desk import Refused
+from imitative.store.overview import JudgeFigures, Overview, Said, by_hour, by_kind
+from imitative.web.bodies import InvitationBody, StandingBody, validated
+from imitative.web.differences import compared
+from imitative.web.service import Fields, Service
+
+FRESH_SECONDS: Final = 2.0
+"""Figures are counted at most so often, however many leads are watching."""
+KINDS: Final = {
+    "compare_hypotheses": "which of two hypotheses is more plausible",
+    "compare_answers": "which of two answers is better",
+    "odds": "how many times more plausible",
+    "bet": "less likely than heads in a row",
+    "answer": "an answer, following a hypothesis",
+}
+HOURS: Final = 24
+SUFFIXES: Final = {"jsonl": ".jsonl", "csv": ".csv", "crowd-kit": ".csv", "summarize-from-feedback": ".jsonl"}
+"""What the file of a format is called, where it is not .json."""
+
+
+def router(service: Service) -> APIRouter:
+    """The lead's routes, each with the tag `lead`."""
+    routes = APIRouter(include_in_schema=False)
+    figures = _Figures(service)
+
+    @routes.get("/lead", tags=["lead"])
+    def lead_page(request: Request) -> Response:
+        person = service.lead(request)
+        return service.page(
+            "lead.html", person=person, problem=service.run.problem, title="The run", invitation=None, **figures.now()
+        )
+
+    @routes.get("/lead/figures", tags=["lead"])
+    def parts(request: Request) -> Response:
+        person = service.lead(request)
+        return service.page("figures.html", person=person, **figures.now())
+
+    @routes.post("/lead/standing", tags=["lead"])
+    def standing(request: Request, fields: Fields) -> Response:
+        person = service.lead(request)
+        given = validated(StandingBody, fields)
+        try:
+            service.people.stand(given.name, Standing(given.standing), by=person.name, why=given.why)
+        except InputError as error:
+            raise Refused(409, str(error)) from None
+        figures.forget()
+        return RedirectResponse("/lead", 303)
+
+    @routes.post("/lead/invite", tags=["lead"])
+    def invite(request: Request, fields: Fields) -> Response:
+        person = service.lead(request)
+        given = validated(InvitationBody, {**fields, "program": fields.get("program") == "yes"})
+        try:
+            token = service.people.invite(given.name, given.role, kind="program" if given.program else "invitation")
+        except InputError as error:
+            raise Refused(409, str(error)) from None
+        figures.forget()
+        told = {"name": given.name, "program": given.program, "token": token, "link": f"{service.address}/join#{token}"}
+        return service.page(
+            "lead.html", person=person, problem=service.run.problem, title="The run", invitation=told, **figures.now()
+        )
+
+    @routes.get("/lead/export/{name}", tags=["lead"])
+    def exported(request: Request, name: str) -> Response:
+        service.lead(request)
+        if name not in FORMATS:
+            raise Refused(404, "there is no such format")
+        return _exported(service, name)
+
+    return routes
+
+
+def _exported(service: Service, name: str) -> Response:
+    """A zip of what an export writes: a file or a folder, and what the format cannot hold."""
+    archive = io.BytesIO()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / f"{_plain(service.run.problem)}-{name}"
+        folder.mkdir()
+        found = FORMATS[name]
+        suffix = "" if found.folder else SUFFIXES.get(name, ".json")
+        try:
+            trip = export(judged(service.run), found, folder / f"judgements{suffix}")
+        except InputError as error:
+            raise Refused(409, f"nothing to export: {error.found}") from None
+        (folder / "NOTES.txt").write_text("\n".join([f"{trip.made} judgements", *trip.notes]) + "\n", "utf-8")
+        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+            for path in sorted(folder.rglob("*")):
+                if path.is_file():
+                    file.write(path, path.relative_to(scratch).as_posix())
+        headers = {"content-disposition": f'attachment; filename="{folder.name}.zip"'}
+    return Response(archive.getvalue(), media_type="application/zip", headers=headers)
+
+
+def _plain(name: str) -> str:
+    return "".join(letter if letter.isascii() and (letter.isalnum() or letter in "-_") else "-" for letter in name)
+
+
+class _Figures:
+    """Everything the page shows, counted anew when it is older than `FRESH_SECONDS`."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._lock = threading.Lock()
+        self._counted = -FRESH_SECONDS
+        self._kept: dict[str, Any] = {}
+
+    def forget(self) -> None:
+        self._counted = -FRESH_SECONDS
+
+    def now(self) -> dict[str, Any]:
+        with self._lock:
+            if time.monotonic() - self._counted > FRESH_SECONDS or not self._kept:
+                self._kept = _counted(self._service)
+                self._counted = time.monotonic()
+            return self._kept
+
+
+def _counted(service: Service) -> dict[str, Any]:
+    overview = service.overview
+    answers = overview.answers()
+    about, rounds, stage = overview.about(), overview.rounds(), overview.stage()
+    lacking, held = overview.open()
+    used = overview.used()
+    judges = overview.judges(answers)
+    seconds = sum(each.seconds for each in answers)
+    wage, each_costs = float(about.get("wage") or 0.0), float(about.get("cost") or 0.0)
+    spent = seconds / 3600.0 * wage + len(answers) * each_costs
+    budget = service.run.budget
+    return {
+        "question": about.get("question", ""),
+        "stage": _stage(stage, lacking),
+        "used": used,
+        "budget": budget,
+        "lacking": lacking,
+        "held": held,
+        "answers": len(answers),
+        "late": overview.late(),
+        "revised": overview.revised(),
+        "minutes": seconds / 60.0,
+        "minutes_in_all": seconds / 60.0 / len(answers) * budget if answers else None,
+        "money": spent if wage or each_costs else None,
+        "money_in_all": spent / len(answers) * budget if answers and (wage or each_costs) else None,
+        "kinds": [(KINDS.get(kind, kind), n) for kind, n in by_kind(answers).most_common()],
+        "most": max(by_kind(answers).values(), default=1),
+        "hours": _hours(answers),
+        "judges": [_judge(each) for each in judges],
+        "rounds": _rounds(rounds),
+        "best": str(stage.body.get("best") or "").splitlines() if stage is not None else [],
+        "agreement": _agreement(overview),
+        "formats": [(name, each.what) for name, each in FORMATS.items()],
+        "proposals": overview.proposals(),
+        "changes": overview.changes()[:20],
+    }
+
+
+def _agreement(overview: Overview) -> list[dict[str, str]]:
+    """The statistics of each kind of query, each a number or the reason why there is none."""
+    return [
+        {
+            "kind": KINDS.get(kind.value, kind.value),
+            "shared": f"{found.shared} of {found.units}",
+            "alpha": str(found.alpha),
+            "kappa": str(found.kappa),
+            "ac2": str(found.ac2),
+        }
+        for kind, found in agreement(overview.judgements()).items()
+    ]
+
+
+_STAGES = {
+    "asking": "choosing questions, fitting, searching",
+    "auditing": "checking the best hypothesis with fresh judgements",
+    "round": "a round is done",
+    "answering": "answers on the new questions",
+    "measuring": "measuring",
+}
+
+
+def _stage(event: Any, lacking: int) -> str:
+    if event is None:
+        return "The run has not begun: start it with `imitative run`."
+    if event.kind == "finished":
+        return "The run is finished."
+    number = min(int(event.body.get("round", 0)), int(event.body.get("rounds", 0)))
+    waits = f"; waiting for {lacking} judgements" if lacking else "; the search is at work"
+    stage = _STAGES.get(str(event.body.get("stage")), str(event.body.get("stage")))
+    return f"Round {number} of {event.body.get('rounds', 0)}: {stage}{waits}."
+
+
+def _judge(each: JudgeFigures) -> dict[str, Any]:
+    checks, passed = each.golds + each.repeats, each.gold + each.same
+    return {
+        **each._asdict(),
+        "checks": checks,
+        "passed": passed,
+        # Laplace's rule: with nothing known, one half; so that one lucky check is not certainty.
+        "reliability": (passed + 1.0) / (checks + 2.0) if checks else None,
+        "left_share": each.left / each.decided if each.decided else None,
+        "one_sided": each.decided >= 12 and abs(each.left / each.decided - 0.5) > 0.3,
+        "failing": each.golds >= 3 and each.gold / each.golds < 0.7,
+        "hasty": each.answered >= 10 and each.median < 2.0,
+    }
+
+
+def _hours(answers: list[Said]) -> list[dict[str, Any]]:
+    """The last hours with anything in them, each with its share of the tallest, of 100."""
+    counts = by_hour(answers)
+    if not counts:
+        return []
+    last = max(counts)
+    hours = [last - timedelta(hours=back) for back in reversed(range(HOURS))]
+    tallest = max(counts.get(hour, 0) for hour in hours)
+    return [
+        {"at": f"{hour:%d %b %H}:00", "n": counts.get(hour, 0), "height": 100.0 * counts.get(hour, 0) / tallest}
+        for hour in hours
+    ]
+
+
+def _rounds(events: list[Any]) -> list[dict[str, Any]]:
+    """Each round's z*, with what changed since the one before."""
+    found: list[dict[str, Any]] = []
+    before: list[dict[str, Any]] = []
+    for event in events:
+        lines = [{"text": line} for line in str(event.body.get("best", "")).splitlines()]
+        gone, now = compared(before, lines)
+        found.append(
+            {
+                "round": len(found) + 1,
+                "asked": event.body.get("asked"),
+                "lines": now,
+                "gone": [line for line in gone if not line.shared],
+                "created": event.created,
+            }
+        )
+        before = lines
+    return found[::-1]

@@ -1,0 +1,178 @@
+"""Imported judgements as the `recorded` overseer, and the way there from the command line."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from imitative import cli
+from imitative.config import judged_by_record, load_problem
+from imitative.errors import InputError
+from imitative.exchange.lines import JSONL, read_recorded
+from imitative.exchange.trips import FORMATS, export_run, import_file
+from imitative.overseers.recorded import Recorded
+from imitative.records import Answer, Judgement, Kind, Query
+from imitative.running import run_problem
+from imitative.settings import Settings
+from imitative.store import Run
+
+QUICK = Settings(rounds=2, steps=4)
+
+
+def encode(words: Sequence[str]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+    """Vectors without an encoder: the counts of letters, of length 1."""
+    counts = np.array([[1 + text.count(letter) for letter in "abcdefgh"] for text in words], np.float32)
+    vectors: np.ndarray[tuple[int, int], np.dtype[np.float32]] = counts.reshape(-1, 8)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors
+
+
+@pytest.fixture(scope="module")
+def huskies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A short run of huskies, judged by the simulated person."""
+    folder = tmp_path_factory.mktemp("huskies") / "run"
+    run_problem(load_problem("huskies"), folder, budget=60, settings=QUICK, encode=encode)
+    return folder
+
+
+def known(folder: Path) -> tuple[Judgement, ...]:
+    with Run.load(folder) as run:
+        return tuple(run.known().values())
+
+
+@pytest.mark.parametrize("name", ["jsonl", "csv", "datasets"])
+def test_a_run_exports_and_imports_whole(name: str, huskies: Path, tmp_path: Path) -> None:
+    asked = len(known(huskies))
+    assert export_run(huskies, name, tmp_path / "out").made == asked > 40
+    trip = import_file(tmp_path / "out", name, tmp_path / "said")
+    assert trip[:2] == (asked, tmp_path / "said")
+    assert tuple(read_recorded([tmp_path / "said"])) == known(huskies)
+
+
+def test_huskies_is_judged_again_by_what_was_imported(huskies: Path, tmp_path: Path) -> None:
+    """What is learned is what would have been had nothing travelled; nobody is asked what the archive does not hold."""
+    loaded = load_problem("huskies")
+    stayed = replace(loaded, build_overseer=lambda seed: Recorded(loaded.problem.space, judgements=known(huskies)))
+    results = [run_problem(stayed, tmp_path / "stayed", budget=60, settings=QUICK, encode=encode)]
+    for name in ("csv", "datasets"):
+        export_run(huskies, name, tmp_path / name)
+        import_file(tmp_path / name, name, tmp_path / f"{name}-said")
+        again = judged_by_record(loaded, [tmp_path / f"{name}-said"])
+        results.append(run_problem(again, tmp_path / f"{name}-run", budget=60, settings=QUICK, encode=encode))
+    assert len({(result["hypothesis"], result["log_prior"]) for result in results}) == 1
+    assert any("literal reading" in note for note in results[0]["notes"])
+    taught = [j for j in known(huskies) if j.query.kind is not Kind.ANSWER]
+    assert {j.query.key for j in taught} <= {j.query.key for j in known(tmp_path / "csv-run")}
+    first = {j.judge for j in known(huskies)}
+    assert {j.judge for j in known(tmp_path / "csv-run")} <= first | {"literal reading", "recorded"}
+
+
+def test_an_archive_gives_what_it_holds_turned_round_where_need_be() -> None:
+    space = load_problem("huskies").problem.space
+    z, other = (f"If the dog has {ears} ears, the dog is a husky (strong evidence)." for ears in ("pointed", "floppy"))
+    texts_ = [space.show(space.read(f"{text}\nBy default, the dog is a husky (a hint).")) for text in (z, other)]
+    x = {"ears": "pointed"}
+    answers = Query(Kind.COMPARE_ANSWERS, (texts_[0],), x, ("husky", "other"), purpose="likelihood")
+    compared = Query(Kind.COMPARE_HYPOTHESES, (texts_[0], texts_[1]))
+    audit = replace(compared, purpose="audit")
+    held = [
+        Judgement(answers, Answer(grade=-2), "ann"),
+        Judgement(compared, Answer(grade=1), "ann", 0.5),
+        Judgement(compared, Answer(grade=2), "bob"),
+        Judgement(audit, Answer(grade=-1), "ann"),
+        Judgement(Query(Kind.COMPARE_HYPOTHESES, ("gibberish", texts_[0])), Answer(grade=1), "ann"),
+        Judgement(replace(answers, answers=("husky", "cat")), Answer(grade=1), "ann"),
+    ]
+    archive = Recorded(space, judgements=held)
+    assert Counter(query.purpose for query in archive.queries) == {"likelihood": 1, "prior": 2, "audit": 1}
+    assert any("2 of 6 recorded judgements were left out" in note for note in archive.notes)
+    said = asyncio.run(archive.judge([answers.swapped(), compared.swapped(), replace(compared, repeat=1), audit]))
+    assert [(j.answer.grade, j.judge) for j in said] == [(2, "ann"), (-1, "ann"), (2, "bob"), (-1, "ann")]
+    assert said[1].cost == 0.5
+
+
+def test_a_problem_file_names_folders_of_judgements(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("ears,breed\npointed,h\nfloppy,o\n", "utf-8")
+    text = "If the ears is pointed, it is a husky (strong evidence).\nBy default, it is another (a hint)."
+    judged = Judgement(Query(Kind.BET, (text,), heads=2), Answer(less_likely=False), "ann")
+    JSONL.write([judged], tmp_path / "judgements.jsonl")
+    problem = """
+[problem]
+name = "dogs"
+question = "Is it?"
+[answers]
+h = "it is a husky"
+o = "it is another"
+[labelled]
+file = "rows.csv"
+answer = "breed"
+[unlabelled]
+file = "rows.csv"
+[overseer]
+kind = "recorded"
+judgements = %s
+"""
+    (tmp_path / "problem.toml").write_text(problem % '["."]', "utf-8")
+    archive = load_problem(tmp_path / "problem.toml").build_overseer(0)
+    assert isinstance(archive, Recorded)
+    assert [query.kind for query in archive.queries] == [Kind.BET]
+    for wrong, said in (('"nowhere"', "no such file"), ("[]", "neither judgements"), ("3", "judgements")):
+        (tmp_path / "problem.toml").write_text(problem % wrong, "utf-8")
+        with pytest.raises(InputError, match=said):
+            load_problem(tmp_path / "problem.toml")
+
+
+def test_the_command_line(huskies: Path, tmp_path: Path) -> None:
+    runner = CliRunner()
+    out, said = str(tmp_path / "out"), str(tmp_path / "said")
+    exported = runner.invoke(cli.app, ["export", str(huskies), "--format", "trl", "--out", out])
+    assert exported.exit_code == 0, exported.output
+    assert "judgements exported" in exported.stdout
+    assert "out.rest.jsonl" in exported.stderr
+    imported = runner.invoke(cli.app, ["import", out, "--format", "trl", "--out", said])
+    assert imported.exit_code == 0, imported.output
+    assert "import it too" in imported.stderr
+    (tmp_path / "others").mkdir()
+    other = Judgement(Query(Kind.COMPARE_HYPOTHESES, ("blue.", "green.")), Answer(grade=1), "ann")
+    JSONL.write([other], tmp_path / "others" / "judgements.jsonl")
+    for arguments, told_ in (
+        (["export", str(huskies), "--format", "xml", "--out", out], "one of 'jsonl'"),
+        (["export", str(huskies), "--format", "csv", "--out", out], "something there already"),
+        (["export", str(tmp_path / "no"), "--format", "csv", "--out", said + "2"], "imitative run"),
+        (["import", str(tmp_path / "no"), "--format", "csv", "--out", said + "2"], "no such file"),
+        (["run", "huskies", "--recorded", str(tmp_path / "no")], "no such file"),
+        (["run", "huskies", "--recorded", str(tmp_path / "others")], "none of which says anything of its hypotheses"),
+    ):
+        found = runner.invoke(cli.app, arguments)
+        assert found.exit_code == 2, found.output
+        assert told_ in found.stderr
+        assert len(found.stderr.strip().splitlines()) == 1
+    for name in FORMATS:
+        assert name in cli.FORMATS_HELP
+
+
+@pytest.mark.slow
+def test_huskies_end_to_end_from_the_command_line(tmp_path: Path) -> None:
+    """The simulated person judges, the judgements travel as a CSV, and judge again: better than any fit to D alone."""
+
+    def imitative(*arguments: str) -> str:
+        command = [sys.executable, "-m", "imitative", *arguments]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=280).stdout
+
+    imitative("run", "huskies", "--out", "first")
+    assert "judgements exported" in imitative("export", "first", "--format", "csv", "--out", "all.csv")
+    imitative("import", "all.csv", "--format", "csv", "--out", "said")
+    imitative("run", "huskies", "--recorded", "said")
+    again = json.loads(imitative("show", "runs/huskies-0-recorded", "--json"))
+    direct = max(accuracy["unlabelled"] for accuracy in again["baselines"].values())
+    assert again["accuracy"]["unlabelled"] > direct + 0.05

@@ -1,0 +1,156 @@
+"""M_prior and M_L over texts: they learn what is judged, share it by meaning, and stay probabilities."""
+
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+import pytest
+
+from imitative.config import load_problem
+from imitative.encoders import sentence_encoder
+from imitative.hypotheses.text import TextHypothesis, TextSpace
+from imitative.records import Answer, Judgement, Kind, Query
+from imitative.search.sections import Pool, Sections
+from imitative.testing.world import World
+from imitative.texts.prior import TextPrior, TextTraits
+from imitative.texts.reading import Lexicon, TextReading
+from imitative.traits import Encode
+
+HUSKIES = load_problem("huskies", seed=0)
+PROBLEM, SPACE = HUSKIES.problem, TextSpace()
+
+
+@pytest.fixture(scope="module")
+def encode() -> Encode:
+    return sentence_encoder()
+
+
+@pytest.fixture(scope="module")
+def lexicon(encode: Encode) -> Lexicon:
+    return Lexicon(PROBLEM.space, encode)
+
+
+# Written before κ and τ were chosen; each means what stands beside it.
+PARAPHRASES = [
+    ("Dogs with floppy ears are not huskies.", "ears", "floppy", "other"),
+    ("A dog with blue eyes is a husky.", "eyes", "blue", "husky"),
+    ("Huskies have a thick and fluffy coat.", "coat", "fluffy", "husky"),
+    ("Dogs with curly hair are some other breed.", "coat", "curly", "other"),
+    ("Huskies never have floppy ears.", "ears", "floppy", "other"),
+    ("If the coat of a dog is curly, then it isn't a husky.", "coat", "curly", "other"),
+    ("If the ears of the dog are pointed it is a husky.", "ears", "pointed", "husky"),
+    ("A husky's tail curls over its back.", "tail", "curled", "husky"),
+    ("A face marked like a mask means a husky.", "mask", "yes", "husky"),
+    ("Pictures with snow in the background show huskies.", "background", "snow", "husky"),
+]
+
+
+def answer_named(name: str) -> int:
+    return next(i for i, answer in enumerate(PROBLEM.answers) if (answer == "husky") == (name == "husky"))
+
+
+@pytest.mark.parametrize(("text", "feature", "value", "answer"), PARAPHRASES)
+def test_a_paraphrase_is_read_as_what_it_means(
+    lexicon: Lexicon, text: str, feature: str, value: str, answer: str
+) -> None:
+    weights = lexicon.literal(text)
+    best = int(np.unravel_index(int(weights[:-1].argmax()), weights[:-1].shape)[0])
+    condition = lexicon.conditions[best]
+    assert (condition.feature, value in condition.values) == (feature, True)
+    y = answer_named(answer)
+    rows = [i for i, c in enumerate(lexicon.conditions) if c.feature == feature and value in c.values]
+    assert weights[rows, y].sum() > weights[rows, 1 - y].sum()
+
+
+def test_controlled_english_is_read_exactly(lexicon: Lexicon) -> None:
+    space = PROBLEM.space
+    text = "If the dog has floppy ears, the dog is of another breed (strong evidence)."
+    z = space.read(f"{text}\nBy default, the dog is a husky (slight evidence).")
+    free = TextHypothesis((text, "By default, the dog is a husky (slight evidence)."))
+    reading = TextReading(lexicon, SPACE)
+    table = PROBLEM.unlabelled.take(np.arange(50))
+    np.testing.assert_allclose(reading.logits(table, free), z.logits(table, PROBLEM.answers))
+
+
+def test_reading_sums_to_one_and_sections_commute(lexicon: Lexicon) -> None:
+    reading = TextReading(lexicon, SPACE)
+    table = PROBLEM.unlabelled.take(np.arange(40))
+    sections = tuple(text for text, *_ in PARAPHRASES[:4])
+    p = np.exp(reading.log_probabilities(table, TextHypothesis(sections), PROBLEM.answers))
+    np.testing.assert_allclose(p.sum(axis=1), 1.0)
+    turned = np.exp(reading.log_probabilities(table, TextHypothesis(sections[::-1]), PROBLEM.answers[::-1]))
+    np.testing.assert_allclose(p, turned[:, ::-1], atol=1e-12)
+
+
+def test_what_people_say_of_reading_is_learned_and_shared_by_meaning(lexicon: Lexicon) -> None:
+    """Somebody takes *wolfish* for pointed ears: no condition says so, and the encoder cannot know."""
+    section, alike = "Dogs that look wolfish are huskies.", "A wolfish look means a husky."
+    table = PROBLEM.unlabelled
+    ears = np.array([table.row(i)["ears"] == "pointed" for i in range(len(table))])
+    husky = PROBLEM.answers[answer_named("husky")]
+    other = PROBLEM.answers[1 - answer_named("husky")]
+    queries = [Query(Kind.COMPARE_ANSWERS, (section,), table.row(i), (husky, other)) for i in range(80)]
+    grades = [1 if pointed else -1 for pointed in ears[:80]]
+    judgements = [Judgement(q, Answer(grade=grade), "ann") for q, grade in zip(queries, grades, strict=True)]
+    learned, literal = TextReading.fit(lexicon, SPACE, judgements), TextReading(lexicon, SPACE)
+    rest = table.take(np.arange(100, 400))
+    y = answer_named("husky")
+
+    def right(reading: TextReading, text: str) -> float:
+        logits = reading.logits(rest, TextHypothesis((text,)))
+        return float(np.mean((logits[:, y] > logits[:, 1 - y]) == ears[100:400]))
+
+    assert right(learned, section) > 0.8
+    assert right(learned, alike) > 0.8
+    assert right(literal, alike) < 0.75
+
+
+def test_a_judgement_on_one_section_informs_another_that_says_alike(encode: Encode) -> None:
+    good, bad = "The dog has pointed ears.", "The photo was taken in winter."
+    sections = [good, bad, "Its ears are pointed.", "It was winter when the picture was taken."]
+    traits = TextTraits(SPACE, encode, sections)
+    said = [Judgement(Query(Kind.ODDS, (good, bad), repeat=i), Answer(ratio=20.0), "ann") for i in range(4)]
+    prior = TextPrior.fit(traits, said)
+    assert prior.worth(sections[0]) > prior.worth(sections[1]) + 1.0
+    assert prior.worth(sections[2]) > prior.worth(sections[3]) + 0.3
+    z = TextHypothesis(tuple(sections[:2]))
+    assert prior.log_prior(z) == pytest.approx(prior.worth(good) + prior.worth(bad))
+    unasked = TextPrior.fit(traits, [])
+
+    def doubt(one: TextPrior) -> float:
+        return float((one.members(good) - one.members(bad)).std())
+
+    assert doubt(prior) < 0.7 * doubt(unasked)
+
+
+def test_the_search_finds_the_best_subset_there_is() -> None:
+    rng = np.random.default_rng(5)
+    for _ in range(5):
+        S, N = 9, 40
+        pool = Pool(
+            tuple(f"section {i}" for i in range(S)),
+            rng.normal(-0.5, 1.0, S),
+            rng.normal(size=(S, 6)),
+            np.zeros(S),
+            rng.normal(size=(S, N, 2)).astype(np.float32),
+            rng.integers(0, 2, N),
+            0.5,
+            0.3,
+        )
+        space = TextSpace(max_words=12, sections=5)
+        subsets = [[i for i in range(S) if mask >> i & 1] for mask in range(1, 2**S)]
+        best = max(pool.score(chosen) for chosen in subsets if len(chosen) <= 5)
+        found = Sections(space, pool, []).run(rng)
+        assert found[0].score == pytest.approx(best)
+        assert all(z.hypothesis in space for z in found)
+        assert [z.score for z in found] == sorted((z.score for z in found), reverse=True)
+
+
+def test_the_world_understands_what_it_is_shown() -> None:
+    world = World(HUSKIES.build_overseer(0), PROBLEM, noise=0.0)
+    text = "If the dog has pointed ears, the dog is a husky (moderate evidence).\n\nQuantum foam."
+    query = Query(Kind.ANSWER, (text,), {"ears": "pointed"}, PROBLEM.answers)
+    [judgement] = asyncio.run(world.judge([query]))
+    assert judgement.answer.choice == PROBLEM.answers[answer_named("husky")]
+    assert world.log_prior(text) < world.log_prior(text.split("\n\n")[0])

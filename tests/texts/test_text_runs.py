@@ -1,0 +1,170 @@
+"""Whole runs over free text: with a simulated person, and with a language model behind a real server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from imitative.config import load_problem
+from imitative.errors import InputError
+from imitative.loaded import LoadedProblem
+from imitative.problems.huskies import FEATURES, huskies
+from imitative.running import load_model, run_problem, write_report
+from imitative.testing.server import Serving
+from imitative.testing.world import World
+
+
+def toml(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def husky_folder(folder: Path, overseer: str, rest: str = "", budget: int = 120) -> Path:
+    """The huskies as a user would write them: two CSV files and a problem.toml."""
+    loaded = huskies(0)
+    features = [feature for feature in FEATURES if feature.name != "description"]
+    for name, table, answers in (
+        ("known.csv", loaded.problem.labelled.table, loaded.problem.labelled.answers),
+        ("new.csv", loaded.problem.unlabelled, loaded.truth.answers if loaded.truth else np.empty(0)),
+    ):
+        lines = [",".join([*(feature.name for feature in features), "answer"])]
+        for i in range(len(table)):
+            row = table.row(i)
+            cells = ["" if row[feature.name] is None else str(row[feature.name]) for feature in features]
+            lines.append(",".join([*cells, loaded.problem.answers[int(answers[i])]]))
+        (folder / name).write_text("\n".join(lines), "utf-8")
+    said = [
+        f'[problem]\nname = "huskies-in-text"\nquestion = {toml(loaded.problem.question)}\nbudget = {budget}',
+        "[answers]\n" + "\n".join(f"{toml(name)} = {toml(text)}" for name, text in loaded.problem.spoken.items()),
+        '[labelled]\nfile = "known.csv"\nanswer = "answer"\nevidence = 0.25',
+        '[unlabelled]\nfile = "new.csv"\ntruth = "answer"',
+        '[space]\nkind = "text"\nmax_words = 300',
+        overseer,
+        rest,
+    ]
+    for feature in features:
+        lines = [f"[features.{feature.name}]", f"spoken = {toml(feature.spoken)}", f"kind = {toml(feature.kind.value)}"]
+        if feature.discrete and feature.kind.value != "boolean":
+            lines.append(f"values = {toml(list(feature.values))}")
+        for name, table_of in (("words", feature.words), ("phrases", feature.phrases)):
+            inline = ", ".join(f"{toml(key)} = {toml(text)}" for key, text in table_of.items())
+            lines.append(f"{name} = {{ {inline} }}")
+        said.append("\n".join(lines))
+    (folder / "problem.toml").write_text("\n\n".join(said), "utf-8")
+    return folder
+
+
+def model_of(server: Serving, more: str = "") -> str:
+    return (
+        f'[overseer]\nkind = "language_model"\nmodel = "world"\nbase_url = "{server.base_url}"\n'
+        f"price = {{ input = 0.15, output = 0.6 }}\n{more}"
+    )
+
+
+@pytest.fixture
+def server() -> Iterator[Serving]:
+    loaded = huskies(0)
+    with Serving(World(loaded.build_overseer(0), loaded.problem)) as serving:
+        yield serving
+
+
+PERSON = '[overseer]\nkind = "simulated"\nbelieves = [\n  "If the dog has a thick, fluffy coat, the dog is a husky (moderate evidence).",\n  "If the dog has pointed ears, the dog is a husky (moderate evidence).",\n  "If the tail curls over the back, the dog is a husky (slight evidence).",\n]\nirrelevant = -7.0\ntolerance = 2.0\nrelevance = { coat = 2, ears = 2, tail = 2, eyes = 2, mask = 2, build = 2, muzzle = 2, kilograms = 2 }\n'  # noqa: E501
+
+
+def test_a_run_with_a_simulated_person_and_no_language_model(tmp_path: Path) -> None:
+    folder = husky_folder(tmp_path, PERSON, budget=250)
+    loaded = load_problem(folder)
+    result = run_problem(loaded, tmp_path / "run")
+    assert result["accuracy"]["unlabelled"] > 0.9
+    assert result["judgements"]["cost"] == 0.0
+    clauses = result["statements"]
+    assert [clause["text"] for clause in clauses] == result["hypothesis"].split("\n\n")
+    assert max(clause["decides"] for clause in clauses) > 0
+    assert "husky" in (tmp_path / "run" / "report.html").read_text("utf-8")
+    model = load_model(tmp_path / "run")
+    again = model.probabilities(loaded.problem.unlabelled)
+    rows = (tmp_path / "run" / "labels.csv").read_text("utf-8").splitlines()[1:]
+    assert [row.split(",")[1] for row in rows] == [model.answers[i] for i in again.argmax(axis=1)]
+    assert write_report(tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_a_run_with_a_language_model_that_judges_and_proposes(server: Serving, tmp_path: Path) -> None:
+    folder = husky_folder(tmp_path, model_of(server, "limits = { money = 1.0 }"), budget=200)
+    result = run_problem(load_problem(folder), tmp_path / "run")
+    assert result["accuracy"]["unlabelled"] > 0.9
+    [calls] = result["calls"]["models"]
+    assert calls["calls"] == server.seen.requests == sum(line["calls"] for line in calls["purposes"])
+    assert calls["money"] == pytest.approx(sum(line["money"] for line in calls["purposes"]))
+    proposing = sum(line["money"] for line in calls["purposes"] if line["purpose"] == "proposing")
+    assert result["judgements"]["cost"] == pytest.approx(calls["money"] - proposing)
+    # Again: every judgement is a row and every call is known.
+    before = server.seen.requests
+    assert run_problem(load_problem(folder), tmp_path / "run")["hypothesis"] == result["hypothesis"]
+    assert server.seen.requests == before
+
+
+@pytest.mark.slow
+def test_a_limit_stops_the_run_and_a_higher_one_goes_on(server: Serving, tmp_path: Path) -> None:
+    limited = husky_folder(tmp_path, model_of(server, "limits = { calls = 60 }"), budget=60)
+    with pytest.raises(InputError, match=r"overseer\.limits\.calls: found 60 of 60 calls"):
+        run_problem(load_problem(limited), tmp_path / "run")
+    assert server.seen.requests == 60
+    husky_folder(tmp_path, model_of(server), budget=60)
+    stopped = run_problem(load_problem(tmp_path), tmp_path / "run")
+    straight = run_problem(load_problem(tmp_path), tmp_path / "other")
+    assert stopped["hypothesis"] == straight["hypothesis"]
+    assert stopped["calls"]["models"][0]["calls"] == straight["calls"]["models"][0]["calls"]
+
+
+@pytest.mark.slow
+def test_a_mixed_overseer_is_compared_and_corrected(server: Serving, tmp_path: Path) -> None:
+    mixed = (
+        '[overseer]\nkind = "mixed"\nshare = 0.2\naudit_share = 0.5\n\n'
+        + model_of(server).replace("[overseer]", "[overseer.model]")
+        + "\n\n"
+        + PERSON.replace("[overseer]", "[overseer.people]")
+    )
+    result = run_problem(load_problem(husky_folder(tmp_path, mixed, budget=150)), tmp_path / "run")
+    assert set(result["judgements"]["by_judge"]) == {"model world", "simulated"}
+    corrected = result["audit"]["corrected"]
+    assert corrected["low"] <= corrected["value"] <= corrected["high"]
+    assert corrected["n"] >= 2
+    assert {entry["kind"] for entry in result["disagreement"]} >= {"answer"}
+
+
+@pytest.mark.slow
+def test_a_model_may_judge_statements_too(server: Serving, tmp_path: Path) -> None:
+    folder = husky_folder(tmp_path, model_of(server), budget=20)
+    text = (folder / "problem.toml").read_text("utf-8").replace('kind = "text"\nmax_words = 300', "statements = 3")
+    (folder / "problem.toml").write_text(text, "utf-8")
+    loaded: LoadedProblem = load_problem(folder)
+    assert loaded.study is None
+    result = run_problem(loaded, tmp_path / "run")
+    assert result["calls"]["models"][0]["calls"] == server.seen.requests > 0
+
+
+BAD = [
+    ('[overseer]\nkind = "language_model"\nmodel = "m"\nbase_url = "nonsense"', "", "overseer.base_url"),
+    ('[overseer]\nkind = "language_model"\nmodel = "m"\nkey = "HOME"', "", "overseer.key"),
+    ('[overseer]\nkind = "language_model"\nmodel = "m"\nlimits = { money = 1 }', "", "no price of 'm'"),
+    ('[overseer]\nkind = "language_model"\nmodel = "m"\nprices = "none.toml"', "", "none.toml"),
+    ('[overseer]\nkind = "language_model"\nmodle = "m"', "", "did you mean 'model'"),
+    ('[overseer]\nkind = "language-model"\nmodel = "m"', "", "language_model"),
+    (PERSON, '[proposer]\nkind = "language_model"', "proposer.model"),
+    (PERSON, '[proposer]\nkind = "people"', "proposer.kind"),
+    (PERSON, "[judges]\nkind = \"oracle\"", "judges.kind"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("overseer", "rest", "told"), BAD)
+def test_bad_input_is_one_line_that_names_the_place(tmp_path: Path, overseer: str, rest: str, told: str) -> None:
+    folder = husky_folder(tmp_path, overseer, rest)
+    with pytest.raises(InputError) as error:
+        load_problem(folder)
+    assert told in str(error.value)
+    assert "\n" not in str(error.value)

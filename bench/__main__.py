@@ -21,7 +21,12 @@ from typing import Any, NamedTuple
 # Figures are told for one thread unless they say otherwise: it is read when numpy is first imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-CAPABILITIES = {"core": "bench.core", "language_models": "bench.language_models", "people": "bench.people"}
+CAPABILITIES = {
+    "beliefs": "bench.beliefs",
+    "core": "bench.core",
+    "language_models": "bench.language_models",
+    "people": "bench.people",
+}
 """Name → the module whose `FIGURES` are measured: figure → `module:function`, and whether it needs real data."""
 
 WIDTHS = (52, 10, 26, 8, 9)

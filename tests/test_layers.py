@@ -25,7 +25,7 @@ FILES = sorted(
     if not path.is_relative_to(MIGRATIONS) and path != SOURCE / "__init__.py"
 )
 HEAVY = {
-    "alembic", "huggingface_hub", "imodels", "numpy", "pandas", "polars", "pydantic", "rich", "scipy",
+    "alembic", "huggingface_hub", "imodels", "jax", "numpy", "numpyro", "pandas", "polars", "pydantic", "rich", "scipy",
     "sentence_transformers", "sklearn", "sqlalchemy", "tokenizers", "torch", "transformers", "typer",
 }  # fmt: skip
 MIDDLE = range(5, 14)

@@ -130,6 +130,9 @@ def run(
         raise InputError("--budget", str(budget), "at least 1 judgement", "give a larger number")
     if seed is not None and seed < 0:
         raise InputError("--seed", str(seed), "0 or more", "give another number")
+    if belief := _belief(problem):
+        _run_belief(belief, out, seed, budget, data)
+        return
     from imitative import showing
     from imitative.running import asking_people, default_folder, run_problem
 
@@ -153,6 +156,13 @@ def run(
 def check(problem: ProblemArgument, seed: Seed = None, data: Data = None) -> None:
     """Validate a problem and describe it; nothing is asked and nothing is written."""
     from imitative import showing
+
+    if belief := _belief(problem):
+        from imitative import belief_showing
+        from imitative.belief_config import load_belief
+
+        belief_showing.description(load_belief(belief, data, seed=seed))
+        return
     from imitative.describing import describe
 
     showing.description(describe(_load(problem, data, seed)))
@@ -172,6 +182,11 @@ def show(
         return
     from imitative import showing
 
+    if found.get("kind") == "belief":
+        from imitative import belief_showing
+
+        belief_showing.result(found)
+        return
     showing.result(found)
     showing.clauses(found)
     showing.runners_up(found)
@@ -197,9 +212,44 @@ def label(
 @app.command()
 def report(run: RunArgument) -> None:
     """Write a run's report again, one self-contained HTML page, and print where it is."""
-    from imitative.running import write_report
+    from imitative.store.runs import read_result
+
+    if read_result(run).get("kind") == "belief":
+        from imitative.belief_running import write_belief_report as write_report
+    else:
+        from imitative.running import write_report
 
     print(write_report(run))  # noqa: T201
+
+
+@app.command()
+def forecast(
+    run: RunArgument,
+    horizon: Annotated[int, typer.Option(help="How many steps ahead.", min=1, max=1000)],
+    out: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Where to write the quantiles, as CSV; printed as a table by default."),
+    ] = None,
+    seed: Seed = None,
+    data: Data = None,
+) -> None:
+    """Look further ahead with a finished run of beliefs: quantiles of D′, and scores where it is known."""
+    from imitative import belief_showing, showing
+    from imitative.belief_config import load_belief
+    from imitative.belief_running import again, write_forecast
+    from imitative.store.runs import read_model
+
+    source = Path(str(read_model(run).get("source", "")))
+    if not source.is_file():
+        raise InputError(
+            str(run), "no problem of beliefs to look ahead with", "a run of one that is still where it was"
+        )
+    problem = load_belief(source, data, horizon=horizon)
+    found, scores = again(problem, run, horizon, 0 if seed is None else seed)
+    if out is not None:
+        write_forecast(problem, found, out)
+        showing.line(f"The quantiles are {out}")
+    belief_showing.forecast(problem, found, scores)
 
 
 @app.command()
@@ -352,6 +402,29 @@ def mushrooms(
     from imitative.fetch import fetch_mushrooms
 
     print(fetch_mushrooms(out))  # noqa: T201
+
+
+def _belief(problem: str) -> Path | None:
+    """The problem file, where it is one of beliefs."""
+    if not Path(problem).exists():
+        return None
+    from imitative.belief_file import belief_file
+
+    return belief_file(problem)
+
+
+def _run_belief(path: Path, out: Path | None, seed: int | None, budget: int | None, data: Path | None) -> None:
+    from imitative import belief_showing, showing
+    from imitative.belief_config import load_belief
+    from imitative.belief_running import default_folder, run_belief
+
+    problem = load_belief(path, data, seed=seed)
+    folder = out or default_folder(problem, seed)
+    showing.notes(problem.notes)
+    with belief_showing.Watcher() as watcher:
+        result = run_belief(problem, folder, seed=seed, budget=budget, tell=watcher)
+    belief_showing.result(result)
+    showing.line(f"The report is {folder / 'report.html'}")
 
 
 def _load(problem: str, data: Path | None, seed: int | None) -> LoadedProblem:

@@ -10,7 +10,7 @@ import tomllib
 import typing
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -46,6 +46,7 @@ Cell = str | int | float
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 Amount = Annotated[float, Field(ge=0.0)]
 Count = Annotated[int, Field(ge=1)]
+M = TypeVar("M", bound=BaseModel)
 
 
 class _Section(BaseModel):
@@ -332,6 +333,27 @@ def read_problem_file(path: Path) -> ProblemFile:
     Raises:
         InputError: naming the file, the key or line, what was found and what was expected.
     """
+    return validated(ProblemFile, read_toml(path), path)
+
+
+def validated(model: type[M], raw: Mapping[str, Any], path: Path) -> M:
+    """What a file holds, as its sections.
+
+    Raises:
+        InputError: naming the file, the key, what was found and what was expected.
+    """
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        raise _explained(error, raw, path, model) from None
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A file of TOML.
+
+    Raises:
+        InputError: naming the file and the line.
+    """
     try:
         text = read_text(path)
     except FileNotFoundError:
@@ -339,15 +361,11 @@ def read_problem_file(path: Path) -> ProblemFile:
     except OSError as error:
         raise InputError(str(path), error.strerror or str(error), "a problem.toml that can be read") from None
     try:
-        raw = tomllib.loads(text)
+        return tomllib.loads(text)
     except RecursionError:
         raise InputError(str(path), "brackets nested too deeply", "a problem.toml") from None
     except ValueError as error:  # says the line and column
         raise InputError(str(path), one_line(str(error)), "TOML", "quote texts, and keys with other signs") from None
-    try:
-        return ProblemFile.model_validate(raw)
-    except ValidationError as error:
-        raise _explained(error, raw, path) from None
 
 
 def row_tests(where: Mapping[str, Any], place: str) -> tuple[RowTest, ...]:
@@ -397,7 +415,9 @@ def quoted(key: str) -> str:
 # ------------------------------------------------------------------------------------------------- errors in words
 
 
-def _explained(error: ValidationError, raw: Mapping[str, Any], path: Path) -> InputError:
+def _explained(
+    error: ValidationError, raw: Mapping[str, Any], path: Path, root: type[BaseModel] = ProblemFile
+) -> InputError:
     """The first complaint as one line; a key nobody knows comes first, since it is often why another is missing."""
     complaints = error.errors(include_url=False)
     complaint = min(complaints, key=lambda each: each["type"] != "extra_forbidden")
@@ -405,7 +425,7 @@ def _explained(error: ValidationError, raw: Mapping[str, Any], path: Path) -> In
     keys = list(_walked(loc, raw, keep_last=kind in ("missing", "extra_forbidden")))
     more = f"({len(complaints) - 1} more)" if len(complaints) > 1 else ""
     if kind == "extra_forbidden":
-        known = _known_keys(loc[:-1])
+        known = _known_keys(loc[:-1], root)
         near = did_you_mean(str(loc[-1]), known)
         place = _place(path, keys[:-1])
         return InputError(place, f"the key {shown(loc[-1])}", f"one of {listed(known, 20)}", _joined(near, more))
@@ -451,9 +471,9 @@ def _walked(loc: tuple[str | int, ...], raw: Any, keep_last: bool) -> Iterator[s
             yield part
 
 
-def _known_keys(loc: tuple[str | int, ...]) -> list[str]:
+def _known_keys(loc: tuple[str | int, ...], root: type[BaseModel] = ProblemFile) -> list[str]:
     """The keys of the table at a location."""
-    models: list[type[BaseModel]] = [ProblemFile]
+    models: list[type[BaseModel]] = [root]
     for part in loc:
         fields = [field for model in models for key, field in _fields(model) if key == part]
         found = [model for annotation in fields for model in _models(annotation)]

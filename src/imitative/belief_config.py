@@ -1,0 +1,284 @@
+"""problem.toml with `[space] kind = "belief"` → a `BeliefProblem`."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from imitative.belief_file import BeliefFile, BelieverSection, read_belief_file
+from imitative.believing import BeliefProblem, BeliefSearch, fingerprint
+from imitative.errors import InputError, shown
+from imitative.families.family import Built, Observed, Options, Spoken, priors_of
+from imitative.families.registry import family
+from imitative.hypotheses.belief import BeliefSpace, Parameter
+from imitative.overseers.overseer import Overseer
+from imitative.problem_file import FileSection, read_toml, row_tests
+from imitative.rows import Source
+from imitative.search.target import load_jax
+from imitative.series_reading import Read, read_arrays, read_examples, read_series, with_groups
+
+DATA_VARIABLE = "IMITATIVE_DATA"
+IN_TIME = ("ar", "arma", "garch", "structural", "hidden-markov", "ode", "renewal", "growth")
+"""Families whose rows are steps in time: their D′ is so many steps ahead."""
+
+
+def load_belief(
+    path: Path, data: Path | None = None, *, seed: int | None = None, horizon: int | None = None
+) -> BeliefProblem:
+    """Load a problem of beliefs.
+
+    Args:
+        path: of problem.toml.
+        data: the folder of `data:` paths, before $IMITATIVE_DATA.
+        seed: instead of the file's own.
+        horizon: instead of the file's own.
+
+    Raises:
+        InputError: one line naming the place, what was found, what was expected and what to do.
+    """
+    load_jax()
+    file = read_belief_file(read_toml(path), path)
+    ahead = file.unlabelled.horizon if horizon is None else horizon
+    read = _read(file, path, data, ahead)
+    said = {name: _said(name, section) for name, section in file.parameters.items()}
+    built, note = _built(file, path, read, said)
+    priors_of(built.parameters)  # a prior that cannot be read is said now, not in the middle of a run
+    search = file.search
+    return BeliefProblem(
+        name=file.problem.name,
+        question=file.problem.question,
+        built=built,
+        y=read.observed.y,
+        labels=read.labels,
+        ahead=read.ahead if read.observed.x_new is None else tuple(map(str, range(1, len(read.observed.x_new) + 1))),
+        groups=read.observed.groups or ("",),
+        unit=read.observed.unit,
+        truth=read.truth,
+        fingerprint=fingerprint(
+            [file.model.family, file.model.function, file.model.options, [_plain(each) for each in built.parameters],
+             None if file.overseer is None else file.overseer.model_dump(), ahead],
+            [read.observed.y, read.observed.x, read.observed.x_new, *read.observed.arrays.values()],
+        ),
+        build_overseer=None if file.overseer is None else _overseer(file.overseer, path),
+        budget=file.problem.budget,
+        search=BeliefSearch(
+            search.sampler, search.yardstick, search.warmup, search.draws, search.unidentified == "keep"
+        ),
+        seed=file.problem.seed if seed is None else seed,
+        notes=(*read.notes, *note),
+        source=str(path),
+    )  # fmt: skip
+
+
+def _plain(each: Spoken) -> list[Any]:
+    return [str(part) for part in asdict(each.parameter).values()] + [each.prior]
+
+
+def _said(name: str, section: Any) -> Spoken:
+    lower = -math.inf if section.lower is None else float(section.lower)
+    upper = math.inf if section.upper is None else float(section.upper)
+    if not lower < upper:
+        raise InputError(f"parameters.{name}", f"lower {lower:g} and upper {upper:g}", "the lower end first")
+    return Spoken(Parameter(name, section.unit, section.sentence or "", lower, upper), section.prior or "")
+
+
+# -- data --------------------------------------------------------------------------------------------------------------
+
+
+def _read(file: BeliefFile, path: Path, data: Path | None, horizon: int) -> Read:
+    past = file.labelled
+    source = _source(past, past.where, path, data, "labelled")
+    other = None
+    if file.unlabelled.file is not None:
+        kept = past.model_copy(update={"file": file.unlabelled.file})
+        other = _source(kept, file.unlabelled.where, path, data, "unlabelled")
+    unit = file.model.unit
+    if past.arrays:
+        read = read_arrays(source.path, past.arrays, horizon, unit, None if other is None else other.path)
+        groups = file.model.options.get("groups")
+        return read if groups is None else with_groups(read, [str(g) for g in groups])
+    if past.date is None and (past.explained_by or file.model.family not in IN_TIME) and file.model.function is None:
+        return read_examples(source, other, value=_one(past.value), columns=past.explained_by, unit=unit)
+    if isinstance(past.value, list):
+        parts = [
+            read_series(source, value=v, day=past.date, group=None, until=past.until, horizon=horizon, unit=unit)
+            for v in past.value
+        ]
+        y = np.stack([part.observed.y for part in parts], axis=1)
+        known = [part.truth for part in parts]
+        truth = None if any(t is None for t in known) else np.stack([t for t in known if t is not None], axis=1)
+        observed = Observed(y, groups=tuple(past.value), unit=unit, step=parts[0].observed.step)
+        return Read(observed, truth, parts[0].labels, parts[0].ahead, parts[0].notes)
+    return read_series(
+        source, value=past.value, day=past.date, group=past.group, until=past.until, horizon=horizon, unit=unit
+    )
+
+
+def _one(value: str | list[str]) -> str:
+    if isinstance(value, str):
+        return value
+    if len(value) != 1:
+        raise InputError("labelled.value", shown(value), "one column")
+    return value[0]
+
+
+def _source(section: FileSection, where: Mapping[str, Any], path: Path, data: Path | None, key: str) -> Source:
+    return Source(
+        path=_resolve(section.file, f"{path}: {key}.file", path, data),
+        where=row_tests(where, f"{path}: {key}.where"),
+        separator=section.separator,
+        encoding=section.encoding,
+        missing=tuple(map(str, section.missing)),
+        quote=section.quote,
+        columns=tuple(section.columns),
+    )
+
+
+def _resolve(text: str, place: str, path: Path, data: Path | None) -> Path:
+    if "\0" in text or not text.strip() or "://" in text:
+        raise InputError(place, shown(text), "a path on this machine")
+    if not text.startswith("data:"):
+        found = Path(text).expanduser()
+        return found if found.is_absolute() else path.parent / found
+    rest = text.removeprefix("data:").lstrip("/")
+    variable = os.environ.get(DATA_VARIABLE)
+    folders = [folder for folder in (data, Path(variable) if variable else None) if folder is not None]
+    if not folders:
+        remedy = f"give --data DIR, or set {DATA_VARIABLE} to the folder that holds {rest}"
+        raise InputError(place, shown(text), "a data folder to look in", remedy)
+    return next((folder / rest for folder in folders if (folder / rest).exists()), folders[0] / rest)
+
+
+# -- the model ---------------------------------------------------------------------------------------------------------
+
+
+def _built(file: BeliefFile, path: Path, read: Read, said: Mapping[str, Spoken]) -> tuple[Built, tuple[str, ...]]:
+    model = file.model
+    if (model.family is None) == (model.function is None):
+        raise InputError(f"{path}: model", "both or neither", "a family, or a function of your own")
+    if model.family is not None:
+        options = {key: value for key, value in model.options.items() if key != "groups"}
+        return family(model.family)(read.observed, Options(options, f"{path}: model"), said), ()
+    function, where = own_function(model.function or "", path)
+    if model.options and set(model.options) != {"groups"}:
+        raise InputError(
+            f"{path}: model", f"the key {next(iter(model.options))!r}", "nothing beside `function` and `unit`"
+        )
+    return _own(function, read.observed, said), (f"the model is code of yours, run as it stands: {where}",)
+
+
+def own_function(text: str, path: Path) -> tuple[Callable[..., None], Path]:
+    """`file.py:name` → the function, from a file beside problem.toml and nowhere else.
+
+    Running a problem runs this file: it may do whatever you may do. A problem from somebody else is their program.
+
+    Raises:
+        InputError: for a path that leads elsewhere, or a file or function that is not there.
+    """
+    place = f"{path}: model.function"
+    name, colon, function = text.partition(":")
+    folder = path.resolve().parent
+    if not colon or not function.isidentifier() or Path(name).name != name or not name.endswith(".py"):
+        raise InputError(place, shown(text), "FILE.py:FUNCTION, the file beside problem.toml")
+    file = (folder / name).resolve()
+    if file.parent != folder:
+        raise InputError(place, shown(text), "a file in the problem's own folder, not a link to another")
+    if not file.is_file():
+        raise InputError(place, shown(name), "a file beside problem.toml", "check its name")
+    spec = importlib.util.spec_from_file_location(f"imitative_own_{file.stem}", file)
+    if spec is None or spec.loader is None:
+        raise InputError(place, shown(name), "a Python file")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # the user's own code may fail in any way
+        raise InputError(place, f"{type(error).__name__} in {name}: {error}", "a file that can be imported") from error
+    found = getattr(module, function, None)
+    if not callable(found):
+        raise InputError(place, f"no function {function} in {name}", "one", "check its name")
+    return found, file
+
+
+def _own(function: Callable[..., None], observed: Observed, said: Mapping[str, Spoken]) -> Built:
+    """A user's function model(data, horizon=0) as a `Built`: `data` is a dictionary of arrays."""
+    data: dict[str, Any] = {"y": observed.y, "groups": observed.groups, **observed.arrays}
+    if observed.x is not None:
+        data["x"] = observed.x
+    if observed.x_new is not None:
+        data["x_new"] = observed.x_new
+    stated = {name: each for name, each in said.items() if each.prior}
+    priors = priors_of(tuple(stated.values()))
+
+    def model(horizon: int = 0) -> None:
+        from numpyro import handlers
+
+        class Stated(handlers.block):  # type: ignore[misc]
+            """Puts the problem file's priors in place of the function's own."""
+
+            def process_message(self, message: dict[str, Any]) -> None:
+                if message["type"] == "sample" and message["name"] in priors and not message["is_observed"]:
+                    message["fn"] = priors[message["name"]]
+
+        with Stated(hide_fn=lambda _: False):
+            function(data, horizon=horizon)
+
+    return Built(model, _supports(model, said))
+
+
+def _supports(model: Callable[..., None], said: Mapping[str, Spoken]) -> tuple[Spoken, ...]:
+    """The stated parameters with the ends that the model gives them; every scalar site where none is stated."""
+    from dataclasses import replace
+
+    from imitative.search.target import Target
+
+    try:
+        target = Target(model, {}, name="model.function")
+    except InputError:
+        raise
+    except Exception as error:  # the user's own code may fail in any way
+        raise InputError(
+            "model.function", f"{type(error).__name__}: {error}", "model(data, horizon=0) that runs"
+        ) from error
+    scalars = {site.name: site for site in target.sites if site.numbers == 1 and site.elementwise}
+    names = list(said) or list(scalars)
+    found = []
+    for name in names:
+        if name not in scalars:
+            raise InputError(
+                f"parameters.{name}", "no single number of that name in the model", f"one of {', '.join(scalars)}"
+            )
+        site = scalars[name]
+        given = said.get(name, Spoken(Parameter(name), ""))
+        found.append(replace(given, parameter=replace(given.parameter, lower=site.lower, upper=site.upper)))
+    return tuple(found)
+
+
+# -- whose prior -------------------------------------------------------------------------------------------------------
+
+
+def _overseer(section: BelieverSection, path: Path) -> Callable[[BeliefSpace, int], Overseer]:
+    def build(space: BeliefSpace, seed: int) -> Overseer:
+        from imitative.overseers.believer import Believer
+
+        try:
+            believes = space.read("\n".join(section.believes))
+        except ValueError as error:
+            raise InputError(f"{path}: overseer.believes", str(error), "a sentence for every parameter") from None
+        return Believer(
+            space,
+            believes,
+            noise=section.noise,
+            exact=section.exact,
+            cost=section.cost,
+            seconds=section.seconds,
+            seed=seed,
+        )
+
+    return build

@@ -1,0 +1,132 @@
+"""What the command line prints of beliefs: the words, the numbers, the forecast; progress on stderr."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self, final
+
+from rich.console import Console
+from rich.status import Status
+from rich.table import Table
+from rich.text import Text
+
+from imitative.believing import BeliefProblem
+from imitative.forecasting import Forecast
+from imitative.readable import figure
+from imitative.showing import line
+
+SHOWN = (0.05, 0.25, 0.5, 0.75, 0.95)
+MOST_ROWS = 40
+
+
+@final
+class Watcher:
+    """Shows what is being done: live on a terminal, a line for each stage elsewhere; on stderr."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(stderr=True)
+        self._status: Status | None = None
+        self._began = time.monotonic()
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._status = self._console.status("reading")
+            self._status.start()
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+    def __call__(self, stage: str) -> None:
+        """A new stage."""
+        spent = f"{time.monotonic() - self._began:.0f} s"
+        if self._status is not None:
+            self._status.update(Text(f"{stage} · {spent}"))
+        else:
+            self._console.print(Text(f"{spent}: {stage}"), soft_wrap=True)
+
+
+def result(found: Mapping[str, Any]) -> None:
+    """The belief and its figures."""
+    console = Console()
+    console.print(Text(found["question"], style="bold"), soft_wrap=True)
+    for sentence in found["hypothesis"].splitlines():
+        console.print(Text(f"  {sentence}"), soft_wrap=True)
+    table = Table("parameter", "before", title="Exact posterior", title_justify="left")
+    for head in ("mean", "sd", "mean, in words", "sd, in words"):
+        table.add_column(head, justify="right")
+    for p in found["parameters"]:
+        cells = [figure(p[key]) for key in ("mean", "sd", "words_mean", "words_sd")]
+        table.add_row(Text(p["name"]), Text(p["prior"]), *cells)
+    console.print(table)
+    line(
+        f"log evidence {found['log_evidence']:.2f} ± {found['log_evidence_error']:.3f} nats ({found['sampler']}); "
+        f"the words score {found['score']:.2f}: {found['words_lose']:.2f} nats from the exact posterior "
+        f"(the best Gaussian: {found['numbers_lose']:.2f})"
+    )
+    if found.get("elicited"):
+        told = found["elicited"]
+        line(f"prior learned from {told['judgements']} judgements, {figure(told['doubt'])} nats of it left open")
+    ahead = found.get("forecast")
+    if ahead:
+        _table(console, ahead["groups"], ahead["ahead"], ahead["quantiles"], ahead["truth"])
+        _scores(ahead["scores"], ahead["flat_line"])
+    for note in found["notes"]:
+        line(f"note: {note}")
+
+
+def forecast(problem: BeliefProblem, found: Forecast, scores: Mapping[str, Any]) -> None:
+    """A forecast made from a finished run."""
+    q = found.quantiles(SHOWN)
+    table = q if q.ndim == 3 else q[:, :, None]
+    groups = list(problem.groups) if q.ndim == 3 else [problem.groups[0] if problem.groups else ""]
+    quantiles = {f"{level:g}": table[k].T.tolist() for k, level in enumerate(SHOWN)}
+    _table(Console(), groups, problem.ahead, quantiles, None)
+    _scores(scores, None)
+
+
+def _table(console: Console, groups: Any, ahead: Any, quantiles: Mapping[str, Any], truth: Any) -> None:
+    table = Table("when", title="Forecast of D′", title_justify="left")
+    for head in ("5 %", "25 %", "median", "75 %", "95 %", "happened"):
+        table.add_column(head, justify="right")
+    rows = [(g, h) for g in range(len(groups)) for h in range(len(ahead))]
+    for g, h in rows[:MOST_ROWS]:
+        cells = [figure(values[g][h]) for values in quantiles.values()]
+        happened = None if truth is None else truth[g][h]
+        table.add_row(Text(f"{groups[g]} {ahead[h]}".strip()), *cells, "–" if happened is None else figure(happened))
+    console.print(table)
+    if len(rows) > MOST_ROWS:
+        line(f"… {len(rows) - MOST_ROWS} more rows in labels.csv")
+
+
+def _scores(scores: Mapping[str, Any] | None, flat: Mapping[str, Any] | None) -> None:
+    if not scores:
+        return
+    inside = ", ".join(f"{100 * share:.0f} % inside the {mass} interval" for mass, share in scores["coverage"].items())
+    beside = f" (flat line {figure(flat['wis'])})" if flat else ""
+    line(
+        f"on {scores['cells']} known cells of D′: WIS {figure(scores['wis'])}{beside}, CRPS {figure(scores['crps'])}, "
+        f"log score {figure(scores['log_score'])} nats; {inside}"
+    )
+
+
+def description(problem: BeliefProblem) -> None:
+    """What `check` says of a problem of beliefs."""
+    Console().print(Text(f"{problem.name}: {problem.question}", style="bold"), soft_wrap=True)
+    series = f" of {len(problem.groups)} series" if len(problem.groups) > 1 else ""
+    line(
+        f"D has {len(problem.y)} rows{series}, from {problem.labels[0]} to {problem.labels[-1]}; "
+        f"D′ has {len(problem.ahead)}"
+    )
+    table = Table("parameter", "unit", "what it is", "believed beforehand")
+    for each in problem.built.parameters:
+        p = each.parameter
+        table.add_row(Text(p.name), Text(p.unit), Text(p.sentence), Text(each.prior))
+    Console().print(table)
+    whose = "the priors above" if problem.build_overseer is None else f"learned by comparison, at most {problem.budget}"
+    line(f"prior: {whose}; seed: {problem.seed}")
+    for note in problem.notes:
+        line(f"note: {note}")

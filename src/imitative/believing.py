@@ -1,0 +1,304 @@
+"""Steps 1–3 for beliefs: whose prior, which posterior, and that posterior in words.
+
+prior      ← what the model says, or what H's comparisons teach (`prior_by_comparison.py`)
+posterior  ← exact, checked (`search/exact.py`)
+z*         ← the belief in words with the best E_{θ~z}[log p(D|θ)] − KL(z‖prior) (`search/readable.py`)
+audit      ← H compares beliefs where the posterior now is, which no earlier query was about; the prior is fitted
+             again to those too, and the search is repeated: Step 3
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imitative.errors import InputError
+from imitative.families.family import Built, Spoken
+from imitative.hypotheses.belief import BeliefSpace
+from imitative.overseers.overseer import Ledger, Overseer, Record
+from imitative.prior_by_comparison import Elicited, Elicitor, ask_prior, start_of
+from imitative.records import Judgement, Kind, Query, content_key
+from imitative.search.exact import ExactPosterior, exact_posterior
+from imitative.search.readable import Readable, in_words
+from imitative.search.target import Target
+
+Floats = NDArray[np.float64]
+LATER = 0.25
+"""Share of the judgements kept for Step 3: asked where the posterior is, once it is known."""
+
+
+@final
+@dataclass(frozen=True)
+class BeliefSearch:
+    """How the posterior is found; see `search.exact.exact_posterior`."""
+
+    sampler: Any = "auto"
+    yardstick: bool = False
+    warmup: int = 300
+    draws: int = 1000
+    keep_unidentified: bool = False
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class BeliefProblem:
+    """What is to be believed something about.
+
+    Args:
+        name, question: of the problem.
+        built: the model and its parameters.
+        y: D as it is plotted, (T,) or (T, groups).
+        labels: (T,) what each row of D is called.
+        ahead: (H,) the same for D′.
+        groups: names of the series.
+        unit: of y.
+        truth: what D′ turned out to be, where known; for evaluation only.
+        fingerprint: tells one problem from another.
+        build_overseer: (space, seed) → whose prior it is; None: the model's own priors hold.
+        budget: judgements in all.
+        search: how the posterior is found.
+        seed, notes, source: see `LoadedProblem`.
+    """
+
+    name: str
+    question: str
+    built: Built
+    y: Floats
+    labels: tuple[str, ...]
+    ahead: tuple[str, ...]
+    groups: tuple[str, ...]
+    unit: str
+    truth: Floats | None
+    fingerprint: str
+    build_overseer: Callable[[BeliefSpace, int], Overseer] | None = None
+    budget: int = 100
+    search: BeliefSearch = field(default_factory=BeliefSearch)
+    seed: int = 0
+    notes: tuple[str, ...] = ()
+    source: str = ""
+
+
+class Believed(NamedTuple):
+    """What came out.
+
+    Args:
+        problem: what was asked.
+        space: the parameters spoken of.
+        places: where each lies in u.
+        posterior: exact, checked.
+        readable: z*, in words.
+        elicited: the prior that H's comparisons taught, or None.
+        prior: the model with whatever prior was used: a numpyro function of `horizon`.
+        yardstick: NUTS beside importance sampling: largest disagreement in standard deviations, or None.
+        judgements: every judgement used.
+    """
+
+    problem: BeliefProblem
+    space: BeliefSpace
+    places: tuple[int, ...]
+    posterior: ExactPosterior
+    readable: Readable
+    elicited: Elicited | None
+    prior: Callable[..., None]
+    yardstick: float | None
+    judgements: tuple[Judgement, ...]
+
+
+Tell = Callable[[str], None]
+
+
+def believe(
+    problem: BeliefProblem,
+    *,
+    seed: int | None = None,
+    budget: int | None = None,
+    known: Mapping[str, Judgement] | None = None,
+    record: Record | None = None,
+    tell: Tell = lambda _: None,
+) -> Believed:
+    """Steps 1–3.
+
+    Args:
+        problem: the model on its data, and whose prior.
+        seed: instead of the problem's own.
+        budget: instead of the problem's own.
+        known: judgements kept from before, by `Query.key`: not asked again.
+        record: called with every new judgement before it is used.
+        tell: told what is being done.
+
+    Raises:
+        InputError: for a model that no posterior can be believed of; see `exact_posterior`.
+    """
+    seed, budget = problem.seed if seed is None else seed, problem.budget if budget is None else budget
+    plain = target_of(problem)
+    space, places = spoken(problem.built.parameters, plain)
+    if problem.build_overseer is None:
+        posterior = _posterior(plain, problem, seed, tell)
+        model, elicited, ledger = problem.built.model, None, None
+    else:
+        ledger = Ledger(problem.build_overseer(space, seed), known, record)
+        elicitor = elicitor_of(plain, space, places, seed)
+        first = max(1, round(budget * (1 - LATER)))
+        tell(f"asking which beliefs are more plausible: up to {first} judgements")
+        elicited = asyncio.run(ask_prior(elicitor, ledger, first))
+        posterior, model = _with_prior(problem, elicited, seed, tell)
+        later = min(budget - elicited.judgements, round(budget * LATER))
+        if later > 0:
+            tell(f"asking again where the posterior is: {later} judgements")
+            elicited = asyncio.run(ask_near(elicitor, ledger, posterior.u[:, places], later))
+            posterior, model = _with_prior(problem, elicited, seed, tell)
+    tell("putting it into words")
+    readable = in_words(posterior, space, places, seed=seed)
+    apart = None
+    if problem.search.yardstick and posterior.sampler != "NUTS":
+        tell("NUTS, as the yardstick")
+        apart = yardstick(posterior, problem, seed)
+    used = () if ledger is None else ledger.judgements
+    return Believed(problem, space, places, posterior, readable, elicited, model, apart, used)
+
+
+def target_of(problem: BeliefProblem, model: Callable[..., None] | None = None) -> Target:
+    """The problem's model as a target."""
+    return Target(model or problem.built.model, {}, batch=problem.built.batch, name=problem.name)
+
+
+def spoken(parameters: Sequence[Spoken], target: Target) -> tuple[BeliefSpace, tuple[int, ...]]:
+    """The parameters that have sentences, and where each lies in u.
+
+    Raises:
+        InputError: for a parameter that is no scalar site of the model.
+    """
+    sites = {site.name: site for site in target.sites}
+    found, places = [], []
+    for each in parameters:
+        site = sites.get(each.parameter.name)
+        if site is None or site.numbers != 1 or not site.elementwise:
+            raise InputError(
+                f"parameters.{each.parameter.name}", "no single number of that name in the model",
+                f"one of {', '.join(s.name for s in target.sites if s.numbers == 1) or 'none'}",
+                "name a numpyro.sample that draws one number",
+            )  # fmt: skip
+        found.append(each.parameter)
+        places.append(site.start)
+    if not found:
+        raise InputError("parameters", "none", "at least one that is spoken of", "add [parameters.NAME]")
+    return BeliefSpace(tuple(found)), tuple(places)
+
+
+def names_of(target: Target) -> list[str]:
+    """(D,) what every number of θ is called."""
+    names: list[str] = []
+    for site in target.sites:
+        if site.numbers == 1:
+            names.append(site.name)
+        else:
+            names += [f"{site.name}[{', '.join(str(i + 1) for i in at)}]" for at in np.ndindex(*site.shape)]
+    return names
+
+
+def elicitor_of(target: Target, space: BeliefSpace, places: Sequence[int], seed: int, exact: bool = False) -> Elicitor:
+    """Who chooses what H is asked: about where the model's own priors lie, before anybody is asked."""
+    centre, scale = start_of(target.prior_draws(2048, seed)[:, list(places)])
+    return Elicitor(space, centre, scale, seed=seed, exact=exact)
+
+
+async def ask_near(elicitor: Elicitor, overseer: Overseer, u: Floats, count: int) -> Elicited:
+    """Step 3: pairs of beliefs about draws of the posterior, which no earlier query was chosen for."""
+    rng = np.random.default_rng(len(elicitor.judged))
+    batch = []
+    for k in range(count):
+        i, j = rng.choice(len(u), 2, replace=False)
+        first, second = (elicitor.show((u[n] - elicitor.centre) / elicitor.scale) for n in (i, j))
+        if first.text != second.text:
+            kind = Kind.ODDS if k % 3 == 0 else Kind.COMPARE_HYPOTHESES
+            batch.append((Query(kind, (first.text, second.text), purpose="prior", repeat=1), first, second))
+    for judgement, (_, first, second) in zip(await overseer.judge([q for q, _, _ in batch]), batch, strict=True):
+        elicitor.learn(judgement, first, second)
+    return elicitor.elicited()
+
+
+def with_prior(model: Callable[..., None], elicited: Elicited, names: Sequence[str]) -> Callable[..., None]:
+    """The model with the elicited density in place of these parameters' own priors."""
+    from numpyro import handlers
+
+    class Silenced(handlers.block):  # type: ignore[misc]
+        """Lets every site through; those of `names` keep their support and lose their density."""
+
+        def process_message(self, message: dict[str, Any]) -> None:
+            if message["type"] == "sample" and message["name"] in names and not message["is_observed"]:
+                message["fn"] = message["fn"].mask(False)
+
+    def changed(horizon: int = 0) -> None:
+        import jax.numpy as jnp
+        import numpyro
+        from numpyro.distributions import biject_to
+
+        with handlers.trace() as trace, Silenced(hide_fn=lambda _: False):
+            model(horizon=horizon)
+        free = []
+        jacobian = jnp.zeros(())
+        for name in names:
+            transform = biject_to(trace[name]["fn"].support)
+            u = transform.inv(trace[name]["value"])
+            free.append(u)
+            jacobian = jacobian - transform.log_abs_det_jacobian(u, trace[name]["value"])
+        x = (jnp.stack(free) - elicited.centre) / elicited.scale - elicited.mean
+        factor = jnp.asarray(np.linalg.cholesky(elicited.covariance))
+        white = jnp.linalg.solve(factor, x)
+        log_p = -0.5 * jnp.sum(white**2) - jnp.log(jnp.diag(factor)).sum() - jnp.log(jnp.asarray(elicited.scale)).sum()
+        numpyro.factor("prior: elicited", log_p - 0.5 * len(names) * math.log(2 * math.pi) + jacobian)
+
+    return changed
+
+
+def _with_prior(
+    problem: BeliefProblem, elicited: Elicited, seed: int, tell: Tell
+) -> tuple[ExactPosterior, Callable[..., None]]:
+    model = with_prior(problem.built.model, elicited, [each.parameter.name for each in problem.built.parameters])
+    return _posterior(target_of(problem, model), problem, seed, tell), model
+
+
+def _posterior(target: Target, problem: BeliefProblem, seed: int, tell: Tell) -> ExactPosterior:
+    search = problem.search
+    return exact_posterior(
+        target, names_of(target), seed=seed, sampler=search.sampler, warmup=search.warmup, draws=search.draws,
+        keep_unidentified=search.keep_unidentified, tell=tell,
+    )  # fmt: skip
+
+
+def yardstick(posterior: ExactPosterior, problem: BeliefProblem, seed: int) -> float:
+    """Largest distance between importance sampling's means and NUTS's, in posterior standard deviations.
+
+    Raises:
+        InputError: if the chains fail their checks, or the two disagree by more than chance allows.
+    """
+    from imitative.search.gradient import Gaussian, root
+    from imitative.search.nuts import chains, trouble
+
+    target, u = posterior.target, posterior.u
+    cov = np.cov(u.T).reshape(target.size, target.size)
+    shape = Gaussian(u.mean(axis=0), root(cov + 1e-12 * np.eye(target.size)))
+    run = chains(target, shape, seed, warmup=problem.search.warmup, draws=problem.search.draws)
+    said = trouble(run, names_of(target))
+    theta = target.constrain(run.u.reshape(-1, target.size))
+    sds = np.maximum(posterior.sds, 1e-300)
+    apart = np.abs(theta.mean(axis=0) - posterior.means) / sds
+    allowed = 5.0 / math.sqrt(float(run.effective.min()))
+    if not said and apart.max() > allowed + 0.02:
+        worst = names_of(target)[int(np.argmax(apart))]
+        said = [f"the two samplers are {apart.max():.2f} standard deviations apart on {worst}"]
+    if said:
+        raise InputError(problem.name, f"a yardstick that disagrees: {', '.join(said)}", "two samplers that agree")
+    return float(apart.max())
+
+
+def fingerprint(parts: Sequence[Any], arrays: Sequence[Floats | None]) -> str:
+    """Of what a problem is made of."""
+    digests = [None if a is None else content_key([list(a.shape), [repr(float(x)) for x in a.ravel()]]) for a in arrays]
+    return content_key([list(parts), digests])

@@ -1,0 +1,428 @@
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from imitative.belief_config import load_belief
+from imitative.believing import names_of
+from imitative.cli import app
+from imitative.errors import InputError
+from imitative.families.family import Observed, Options, Spoken, read_prior, settled
+from imitative.families.registry import FAMILIES, family
+from imitative.forecasting import Forecast, assessed, crps, flat_line, wis
+from imitative.hypotheses.belief import BeliefSpace, Parameter
+from imitative.overseers.believer import Believer
+from imitative.records import Kind, Outcome, Query
+from imitative.search.exact import exact_posterior
+from imitative.search.gradient import Gaussian, full_rank, laplace, mean_field, mixture, tops
+from imitative.search.nuts import Chains, trouble
+from imitative.search.target import Target
+from imitative.search.weighting import bridged, smoothed
+
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal(30)
+Y = 1.0 + 2.0 * X + 0.5 * RNG.standard_normal(30)
+
+PROBLEM = """
+[problem]
+name = "line"
+question = "How does y follow x?"
+budget = 24
+[space]
+kind = "belief"
+[model]
+family = "linear"
+unit = "m"
+[labelled]
+file = "y.csv"
+value = "y"
+explained_by = ["x"]
+[unlabelled]
+file = "new.csv"
+"""
+OWN = """
+import numpyro
+import numpyro.distributions as dist
+import jax.numpy as jnp
+
+def line(data, horizon=0):
+    slope = numpyro.sample("the slope", dist.Normal(0.0, 5.0))
+    noise = numpyro.sample("the noise", dist.HalfNormal(2.0))
+    numpyro.sample("y", dist.Normal(slope * jnp.arange(len(data["y"])), noise), obs=data["y"])
+    if horizon:
+        numpyro.sample("forecast", dist.Normal(slope * (len(data["y"]) + jnp.arange(horizon)), noise))
+"""
+
+
+def write(folder: Path, problem: str = PROBLEM) -> Path:
+    rows = ["x,y", *(f"{x:.6f},{y:.6f}" for x, y in zip(X, Y, strict=True))]
+    (folder / "y.csv").write_text("\n".join(rows) + "\n", "utf-8")
+    (folder / "new.csv").write_text("x,y\n0.0,1.1\n1.0,2.9\n-1.0,-1.2\n", "utf-8")
+    (folder / "problem.toml").write_text(problem, "utf-8")
+    return folder / "problem.toml"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    folder = tmp_path_factory.mktemp("line")
+    path = write(folder)
+    done = CliRunner().invoke(app, ["run", str(path), "--out", str(folder / "run")])
+    assert done.exit_code == 0, done.output
+    return folder, json.loads((folder / "run" / "result.json").read_text("utf-8"))
+
+
+def test_a_run_says_what_it_believes_in_words(run: tuple[Path, dict[str, Any]]) -> None:
+    _, result = run
+    space = BeliefSpace(
+        (Parameter("the intercept", "m"), Parameter("the effect of x"), Parameter("the noise", "m", lower=0.0))
+    )
+    z = space.read(result["hypothesis"])
+    assert space.summary(z)[1][0] == pytest.approx(2.0, abs=0.3)
+    assert -0.05 < result["words_lose"] < 1.0
+    assert result["score"] <= result["log_evidence"] + 3 * result["score_error"]
+
+
+def test_its_numbers_are_the_least_squares_ones(run: tuple[Path, dict[str, Any]]) -> None:
+    _, result = run
+    design = np.stack([np.ones_like(X), X], axis=1)
+    fitted = np.linalg.lstsq(design, Y, rcond=None)[0]
+    means = [p["mean"] for p in result["parameters"]]
+    assert means[:2] == pytest.approx(fitted, abs=0.02)
+
+
+def test_the_folder_holds_every_file(run: tuple[Path, dict[str, Any]]) -> None:
+    folder, result = run
+    for name in ("run.sqlite", "result.json", "hypothesis.md", "labels.csv", "report.html", "model.json"):
+        assert (folder / "run" / name).stat().st_size > 0
+    page = (folder / "run" / "report.html").read_text("utf-8")
+    assert "<script" not in page
+    assert result["sentences"][0]["text"] in page
+    assert len((folder / "run" / "labels.csv").read_text("utf-8").splitlines()) == 4
+
+
+def test_show_check_report_and_forecast_speak_of_it(run: tuple[Path, dict[str, Any]]) -> None:
+    folder, result = run
+    runner, at = CliRunner(), str(folder / "run")
+    assert result["hypothesis"].splitlines()[0] in runner.invoke(app, ["show", at]).output
+    assert "the effect of x" in runner.invoke(app, ["check", str(folder)]).output
+    assert runner.invoke(app, ["report", at]).exit_code == 0
+    told = runner.invoke(app, ["forecast", at, "--horizon", "3", "--out", str(folder / "f.csv")])
+    assert told.exit_code == 0, told.output
+    assert "WIS" in told.output
+    assert len((folder / "f.csv").read_text("utf-8").splitlines()) == 4
+
+
+def test_a_run_on_other_data_is_not_looked_ahead_with(run: tuple[Path, dict[str, Any]]) -> None:
+    folder, _ = run
+    kept = (folder / "y.csv").read_text("utf-8")
+    try:
+        (folder / "y.csv").write_text(kept + "0.5,7.0\n", "utf-8")
+        done = CliRunner().invoke(app, ["forecast", str(folder / "run"), "--horizon", "1"])
+    finally:
+        (folder / "y.csv").write_text(kept, "utf-8")
+    assert done.exit_code == 2
+    assert "other data" in done.output
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (('family = "linear"', 'family = "lineal"'), "did you mean 'linear'"),
+        (('family = "linear"', 'family = "linear"\nslope = 1'), "the key 'slope'"),
+        (('family = "linear"', ""), "a family, or a function"),
+        (('family = "linear"', 'function = "../own.py:f"'), "the file beside problem.toml"),
+        (('family = "linear"', 'function = "gone.py:f"'), "a file beside problem.toml"),
+        (('value = "y"', 'value = "z"'), "'z'"),
+        (("[unlabelled]", '[parameters."the noise"]\nprior = "flat"\n[unlabelled]'), "an improper prior"),
+        (("[unlabelled]", '[parameters."the noise"]\nunit = "km"\n[unlabelled]'), "units disagree"),
+        (
+            ("[unlabelled]", '[parameters."the noise"]\nprior = "about 2 km, give or take 1"\n[unlabelled]'),
+            "the unit “km”",
+        ),
+        (("[unlabelled]", '[parameters."the noise"]\nprior = "half-normal(-1)"\n[unlabelled]'), "above 0"),
+        (
+            ("[unlabelled]", "[parameters.R0]\nprior = 'normal(0, 1)'\n[unlabelled]"),
+            "a parameter the model does not have",
+        ),
+        (("[space]", "[overseer]\nkind = 'simulated'\nbelieve = []\n[space]"), "did you mean 'believes'"),
+    ],
+)
+def test_what_is_wrong_with_the_file_is_one_line(tmp_path: Path, change: tuple[str, str], told: str) -> None:
+    path = write(tmp_path, PROBLEM.replace(*change))
+    with pytest.raises(InputError, match=told) as caught:
+        load_belief(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.slow
+def test_the_prior_of_a_person_overrules_the_family_s(tmp_path: Path) -> None:
+    """They are sure, and wrong, about the effect: thirty rows cannot move a prior of 0.05 as far as the evidence is."""
+    sure = '[overseer]\nkind = "simulated"\nexact = true\nbelieves = ["The intercept is about 1, give or take 1", '
+    sure += (
+        '"The effect of x is about 0.5, give or take 0.05", "The noise is about 0.5, give or take a factor of 1.5"]\n'
+    )
+    path = write(tmp_path, PROBLEM.replace("[space]", sure + "[space]"))
+    done = CliRunner().invoke(app, ["run", str(path), "--out", str(tmp_path / "run"), "--budget", "60"])
+    assert done.exit_code == 0, done.output
+    result = json.loads((tmp_path / "run" / "result.json").read_text("utf-8"))
+    effect = next(p for p in result["parameters"] if p["name"] == "the effect of x")
+    assert effect["mean"] < 1.2
+    assert sum(result["judgements"]["asked"].values()) == result["elicited"]["judgements"] <= 60
+    again = CliRunner().invoke(app, ["run", str(path), "--out", str(tmp_path / "run"), "--budget", "60"])
+    assert again.exit_code == 0
+    assert json.loads((tmp_path / "run" / "result.json").read_text("utf-8"))["hypothesis"] == result["hypothesis"]
+
+
+def test_a_function_of_one_s_own_is_run_from_beside_the_file(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(OWN, "utf-8")
+    text = PROBLEM.replace('family = "linear"', 'function = "own.py:line"').replace('explained_by = ["x"]', "")
+    text = text.replace('file = "new.csv"', "horizon = 3")
+    problem = load_belief(
+        write(tmp_path, text + '\n[parameters."the slope"]\nunit = "m"\nprior = "about 0, give or take 1"')
+    )
+    assert [each.parameter.name for each in problem.built.parameters] == ["the slope"]
+    assert "code of yours" in problem.notes[-1]
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "real.py").write_text(OWN, "utf-8")
+    (tmp_path / "own.py").unlink()
+    (tmp_path / "own.py").symlink_to(tmp_path / "elsewhere" / "real.py")
+    with pytest.raises(InputError, match="not a link"):
+        load_belief(tmp_path / "problem.toml")
+
+
+# -- posteriors that may not be reported -----------------------------------------------------------------------------
+
+
+def posterior_of(model: Callable[..., None], **how: Any) -> Any:
+    target = Target(model, {}, name="m")
+    return exact_posterior(target, names_of(target), **how)
+
+
+def test_an_impossible_likelihood_is_told() -> None:
+    import jax.numpy as jnp
+    import numpyro
+    import numpyro.distributions as dist
+
+    def zero() -> None:
+        scale = numpyro.sample("scale", dist.Uniform(0.0, 1.0))
+        numpyro.factor("y", jnp.where(scale > 2.0, 0.0, -jnp.inf))
+
+    def nan() -> None:
+        scale = numpyro.sample("scale", dist.Normal(0.0, 1.0))
+        numpyro.factor("y", jnp.log(-1.0 - scale**2))
+
+    with pytest.raises(InputError, match="a likelihood that is zero"):
+        posterior_of(zero)
+    with pytest.raises(InputError, match=r"no number \(NaN\)"):
+        posterior_of(nan)
+
+
+@pytest.mark.slow
+def test_parameters_that_nothing_identifies_are_named_or_kept_with_a_note() -> None:
+    import numpyro
+    import numpyro.distributions as dist
+
+    def model() -> None:
+        a = numpyro.sample("a", dist.Normal(0.0, 3.0))
+        b = numpyro.sample("b", dist.Normal(0.0, 3.0))
+        numpyro.sample("clear", dist.Normal(0.0, 1.0))
+        numpyro.sample("y", dist.Normal(a + b, 1.0), obs=np.ones(20))
+
+    with pytest.raises(InputError, match=r"do not tell.*clear"):
+        posterior_of(model)
+    kept = posterior_of(model, keep_unidentified=True)
+    assert any("a and b" in note or "b and a" in note for note in kept.notes)
+
+
+def test_an_improper_prior_is_named() -> None:
+    import numpyro
+    import numpyro.distributions as dist
+
+    def model() -> None:
+        free = numpyro.sample("free", dist.ImproperUniform(dist.constraints.real, (), ()))
+        numpyro.sample("y", dist.Normal(free, 1.0), obs=np.ones(3))
+
+    with pytest.raises(InputError, match="free: found an improper prior"):
+        Target(model, {})
+
+
+def test_chains_that_went_wrong_are_told_by_name() -> None:
+    fine = Chains(np.zeros((4, 100, 2)), np.zeros((4, 100)), 0, np.array([1.0, 1.001]), np.array([400.0, 300.0]), 1)
+    assert trouble(fine, ["a", "b"]) == []
+    assert "diverged" in trouble(fine._replace(divergences=40), ["a", "b"])[0]
+    assert "about b (R-hat 1.300)" in trouble(fine._replace(r_hat=np.array([1.0, 1.3])), ["a", "b"])[0]
+    assert "5 effective draws of a" in trouble(fine._replace(effective=np.array([5.0, 300.0])), ["a", "b"])[0]
+
+
+# -- the search --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def gaussian() -> tuple[Target, np.ndarray[Any, Any], float]:
+    """A posterior that is a Gaussian, its covariance and its log evidence."""
+    import jax.numpy as jnp
+    import numpyro
+    import numpyro.distributions as dist
+
+    design = np.random.default_rng(1).standard_normal((12, 3)) @ np.array([[1, 0.8, 0], [0, 1, 0.5], [0, 0, 1.0]])
+    y = design @ np.array([1.0, -2.0, 0.5]) + np.random.default_rng(2).standard_normal(12)
+
+    def model() -> None:
+        w = numpyro.sample("w", dist.Normal(0.0, 2.0).expand([3]))
+        numpyro.sample("y", dist.Normal(jnp.asarray(design) @ w, 1.0), obs=jnp.asarray(y))
+
+    cov = np.linalg.inv(design.T @ design + np.eye(3) / 4.0)
+    marginal = 4.0 * design @ design.T + np.eye(12)
+    evidence = -0.5 * float(
+        y @ np.linalg.solve(marginal, y) + np.linalg.slogdet(marginal)[1] + 12 * math.log(2 * math.pi)
+    )
+    return Target(model, {}, name="gaussian"), cov, evidence
+
+
+def test_full_rank_is_exact_where_the_posterior_is_gaussian(gaussian: tuple[Target, Any, float]) -> None:
+    target, cov, evidence = gaussian
+    found = full_rank(target, laplace(target, tops(target, 0)[0]))
+    assert isinstance(found.belief, Gaussian)
+    assert found.belief.covariance == pytest.approx(cov, abs=1e-6)
+    assert found.score == pytest.approx(evidence, abs=1e-6)
+
+
+def test_poorer_families_score_less_and_a_mixture_no_less(gaussian: tuple[Target, Any, float]) -> None:
+    target, cov, evidence = gaussian
+    start = laplace(target, tops(target, 0)[0])
+    flat = mean_field(target, start)
+    kl = 0.5 * float(np.linalg.slogdet(cov)[1] * -1 - np.log(np.diag(np.linalg.inv(cov))).sum()) * -1
+    assert flat.score == pytest.approx(evidence - abs(kl), abs=0.02)
+    assert mixture(target, [start, start], steps=10).score == pytest.approx(evidence, abs=0.02)
+
+
+def test_importance_sampling_and_bridge_sampling_agree_with_the_closed_form(
+    gaussian: tuple[Target, Any, float],
+) -> None:
+    target, cov, evidence = gaussian
+    found = exact_posterior(target, names_of(target))
+    assert found.sampler == "importance sampling"
+    assert found.log_evidence == pytest.approx(evidence, abs=0.01)
+    assert found.sds == pytest.approx(np.sqrt(np.diag(cov)), rel=0.02)
+    log_r, error = bridged(target, found.u, target.parts(found.u).log_joint, 0)
+    assert log_r == pytest.approx(evidence, abs=5 * error + 0.01)
+
+
+@pytest.mark.slow
+def test_nuts_agrees_with_the_closed_form(gaussian: tuple[Target, Any, float]) -> None:
+    target, cov, evidence = gaussian
+    found = exact_posterior(target, names_of(target), sampler="nuts", draws=500)
+    assert found.sampler == "NUTS"
+    assert found.sds == pytest.approx(np.sqrt(np.diag(cov)), rel=0.15)
+    assert found.log_evidence == pytest.approx(evidence, abs=0.1)
+
+
+def test_weights_with_a_heavy_tail_are_not_believed() -> None:
+    rng = np.random.default_rng(0)
+    light, heavy = smoothed(rng.standard_normal(4000)), smoothed(rng.standard_normal(4000) ** 2 * 4.0)
+    assert light.k_hat < 0.5 < 0.7 < heavy.k_hat
+    assert np.exp(light.log_weights).sum() == pytest.approx(1.0)
+
+
+# -- forecasts, families, overseers ---------------------------------------------------------------------------------
+
+
+def test_proper_scores_are_least_where_the_forecast_is_right() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.standard_normal(3000)
+    scores = []
+    for mean, sd in ((0.0, 1.0), (0.5, 1.0), (0.0, 2.0), (0.0, 0.5)):
+        draws = Forecast(np.repeat((mean + sd * rng.standard_normal(1000))[:, None], 3000, axis=1))
+        found = assessed(draws, truth)
+        scores.append((found["wis"], found["crps"], -found["log_score"]))
+    assert all(min(column) == column[0] for column in zip(*scores, strict=True))
+    assert wis(np.full(23, 2.0), np.asarray(5.0)) == pytest.approx(3.0)
+    assert crps(np.full((10, 1), 2.0), np.array([5.0]))[0] == pytest.approx(3.0)
+
+
+def test_the_flat_line_stays_at_the_last_value() -> None:
+    found = flat_line(np.array([1.0, 3.0, 2.0, 10.0, 9.0]), 3)
+    assert np.median(found.draws, axis=0) == pytest.approx([9.0] * 3)
+    assert found.draws.min() >= 0.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(FAMILIES))
+def test_every_family_has_a_likelihood_and_looks_ahead(name: str) -> None:
+    import jax
+    from numpyro import handlers
+
+    rng = np.random.default_rng(4)
+    y = 5.0 + np.cumsum(rng.standard_normal(40)) * 0.3 + rng.random(40)
+    options: dict[str, Any] = {}
+    data = Observed(y)
+    if name in ("linear", "generalised-linear", "gaussian-process"):
+        answers = (y > 5).astype(float) if name == "generalised-linear" else y
+        data = Observed(answers, rng.standard_normal((40, 1)), rng.standard_normal((3, 1)), ("x",))
+    elif name == "hierarchical-normal":
+        data = Observed(y, np.ones((40, 1)), None, ("sd",))
+    elif name == "ode":
+        data, options = Observed(np.exp(0.02 * np.arange(40))[:, None] * [[2.0]], groups=("a",)), {"system": "logistic"}
+    elif name == "structural":
+        options = {"season": 12}
+    elif name == "growth":
+        data = Observed(rng.poisson(20.0, (40, 3)).astype(float), groups=("a", "b", "c"))
+    elif name == "renewal":
+        arrays = {
+            "infection_to_death": np.full((50, 2), 0.001), "serial_interval": np.r_[np.full(10, 0.1), np.zeros(40)],
+            "interventions": np.zeros((2, 50, 2)), "last": np.array([40.0, 40.0]),
+        }  # fmt: skip
+        data = Observed(rng.poisson(3.0, (40, 2)).astype(float), groups=("a", "b"), arrays=arrays)
+    built = family(name)(data, Options(options), {})
+    target = Target(built.model, {}, batch=16, name=name)
+    draws = target.prior_draws(64, 0)
+    assert np.isfinite(target.parts(draws).log_joint).mean() > 0.1
+    seeded = handlers.seed(built.model, jax.random.PRNGKey(0))
+    ahead = handlers.trace(seeded).get_trace(horizon=3)["forecast"]["value"]
+    assert ahead.shape[0] == 3
+    assert np.isfinite(np.asarray(ahead)).all()
+
+
+def test_priors_are_read_in_words_and_by_name() -> None:
+    rate = Parameter("rate", "days", lower=0.0)
+    both = "either about 1, give or take 0.1 (30 %) or about 3 days, give or take 0.2"
+    for text in ("about 3, give or take a factor of 2", "between 1 and 4, most likely 2", "half-cauchy(2)", both):
+        found = read_prior(text, rate)
+        grid = np.concatenate([np.linspace(1e-4, 10.0, 4000), np.geomspace(10.001, 1e4, 4000)])
+        mass = float(np.trapezoid(np.exp(np.asarray(found.log_prob(grid))), grid))
+        assert mass == pytest.approx(1.0, abs=0.01), text
+
+
+def test_settled_keeps_a_family_s_defaults_but_for_what_is_said() -> None:
+    own = (Spoken(Parameter("a", "m"), "normal(0, 1)"), Spoken(Parameter("b"), "normal(0, 2)"))
+    found = settled(own, {"b": Spoken(Parameter("b", sentence="it is b"), "")})
+    assert found[0] == own[0]
+    assert (found[1].prior, found[1].parameter.sentence) == ("normal(0, 2)", "it is b")
+
+
+def test_a_believer_judges_by_kl_and_says_so_the_same_way_twice() -> None:
+    import asyncio
+
+    space = BeliefSpace((Parameter("R0", lower=0.0),))
+    person = Believer(space, space.read("R0 is about 2.4, give or take a factor of 1.3"), exact=True)
+    near, far = "R0 is about 2.4, give or take a factor of 1.1.", "R0 is about 4, give or take a factor of 1.1."
+    queries = [
+        Query(Kind.COMPARE_HYPOTHESES, (near, far)), Query(Kind.ODDS, (near, far)), Query(Kind.ODDS, (far, near)),
+        Query(Kind.COMPARE_HYPOTHESES, (near, "R0 is nice.")), Query(Kind.ANSWER, (near,)),
+    ]  # fmt: skip
+    said = asyncio.run(person.judge(queries))
+    assert said[0].answer.grade == 2
+    assert said[1].answer.ratio is not None
+    assert said[2].answer.ratio == pytest.approx(1.0 / said[1].answer.ratio)
+    assert said[3].answer.outcome is Outcome.UNREADABLE
+    assert said[4].answer.outcome is Outcome.SKIPPED
+    gap = 0.5 * (math.log(4.0 / 2.4) / math.log(1.3)) ** 2
+    assert math.log(said[1].answer.ratio) == pytest.approx(gap, rel=0.01)
+    assert asyncio.run(person.judge(queries)) == said

@@ -169,6 +169,8 @@ def _annotator(desk: Desk, person: Person, seed: str, heard: list[tuple[str, int
 
 JUDGEMENTS = 3_000
 AT_ONCE = 10
+PACED = 110
+"""Judgements a second at which the wait for the next query is measured; flat out, every query waits for nine others."""
 
 
 def speed(bench: Bench) -> Iterator[Row]:
@@ -195,16 +197,20 @@ def _speed(bench: Bench, name: str, store: str | None) -> Iterator[Row]:
             server = subprocess.Popen([*command, *(["--store", store] if store else [])])  # noqa: S603
             try:
                 _until_served(port)
-                times, seconds = _judged_by_all(port, tokens)
+                times, seconds = _judged_by_all(port, tokens, JUDGEMENTS, 0.0)
+                paced, _ = _judged_by_all(port, tokens, JUDGEMENTS // 2, AT_ONCE / PACED)
             finally:
                 server.terminate()
                 server.wait(20)
             stored = len(Overview(run).answers())
-    rate, p99 = len(times) / seconds, float(np.quantile(times, 0.99)) * 1e3
-    detail = {"judgements": len(times), "stored": stored, "median ms": float(np.median(times)) * 1e3, "p99 ms": p99}
+    rate, p99 = len(times) / seconds, float(np.quantile(paced, 0.99)) * 1e3
+    detail = {
+        "judgements": len(times) + len(paced), "stored": stored, "median ms": float(np.median(paced)) * 1e3,
+        "p99 ms flat out": float(np.quantile(times, 0.99)) * 1e3, "load": os.getloadavg()[0],
+    }  # fmt: skip
     bench.say(f"{name}: {rate:.0f} a second, next query p50 {detail['median ms']:.1f} ms, p99 {p99:.1f} ms")
-    yield Row(f"judgements a second, {name}", rate, "≥ 100", rate >= 100 and stored == len(times), detail)
-    yield Row(f"next query, p99 in ms, {name}", p99, "≤ 100", p99 <= 100, detail)
+    yield Row(f"judgements a second, {name}", rate, "≥ 100", rate >= 100 and stored == detail["judgements"], detail)
+    yield Row(f"next query at {PACED} a second, p99 in ms, {name}", p99, "≤ 100", p99 <= 100, detail)
 
 
 def _post(run: Run) -> None:
@@ -214,7 +220,7 @@ def _post(run: Run) -> None:
     texts = [space.show(space.sample(rng)) for _ in range(400)]
     queries = [
         Query(Kind.COMPARE_HYPOTHESES, (texts[i % 400], texts[(7 * i + 1 + i // 400) % 400]), repeat=i)
-        for i in range(JUDGEMENTS + 500)
+        for i in range(2 * JUDGEMENTS)
     ]
     StoredMailbox(run).post([Posting(query, show(query)) for query in queries])
 
@@ -263,7 +269,7 @@ class Browser:
         return None if slot is None or key is None else {"slot": slot[1], "key": key[1]}
 
 
-def _judged_by_all(port: int, tokens: list[str]) -> tuple[list[float], float]:
+def _judged_by_all(port: int, tokens: list[str], judgements: int, pause: float) -> tuple[list[float], float]:
     times: list[float] = []
     began: list[float] = []
     barrier = threading.Barrier(len(tokens), action=lambda: began.append(time.perf_counter()))
@@ -273,7 +279,10 @@ def _judged_by_all(port: int, tokens: list[str]) -> tuple[list[float], float]:
         browser.enter(token)
         _, text = browser.send("GET", "/judge/next")
         barrier.wait()
-        for _ in range(JUDGEMENTS // len(tokens)):
+        due = time.perf_counter() + rng.random() * pause
+        for _ in range(judgements // len(tokens)):
+            time.sleep(max(0.0, due - time.perf_counter()))
+            due += pause
             form = browser.form(text)
             assert form is not None
             sent = time.perf_counter()

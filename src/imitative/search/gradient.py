@@ -1,4 +1,4 @@
-"""Search for a belief by reparameterised gradients: Gaussians (mean-field, full-rank), mixtures of them, flows.
+"""Search for a belief by reparameterised gradients: Gaussians (mean-field, full-rank) and mixtures of them.
 
 A belief over u is u = m + L·ε with ε standard normal. Its score (`objective.py`) is climbed with *fixed* ε: a smooth
 function of (m, L) that L-BFGS climbs to the top in tens of steps, the same top every time (Giordano, Ingram & Broderick
@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple, final
+from typing import NamedTuple, final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, optimize, special
 
 from imitative.hypotheses.belief import gaussian_noise
-from imitative.search.target import Target, load_jax
+from imitative.search.target import Target
 
 Floats = NDArray[np.float64]
 LOG_2PI = math.log(2.0 * math.pi)
@@ -254,31 +254,3 @@ def mixture(target: Target, starts: list[Gaussian], seed: int = 0, draws: int = 
             best = (value, found)
         found = found - 0.05 * slope / max(1.0, float(np.abs(slope).max()))
     return scored(target, unpack(best[1]), seed + 1)
-
-
-def flow(target: Target, seed: int = 0, steps: int = 1500) -> tuple[Floats, Floats, float]:
-    """A normalising flow by numpyro's own SVI (block neural autoregressive): draws u, their log density, its score."""
-    jax = load_jax()
-    import jax.numpy as jnp
-    import numpyro
-    from numpyro import distributions as dist
-    from numpyro.infer import SVI, Trace_ELBO
-    from numpyro.infer.autoguide import AutoBNAFNormal
-
-    start = laplace(target, tops(target, seed, 1)[0])
-
-    def model() -> None:
-        v = numpyro.sample("v", dist.ImproperUniform(dist.constraints.real_vector, (), (target.size,)))
-        numpyro.factor("joint", target.log_joint(jnp.asarray(start.mean) + jnp.asarray(start.factor) @ v))
-
-    guide = AutoBNAFNormal(model, num_flows=1)
-    svi = SVI(model, guide, numpyro.optim.ClippedAdam(5e-3), Trace_ELBO(num_particles=16, vectorize_particles=True))
-    fitted: Any = svi.run(jax.random.PRNGKey(seed), steps, progress_bar=False)
-    transform = guide.get_transform(fitted.params)
-    base = jnp.asarray(gaussian_noise(2048, target.size, seed))
-    moved = jax.vmap(transform)(base)
-    jacobian = jax.vmap(transform.log_abs_det_jacobian)(base, moved)
-    log_q = -0.5 * np.sum(np.asarray(base) ** 2, axis=1) - 0.5 * target.size * LOG_2PI - np.asarray(jacobian)
-    log_q -= float(np.log(np.diag(start.factor)).sum())
-    u = start.mean + np.asarray(moved) @ start.factor.T
-    return u, log_q, float((target.parts(u).log_joint - log_q).mean())

@@ -27,6 +27,7 @@ from imitative.evaluation import clopper_pearson
 from imitative.hypotheses.statements import Hypothesis, StatementSpace
 from imitative.induction import Induced, Progress
 from imitative.likelihood import Reading
+from imitative.problem import Problem
 from imitative.records import Judgement, Kind, Query
 
 ALPHA_SD, CONSTANT_SD, STATEMENT_SD = 0.5, 0.25, 0.25
@@ -193,6 +194,7 @@ async def atransfer(
 ) -> Transferred:
     """`transfer` for callers that already run an event loop."""
     problem, ledger, z = induced.problem, induced.ledger, induced.best
+    shown = problem.space.show(z)
     seconds: dict[str, float] = {}
     meant = max(round(induced.settings.transfer_share * induced.budget), 1)
     asked = min(induced.left, meant, len(problem.unlabelled))
@@ -200,11 +202,10 @@ async def atransfer(
     fitted = order[: round(0.6 * asked)]
     audited = order[len(fitted) :]
     if progress is not None:
-        best = problem.space.show(z)
-        progress(Progress("answering", 0, 0, ledger.asked_in_all, induced.budget, ledger.cost, best))
+        progress(Progress("answering", 0, 0, ledger.asked_in_all, induced.budget, ledger.cost, shown))
     started = time.perf_counter()
-    judgements = await ledger.judge(_questions(induced, fitted, "transfer"))
-    rows, answers = _answers(fitted, judgements, problem.answers)
+    judgements = await ledger.judge(questions_of(problem, shown, fitted, "transfer"))
+    rows, answers = answers_of(fitted, judgements, problem.answers)
     seconds["asking"] = time.perf_counter() - started
     started = time.perf_counter()
     table = problem.unlabelled.take(rows)
@@ -213,13 +214,15 @@ async def atransfer(
     labels = probabilities.argmax(axis=1)
     seconds["transfer"] = time.perf_counter() - started
     started = time.perf_counter()
-    said = await ledger.judge(_questions(induced, audited, "audit"))
+    said = await ledger.judge(questions_of(problem, shown, audited, "audit"))
     seconds["audit"] = time.perf_counter() - started
-    return Transferred(model, probabilities, labels, _audit(labels, audited, said, problem.answers), len(rows), seconds)
+    return Transferred(
+        model, probabilities, labels, audit_of(labels, audited, said, problem.answers), len(rows), seconds
+    )
 
 
-def _questions(induced: Induced, rows: Sequence[int] | np.ndarray[Any, Any], purpose: str) -> list[Query]:
-    problem, text = induced.problem, induced.problem.space.show(induced.best)
+def questions_of(problem: Problem, text: str, rows: Sequence[int] | np.ndarray[Any, Any], purpose: str) -> list[Query]:
+    """The queries that ask for answers to rows of D′ by a hypothesis, given as text."""
     # Two rows of D′ may hold the same question: the row's number tells their queries apart.
     return [
         Query(Kind.ANSWER, (text,), problem.unlabelled.row(int(row)), problem.answers, purpose=purpose, repeat=int(row))
@@ -227,7 +230,7 @@ def _questions(induced: Induced, rows: Sequence[int] | np.ndarray[Any, Any], pur
     ]
 
 
-def _answers(
+def answers_of(
     rows: np.ndarray[Any, Any], judgements: Sequence[Judgement], names: Sequence[str]
 ) -> tuple[np.ndarray[Any, np.dtype[np.int64]], np.ndarray[Any, np.dtype[np.int64]]]:
     """The rows that were answered, and the answers as indices."""
@@ -239,10 +242,11 @@ def _answers(
     )
 
 
-def _audit(
+def audit_of(
     labels: np.ndarray[Any, Any], rows: np.ndarray[Any, Any], judgements: Sequence[Judgement], names: Sequence[str]
 ) -> Audit | None:
-    asked, answers = _answers(rows, judgements, names)
+    """How often the labels are what was answered; None if nothing was."""
+    asked, answers = answers_of(rows, judgements, names)
     if len(asked) == 0:
         return None
     agreed, n = int((labels[asked] == answers).sum()), len(asked)

@@ -12,7 +12,6 @@ import dataclasses
 import io
 import math
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, final
@@ -31,6 +30,7 @@ from imitative.overseers.overseer import Overseer
 from imitative.overseers.people import People
 from imitative.overseers.presenting import checks, presenter
 from imitative.reading import Read, read_table
+from imitative.results import audit_told, judgements_told
 from imitative.rows import Source
 from imitative.settings import Settings
 from imitative.store import Run, files, runs
@@ -347,8 +347,8 @@ def _result(
             }
             for scored, p in list(zip(induced.found, induced.probabilities, strict=True))[1 : 1 + RUNNERS_UP]
         ],
-        "judgements": _judgements(induced),
-        "audit": _audit(induced, transferred),
+        "judgements": judgements_told(induced.ledger, induced.budget),
+        "audit": audit_told(transferred.audit, induced.rounds, induced.best),
         **evaluate(problem, loaded.truth, on_labelled, transferred.probabilities),
         "baselines": baselines(problem, loaded.truth, seed, held_out=folds(problem.labelled.answers, seed)),
         "ours_held_out": _held_out(induced, seed),
@@ -405,37 +405,6 @@ def _decided(statement: Statement, others: Hypothesis, table: Table, induced: In
         if len(found) == EXAMPLES:
             break
     return found
-
-
-def _judgements(induced: Induced) -> dict[str, Any]:
-    used = induced.ledger.judgements
-    return {
-        "asked": induced.ledger.asked(),
-        "by_purpose": dict(Counter(judgement.query.purpose for judgement in used)),
-        "cost": induced.ledger.cost,
-        "seconds": sum(judgement.seconds for judgement in used),
-        "budget": induced.budget,
-    }
-
-
-def _audit(induced: Induced, transferred: Transferred) -> dict[str, Any] | None:
-    """M_test against the overseer on questions nothing was fitted to, and M_prior against the overseer on z*."""
-    found = transferred.audit
-    judged = [r.audit for r in induced.rounds if r.audit is not None and r.best == induced.best]
-    score = None
-    if judged:
-        last = judged[-1]
-        score = {"model": last.model, "overseer": last.overseer, "gap": last.gap, "n": last.judgements}
-    if found is None and score is None:
-        return None
-    return {
-        "agreement": None if found is None else found.agreement,
-        "n": 0 if found is None else found.n,
-        "interval": [0.0, 1.0] if found is None else [found.low, found.high],
-        "confidence": 0.95 if found is None else found.confidence,
-        "judge": "" if found is None else found.judge,
-        "score": score,
-    }
 
 
 def _scale(induced: Induced) -> dict[str, Any] | None:

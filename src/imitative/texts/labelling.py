@@ -19,15 +19,14 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
 from imitative.data import Feature, Floats, Table
-from imitative.evaluation import clopper_pearson
 from imitative.hypotheses.statements import StatementSpace
 from imitative.hypotheses.text import TextHypothesis
 from imitative.induction import Progress
-from imitative.labelling import CARELESS, Audit
+from imitative.labelling import CARELESS, Audit, answers_of, audit_of, questions_of
 from imitative.overseers.mixed import Mixed, Pair, corrected_agreement
 from imitative.overseers.overseer import Ledger, OrderSwapped
 from imitative.prediction_powered import Estimate
-from imitative.records import Judgement, Kind, Query, Question
+from imitative.records import Judgement, Question
 from imitative.texts.induction import TextInduced
 from imitative.texts.reading import Lexicon
 
@@ -148,24 +147,24 @@ async def atransfer_text(
 ) -> TextTransferred:
     """`transfer_text` for callers that already run an event loop."""
     problem, ledger, z = induced.text.problem, induced.ledger, induced.best
+    shown = induced.text.space.show(z)
     meant = max(round(induced.settings.transfer_share * induced.budget), 1)
     asked = min(induced.left, meant, len(problem.unlabelled))
     order = np.random.default_rng([seed, 4]).permutation(len(problem.unlabelled))[:asked]
     fitted, audited = np.split(order, [round(FITTED_SHARE * asked)])
     if progress is not None:
-        shown = induced.text.space.show(z)
         progress(Progress("answering", 0, 0, ledger.asked_in_all, induced.budget, ledger.cost, shown))
     started = time.perf_counter()
-    judgements = await ledger.judge(_questions(induced, fitted, "transfer"))
+    judgements = await ledger.judge(questions_of(problem, shown, fitted, "transfer"))
     seconds = {"asking": time.perf_counter() - started}
     started = time.perf_counter()
-    rows, answers = _answers(fitted, judgements, problem.answers)
+    rows, answers = answers_of(fitted, judgements, problem.answers)
     model = fit(induced, problem.unlabelled.take(rows), answers)
     probabilities = model.probabilities(problem.unlabelled)
     labels = probabilities.argmax(axis=1)
     seconds["transfer"] = time.perf_counter() - started
     started = time.perf_counter()
-    queries = _questions(induced, audited, "audit")
+    queries = questions_of(problem, shown, audited, "audit")
     said = await ledger.judge(queries)
     names = {query.key: problem.answers[labels[row]] for query, row in zip(queries, audited, strict=True)}
     corrected, pairs = await _corrected(ledger, said, names)
@@ -174,7 +173,7 @@ async def atransfer_text(
         model,
         probabilities,
         labels,
-        _audit(labels, audited, said, problem.answers),
+        audit_of(labels, audited, said, problem.answers),
         len(rows),
         seconds,
         corrected,
@@ -308,36 +307,6 @@ async def _corrected(
     pairs = tuple(await mixed.pairs(ledger.judgements))
     audit = [pair for pair in pairs if pair.people.query.purpose == "audit"]
     return corrected_agreement(said, audit, labels), pairs
-
-
-def _questions(induced: TextInduced, rows: Sequence[int] | np.ndarray[Any, Any], purpose: str) -> list[Query]:
-    problem, text = induced.text.problem, induced.text.space.show(induced.best)
-    return [
-        Query(Kind.ANSWER, (text,), problem.unlabelled.row(int(row)), problem.answers, purpose=purpose, repeat=int(row))
-        for row in rows
-    ]
-
-
-def _answers(
-    rows: np.ndarray[Any, Any], judgements: Sequence[Judgement], names: Sequence[str]
-) -> tuple[np.ndarray[Any, np.dtype[np.int64]], np.ndarray[Any, np.dtype[np.int64]]]:
-    said = [(int(row), j.answer.choice) for row, j in zip(rows, judgements, strict=True) if j.answer.choice in names]
-    index = {name: i for i, name in enumerate(names)}
-    return (
-        np.array([row for row, _ in said], dtype=np.int64),
-        np.array([index[str(choice)] for _, choice in said], dtype=np.int64),
-    )
-
-
-def _audit(
-    labels: np.ndarray[Any, Any], rows: np.ndarray[Any, Any], judgements: Sequence[Judgement], names: Sequence[str]
-) -> Audit | None:
-    asked, answers = _answers(rows, judgements, names)
-    if len(asked) == 0:
-        return None
-    agreed, n = int((labels[asked] == answers).sum()), len(asked)
-    low, high = clopper_pearson(agreed, n)
-    return Audit(agreed / n, n, low, high, ", ".join(sorted({judgement.judge for judgement in judgements})))
 
 
 __all__ = ["Clause", "TextHypothesis", "TextTransferModel", "TextTransferred", "clauses", "decides", "transfer_text"]

@@ -16,6 +16,7 @@ from imitative.loaded import Finished, LoadedProblem
 from imitative.overseers.mixed import disagreements
 from imitative.overseers.overseer import Overseer, Record
 from imitative.records import Judgement
+from imitative.results import audit_told, judgements_told
 from imitative.settings import Settings
 from imitative.texts.induction import TextInduced, TextRound, induce_text
 from imitative.texts.labelling import TextTransferred, clauses, held_out, transfer_text
@@ -125,7 +126,7 @@ def _result(
             }
             for scored, p in list(zip(induced.found, induced.probabilities, strict=True))[1 : 1 + RUNNERS_UP]
         ],
-        "judgements": _judgements(induced),
+        "judgements": judgements_told(induced.ledger, induced.budget),
         "audit": _audit(induced, transferred),
         "disagreement": [each._asdict() for each in disagreements(transferred.pairs)] or None,
         **evaluate(problem, loaded.truth, on_labelled, transferred.probabilities),
@@ -152,36 +153,14 @@ def _likelihood(induced: TextInduced, sections: tuple[str, ...]) -> float:
     return pool.evidence * float(log_p[np.arange(len(pool.answers)), pool.answers].sum())
 
 
-def _judgements(induced: TextInduced) -> dict[str, Any]:
-    used = induced.ledger.judgements
-    return {
-        "asked": induced.ledger.asked(),
-        "by_purpose": dict(Counter(judgement.query.purpose for judgement in used)),
-        "by_judge": dict(Counter(judgement.judge for judgement in used)),
-        "cost": induced.ledger.cost,
-        "seconds": sum(judgement.seconds for judgement in used),
-        "budget": induced.budget,
-    }
-
-
 def _audit(induced: TextInduced, transferred: TextTransferred) -> dict[str, Any] | None:
     """M_test against the overseer, corrected where a model answered for people, and M_prior against the overseer."""
-    found = transferred.audit
-    judged = [r.audit for r in induced.rounds if r.audit is not None and r.best == induced.best]
-    score = None
-    if judged:
-        last = judged[-1]
-        score = {"model": last.model, "overseer": last.overseer, "gap": last.gap, "n": last.judgements}
-    if found is None and score is None:
+    told = audit_told(transferred.audit, induced.rounds, induced.best)
+    if told is None:
         return None
     corrected = transferred.corrected
     return {
-        "agreement": None if found is None else found.agreement,
-        "n": 0 if found is None else found.n,
-        "interval": [0.0, 1.0] if found is None else [found.low, found.high],
-        "confidence": 0.95 if found is None else found.confidence,
-        "judge": "" if found is None else found.judge,
-        "score": score,
+        **told,
         "corrected": None if corrected is None else corrected._asdict(),
         "alarm": any(r.audit is not None and not r.audit.survived for r in induced.rounds[-1:]),
     }

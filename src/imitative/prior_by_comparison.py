@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from imitative.hypotheses.belief import Belief, BeliefSpace, gaussian_noise
 from imitative.hypotheses.marginal import Clause, Form, Marginal
@@ -268,7 +269,8 @@ class Elicitor:
         for n in range(count):
             with_odds = self._odds_every > 0 and (asked + n) % self._odds_every == 0
             variance = np.einsum("ij,jk,ik->i", gap, cov, gap)
-            open_ = 1.0 / (2.0 + np.exp(np.abs(delta)) + np.exp(-np.abs(delta)))
+            # p · (1 − p), never quite zero: an answer that is known beforehand is no division by nothing.
+            open_ = np.maximum(expit(delta) * expit(-delta), 1e-12)
             noise = 1.0 / open_ if not with_odds else 0.25 + 0.05 * delta**2  # people are surer of small ratios
             best = int(np.argmax(np.where(np.abs(delta) < TELLABLE, np.log1p(variance / noise), -1.0)))
             first, second = self.show(left[best]), self.show(right[best])

@@ -6,12 +6,15 @@ another process, and in another run that shares the book.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple, Protocol, final, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeVar, final, runtime_checkable
 
 from imitative.records import content_key
+
+T = TypeVar("T")
 
 CHARACTERS_A_TOKEN = 3.0
 """Tokens are estimated as one for every three bytes of UTF-8: English has about four to a token, so that an estimate
@@ -187,3 +190,17 @@ def estimate_tokens(texts: Sequence[str]) -> int:
     """
     length = sum(len(text.encode("utf-8", "replace")) for text in texts)
     return int(length / CHARACTERS_A_TOKEN) + TOKENS_A_MESSAGE * len(texts)
+
+
+async def side_by_side(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """All of it at once, in order. The first that fails stops what is not done, and that is waited for: when this
+    raises, nothing is under way any more and connections can be let go of.
+    """
+    tasks = [asyncio.ensure_future(each) for each in work]
+    try:
+        return list(await asyncio.gather(*tasks))
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from string import ascii_uppercase
 from typing import Any, NamedTuple, TypeVar, final
 
-from imitative.calls.call import Call, Completer, ContextOverflow, Reply, Token
+from imitative.calls.call import Call, Completer, ContextOverflow, Reply, Token, side_by_side
 from imitative.errors import shown
 from imitative.overseers.prompts import Asked, Phrasing, suspicious
 from imitative.records import Answer, Judgement, Kind, Outcome, Query
@@ -75,7 +75,7 @@ class LanguageModel:
     async def judge(self, queries: Sequence[Query]) -> list[Judgement]:
         """See `Overseer.judge`."""
         try:
-            return await side_by_side(self._judged, queries)
+            return await side_by_side(self._judged(query) for query in queries)
         finally:
             await self.completer.rest()
 
@@ -108,7 +108,7 @@ class LanguageModel:
         if query.question is not None and suspicious(query.question):
             self.flagged[query.key] = query
         try:
-            heard = await asyncio.gather(*(self._heard(query, asked) for asked in self.phrasing.orders(query)))
+            heard = await side_by_side(self._heard(query, asked) for asked in self.phrasing.orders(query))
         except ContextOverflow as overflow:
             self._note(f"skipped, because longer than the model reads ({overflow}): {_place(query)}")
             return Judgement(query, Answer(Outcome.SKIPPED), self.name)
@@ -259,15 +259,3 @@ def _place(query: Query) -> str:
     if query.question is None:
         return f"{query.kind.value} of {shown(query.hypotheses[0])}"
     return f"row {query.repeat + 1}: {shown(dict(query.question))}"
-
-
-async def side_by_side(work: Callable[[Query], Awaitable[T]], queries: Sequence[Query]) -> list[T]:
-    """All of them at once, in order. The first that fails stops those not begun; what is on its way is waited for."""
-    tasks = [asyncio.ensure_future(work(query)) for query in queries]
-    try:
-        return list(await asyncio.gather(*tasks))
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise

@@ -97,7 +97,7 @@ def combined(answers: Sequence[Answer]) -> Answer:
 
     >>> combined([Answer(grade=2), Answer(grade=-1), Answer(grade=1)]).grade
     1
-    >>> combined([Answer(ratio=10.0), Answer(ratio=0.1)]).ratio
+    >>> round(combined([Answer(ratio=10.0), Answer(ratio=0.1)]).ratio or 0.0, 9)
     1.0
     """
     said = [answer for answer in answers if answer.outcome is Outcome.ANSWERED]

@@ -6,7 +6,6 @@ Proposing, accepting and selecting are three roles: a `Proposer` writes, `accept
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, final
@@ -14,7 +13,7 @@ from typing import Any, NamedTuple, Protocol, final
 import numpy as np
 from scipy.special import logsumexp
 
-from imitative.calls.call import Call, Completer, ContextOverflow, Message
+from imitative.calls.call import Call, Completer, ContextOverflow, Message, side_by_side
 from imitative.data import Floats
 from imitative.hypotheses.statements import Strength
 from imitative.hypotheses.text import TextHypothesis, split_sections
@@ -124,7 +123,7 @@ class LanguageModelProposer:
         """See `Proposer`."""
         tasks = self._tasks(situation, rng)
         try:
-            found = await asyncio.gather(*(self._written(situation, task, i) for i, task in enumerate(tasks)))
+            found = await side_by_side(self._written(situation, task, i) for i, task in enumerate(tasks))
         finally:
             await self.completer.rest()
         return [proposal for proposals in found for proposal in proposals]

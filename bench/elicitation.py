@@ -22,7 +22,7 @@ from bench.runs import Finished, built_in, literal_accuracy
 from imitative.elicitation import Pair, query_of
 from imitative.overseers.overseer import OrderSwapped
 from imitative.problems import BUILTIN
-from imitative.records import Kind
+from imitative.records import MOST_ODDS, Kind
 
 SEEDS = range(30)
 PROBLEM = "huskies"
@@ -30,7 +30,6 @@ LEVEL = 0.95
 """The D′ accuracy whose price in judgements is compared: what the issue asks of the worst seed."""
 FRESH = 5
 """How often each fresh judgement is asked: the median of five is not moved by one careless answer."""
-_TOP = float(np.log(1000.0))  # where the labelled scale of odds ends
 
 
 def _arms(bench: Bench, **changed: Any) -> list[Finished]:
@@ -97,7 +96,7 @@ def gap(run: Finished) -> float:
     judgements = asyncio.run(OrderSwapped(run.loaded.build_overseer(run.seed), run.seed).judge(queries))
     said = np.log([judgement.answer.ratio or 1.0 for judgement in judgements]).reshape(len(pairs), FRESH)
     model = [induced.prior.log_prior(pair.first) - induced.prior.log_prior(pair.second) for pair in pairs]
-    return float(np.clip(model, -_TOP, _TOP).sum() - np.median(said, axis=1).sum())
+    return float(np.clip(model, -MOST_ODDS, MOST_ODDS).sum() - np.median(said, axis=1).sum())
 
 
 def curve(run: Finished) -> tuple[list[int], list[float]]:

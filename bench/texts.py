@@ -19,11 +19,11 @@ from imitative.hypotheses.statements import Statement, Strength
 from imitative.hypotheses.text import TextHypothesis, TextSpace
 from imitative.overseers.mixed import Mixed
 from imitative.overseers.overseer import Overseer
-from imitative.records import Answer, Judgement, Kind, Query, content_key
+from imitative.records import MOST_ODDS, Answer, Judgement, Kind, Query, content_key
 from imitative.search.sections import Sections
 from imitative.settings import Settings
 from imitative.testing.world import World
-from imitative.texts.induction import TOP, TextInduced, induce_text
+from imitative.texts.induction import TextInduced, induce_text
 from imitative.texts.labelling import TextTransferred, transfer_text
 from imitative.texts.problem import TextProblem
 from imitative.texts.proposing import StatementProposer
@@ -203,10 +203,10 @@ def _pressed(induced: TextInduced, person: World, truth: NDArray[np.int64]) -> d
             induced.reading.log_probabilities(induced.text.problem.unlabelled, best, induced.text.problem.answers)
         )
         path.append(accuracy(truth, p) or 0.0)
-        worth = [float(np.clip(induced.prior.worth(section), -TOP, TOP)) for section in best.sections]
+        worth = [float(np.clip(induced.prior.worth(section), -MOST_ODDS, MOST_ODDS)) for section in best.sections]
         whole = person.log_prior(space.show(best))
         heard = [
-            float(np.clip(whole - person.log_prior(space.show(best.without(i))), -TOP, TOP))
+            float(np.clip(whole - person.log_prior(space.show(best.without(i))), -MOST_ODDS, MOST_ODDS))
             for i in range(len(best.sections))
         ]
         tolerance = max(1.0, np.sqrt(len(worth)) + induced.prior.sd(best))

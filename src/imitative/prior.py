@@ -19,7 +19,7 @@ from imitative.data import Floats
 from imitative.hypotheses.conditions import Condition
 from imitative.hypotheses.statements import Hypothesis, Statement
 from imitative.preference import Bets, Comparisons, Odds, Preference, fit_preference
-from imitative.records import ODDS_SCALE, Judgement, Kind
+from imitative.records import MOST_ODDS, Judgement, Kind
 from imitative.traits import NATS, Parts, Traits
 
 ENSEMBLE = 48
@@ -181,7 +181,7 @@ def evidence_of(
     compared, odds, bets = columns(Kind.COMPARE_HYPOTHESES), columns(Kind.ODDS), columns(Kind.BET)
     return (
         Comparisons(compared[0], compared[1].astype(int), compared[2]) if compared else None,
-        Odds(odds[0], odds[1], odds[2], most=np.log(ODDS_SCALE[-1])) if odds else None,
+        Odds(odds[0], odds[1], odds[2], most=MOST_ODDS) if odds else None,
         Bets(bets[0], bets[3], bets[1] > 0.5, bets[2]) if bets else None,
     )
 

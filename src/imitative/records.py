@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -24,6 +25,8 @@ GRADES = (-2, -1, 0, 1, 2)
 
 ODDS_SCALE = (1.0, 2.0, 5.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 """The labels of the scale people mark odds on; the last one says *so much or more*."""
+MOST_ODDS = math.log(ODDS_SCALE[-1])
+"""Where that scale ends, in nats: beyond it neither side can say more."""
 LEAST_RATIO = 1e-300
 """Odds below this (about −691 nats), or above its inverse, are refused: turned round, they would not be finite."""
 

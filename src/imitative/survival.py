@@ -10,7 +10,7 @@ import numpy as np
 from imitative.elicitation import Pair, without
 from imitative.hypotheses.statements import Hypothesis
 from imitative.prior import StatementPrior
-from imitative.records import ODDS_SCALE, Judgement
+from imitative.records import MOST_ODDS, Judgement
 
 
 class Survival(NamedTuple):
@@ -53,12 +53,11 @@ class Survival(NamedTuple):
         said = [(j.answer.ratio, p) for j, p in zip(judgements, pairs, strict=True) if j.answer.ratio is not None]
         if not said:
             return None
-        top = float(np.log(ODDS_SCALE[-1]))  # beyond the end of the scale neither side can say more
         model = np.array([prior.log_prior(pair.first) - prior.log_prior(pair.second) for _, pair in said])
         heard = np.log([ratio for ratio, _ in said])
         noise = prior.preference.odds_sd if prior.preference is not None else 1.0
         uncertain = float(np.nan_to_num(noise, nan=1.0)) * np.sqrt(len(said)) + prior.sd(best)
-        clipped = [float(np.clip(side, -top, top).sum()) for side in (model, heard)]
+        clipped = [float(np.clip(side, -MOST_ODDS, MOST_ODDS).sum()) for side in (model, heard)]
         return cls(clipped[0], clipped[1], len(said), float(max(1.0, uncertain)))
 
 

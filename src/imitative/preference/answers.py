@@ -113,9 +113,7 @@ class Answers:
         λ·(λ + u)/σ², with λ = φ(u)/Φ(u).
         """
         r = (delta - self.data.ratio) / self.odds_sd
-        u = self.end * r
-        log_p = log_ndtr(u)
-        hazard = np.exp(-0.5 * u**2 - log_p) / math.sqrt(2.0 * math.pi)
+        u, log_p, hazard = self._at_end(delta)
         censored = self.end != 0.0
         lost = np.where(censored, -log_p, 0.5 * r**2)
         slope = np.where(censored, -self.end * hazard, r) / self.odds_sd
@@ -174,10 +172,15 @@ class Answers:
         share = np.linalg.lstsq(steps, step, rcond=1e-6)[0]
         return np.asarray(step - (places + steps) @ share)
 
+    def _at_end(self, delta: Floats) -> tuple[Floats, Floats, Floats]:
+        """u = ±(Δ − ratio)/σ, log Φ(u) and λ = φ(u)/Φ(u) of the odds: of use only at an end of the scale."""
+        u = self.end * (delta - self.data.ratio) / self.odds_sd
+        log_p = log_ndtr(u)
+        return u, log_p, np.exp(-0.5 * u**2 - log_p) / math.sqrt(2.0 * math.pi)
+
     def squares(self, mean: Floats, variance: Floats) -> Floats:
         """E of (log ratio − Δ)²; at an end of the scale of the ratio that was meant: σ²·(1 − u·λ) in excess of it."""
-        u = self.end * (mean - self.data.ratio) / self.odds_sd
-        hazard = np.exp(-0.5 * u**2 - log_ndtr(u)) / math.sqrt(2.0 * math.pi)
+        u, _, hazard = self._at_end(mean)
         return np.where(self.end != 0.0, self.odds_sd**2 * (1.0 - u * hazard), (mean - self.data.ratio) ** 2 + variance)
 
     def predictive(self, mean: Floats, variance: Floats) -> Floats:
@@ -196,15 +199,14 @@ class Answers:
         2r/σ between the ends; from log Φ(u) at one, with v = λ·(1 − u·(λ + u)), ∓v/σ and −u·v.
         """
         r = (mean - self.data.ratio) / self.odds_sd
-        u = self.end * r
-        hazard = np.exp(-0.5 * u**2 - log_ndtr(u)) / math.sqrt(2.0 * math.pi)
+        u, _, hazard = self._at_end(mean)
         bent = hazard * (1.0 - u * (hazard + u))
         return np.where(self.end != 0.0, -self.end * bent, 2.0 * r) / self.odds_sd, -u * bent
 
     def density(self, mean: Floats, squares: Floats) -> Floats:
         """The likelihood of odds; at an end of the scale the probability of being there, spread over a nat."""
         between = np.exp(-0.5 * squares / self.odds_sd**2) / (self.odds_sd * math.sqrt(2.0 * math.pi))
-        return np.where(self.end != 0.0, np.exp(log_ndtr(self.end * (mean - self.data.ratio) / self.odds_sd)), between)
+        return np.where(self.end != 0.0, np.exp(self._at_end(mean)[1]), between)
 
     def _weigh(self, likelihood: Floats) -> None:
         """Whether each answer was careful, then how often each judge is; exact odds are careful by definition."""

@@ -27,7 +27,7 @@ from imitative.data import Floats
 from imitative.hypotheses.text import TextHypothesis
 from imitative.induction import Progress
 from imitative.overseers.overseer import Archive, Ledger, OrderSwapped, Overseer, Record
-from imitative.records import Example, Judgement, Kind, Query
+from imitative.records import MOST_ODDS, Example, Judgement, Kind, Query
 from imitative.search.sections import Pool, ScoredText, Sections
 from imitative.settings import Settings
 from imitative.survival import Survival
@@ -45,8 +45,6 @@ MOST_ROUNDS = 5
 """Each round writes and reads a pool of sections anew: after five, proposals are near copies of what is known."""
 MOST_ROWS = 4000
 """Rows of D the search scores on; the rest is known by its share."""
-TOP = float(np.log(1000.0))
-"""The labelled scale of odds ends here: beyond it neither side can say more."""
 
 
 class TextRound(NamedTuple):
@@ -352,7 +350,7 @@ class TextInduction:
         said = [(j, i) for j, i in zip(judgements, places, strict=True) if j.answer.ratio is not None]
         if not said:
             return None, judgements
-        model = np.array([np.clip(prior.worth(best.sections[i]), -TOP, TOP) for _, i in said])
+        model = np.array([np.clip(prior.worth(best.sections[i]), -MOST_ODDS, MOST_ODDS) for _, i in said])
         heard = np.array([np.log(j.answer.ratio or 1.0) for j, _ in said])
         noise = prior.preference.odds_sd if prior.preference is not None else 1.0
         uncertain = float(np.nan_to_num(noise, nan=1.0)) * np.sqrt(len(said)) + prior.sd(best)

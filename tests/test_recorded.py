@@ -389,3 +389,32 @@ def test_no_pair_is_predicted_by_its_own_judges() -> None:
     assert first.score[here].tolist() == second.score[here].tolist()
     assert first.score.tolist() != second.score.tolist()
     assert first.grades.sum(axis=1) == pytest.approx(1.0)
+
+
+# -- words that nobody rated -----------------------------------------------------------------------------------------
+
+
+def test_claims_about_words_that_nobody_rated_are_doubted_by_as_much_as_was_stated() -> None:
+    words = ("lovely", "vile", "wooden", "brown")
+    space = StatementSpace((NOTE,), ("e", "p"), SPOKEN, Limits(4, 1, 2), words={"note": words})
+    rated = [Rating("lovely", 3.0, 0.0, "ann"), Rating("vile", -3.0, 0.0, "ann")]
+
+    def claims(doubt: float | None) -> dict[tuple[str, str], list[float]]:
+        archive = Recorded(space, ratings=rated, doubts=(0.2, 0.5), unrated_doubt=doubt)
+        found: dict[tuple[str, str], list[float]] = {}
+        for judgement in said(archive):
+            first, second = map(space.read, judgement.query.hypotheses)
+            if not second.statements:
+                [statement] = first.statements
+                w, key = statement.strength.nats, (statement.conditions[0].values[0], statement.answer)
+                assert judgement.answer.ratio is not None
+                # What is left of the odds, the price of strength taken off.
+                found.setdefault(key, []).append(math.log(judgement.answer.ratio) + 0.5 * w * w)
+        return found
+
+    stated = claims(2.3)
+    for word in ("wooden", "brown"):
+        for answer in ("e", "p"):
+            assert stated[word, answer] == pytest.approx([-2.5] * 4)
+    assert {word for word, _ in claims(None)} == {"lovely", "vile"}
+    assert {key: value for key, value in stated.items() if key[0] in ("lovely", "vile")} == claims(None)

@@ -1,11 +1,12 @@
 """What a round asks: about readings, about what z* rests on, and about what would settle most of D′.
 
-The first round asks about much at once, since nothing is known; every later one about a little, since where the search
-then goes depends on the answers. Part of the budget stays for the last audit.
+Every round asks a little, since where the search then goes depends on the answers. The first draws its queries at
+random: what is chosen is chosen by M_prior, which knows nothing then. Part of the budget stays for the last audit.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -26,12 +27,13 @@ from imitative.problem import Problem
 from imitative.records import Judgement, Kind, Query
 from imitative.scoring import Scorer
 from imitative.search.search import Scored, run
-from imitative.search.statements import find_statements
 from imitative.search.tempering import Tempering
 from imitative.settings import Settings
 
-FIRST, LATER = 0.3, 0.1
-"""The share of induction's judgements that the first round asks, and each later one."""
+ROUND = 0.1
+"""The share of induction's judgements that a round asks."""
+CHANCE = 0.3
+"""The share of a later round's comparisons drawn at random: where M_prior is surely wrong, it chooses nothing."""
 DOUBT = 0.75
 """Nats of uncertainty from which a statement of z* is asked about whatever else there is to ask."""
 DRAWS = 8
@@ -109,18 +111,17 @@ class Agenda:
         """What the search maximises."""
         return Posterior(self.labelled, prior, reading, self.settings.caution, self.evidence)
 
-    def plan(self, known: Known, left: int, first: bool, last: bool, rng: np.random.Generator) -> Plan:
+    def plan(self, known: Known, left: int, last: bool, rng: np.random.Generator) -> Plan:
         """The next round's queries.
 
         Args:
             known: what is known.
             left: judgements left for Steps 1–3.
-            first: whether nothing was asked before.
             last: whether nothing will be asked after, but for the audit.
             rng: everything random.
         """
         spendable = max(0, left - self.reserve)
-        count = spendable if last else min(spendable, round((FIRST if first else LATER) * self.budget))
+        count = spendable if last else min(spendable, math.ceil(ROUND * self.budget))
         if not count:
             return Plan([])
         readings = self._readings(known, round(self.settings.reading_share * count))
@@ -181,18 +182,18 @@ class Agenda:
             shown = {pair: frozenset((space.show(pair.first), space.show(pair.second))) for pair in pairs}
             return [pair for pair in dict.fromkeys(pairs) if shown[pair] not in before]
 
-        pairs = elicitation.explore(scorer, self._default, 4 * count, rng)
-        if not self.settings.active:
-            drawn = fresh(pairs)
-            return [drawn[i] for i in rng.permutation(len(drawn))[:count]], 1.0
-        steps = self.settings.steps
-        found = known.found or find_statements(posterior, space, self.problem.unlabelled, (), steps, rng)
+        explored = fresh(elicitation.explore(scorer, self._default, 4 * count, rng))
+        drawn = [explored[i] for i in rng.permutation(len(explored))]
+        if not self.settings.active or not known.found:
+            return drawn[:count], 1.0
+        found, blind = known.found, drawn[: round(CHANCE * count)]
         rivals = self._rivals(known, found[0].hypothesis, scorer, rng)
         hopefuls = self._hopefuls(found[0].hypothesis, known.reading, scorer)
-        pairs += elicitation.around((found[0], *rivals, *found[1:]), hopefuls, scorer, rng)
+        near = elicitation.around((found[0], *rivals, *found[1:]), hopefuls, scorer, rng)
+        pairs = [pair for pair in fresh([*explored, *near]) if pair not in blind]
         choice = elicitation.Choice.among(self._candidates(found, rivals, hopefuls, posterior), posterior, self.sample)
-        chosen = elicitation.choose(fresh(pairs), choice, known.prior, count)
-        return chosen, float(choice.disagreement().mean())
+        chosen = elicitation.choose(pairs, choice, known.prior, count - len(blind))
+        return [*blind, *chosen], float(choice.disagreement().mean())
 
     def _rivals(self, known: Known, best: Hypothesis, scorer: Scorer, rng: np.random.Generator) -> list[Scored]:
         """What would be best if M_prior were one of its own draws (Thompson): rivals that differ in several places.

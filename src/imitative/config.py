@@ -410,11 +410,21 @@ class _Loader:
         features, words, favours = self._worth(section.ratings, space)
         said = section.ratings
         doubts = None if said is None or said.doubts is None else (said.doubts[0], said.doubts[1])
-        unrated = None if said is None else said.unrated
+        unrated, unrated_doubt = (None, None) if said is None else (said.unrated, said.unrated_doubt)
         folders = [section.judgements] if isinstance(section.judgements, str) else section.judgements or []
         said_before = read_recorded([self._resolve(folder, "overseer.judgements") for folder in folders])
         recorded = Recorded(
-            space, comparisons, ratings, section.reader, features, words, favours, doubts, unrated, said_before
+            space,
+            comparisons,
+            ratings,
+            section.reader,
+            features,
+            words,
+            favours,
+            doubts,
+            unrated,
+            unrated_doubt,
+            said_before,
         )
         _check_teaches(recorded, len(said_before), self._at("overseer.judgements"))
         return lambda seed: recorded  # nothing in an archive is random, and reading every rule takes a while

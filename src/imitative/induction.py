@@ -203,7 +203,7 @@ class Induction:
         with _Timer(self.seconds, "elicitation"):
             known = Known(state.prior, state.reading, state.found, state.judgements)
             archive = isinstance(self.ledger.overseer, Archive)
-            plan = Plan([]) if archive else self._agenda.plan(known, self._left, number == 0, self._last(number), rng)
+            plan = Plan([]) if archive else self._agenda.plan(known, self._left, self._last(number), rng)
         fresh = await self._ask(plan.queries, "asking", state)
         judgements = (*state.judgements, *fresh)
         self._guided = Guided() if self._guide is None else self._guide(number)

@@ -191,7 +191,8 @@ class RatingsFile(FileSection):
 
     `between` two ratings they are worth `nats`, linearly; `favours` is the answer that a word rated high speaks for.
     With `doubts` c and q, a claim of w nats about a word is c + q·w² nats less plausible than silence before the word
-    speaks for it; `unrated` is the rating that words without one are taken to have.
+    speaks for it; `unrated` is the rating that words without one are taken to have, `unrated_doubt` how many nats less
+    plausible claims about them are.
     """
 
     item: str = "item"
@@ -203,6 +204,7 @@ class RatingsFile(FileSection):
     favours: str | None = None
     doubts: Annotated[list[Annotated[float, Field(ge=0.0, le=10.0)]], Field(min_length=2, max_length=2)] | None = None
     unrated: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    unrated_doubt: Annotated[float, Field(ge=0.0, le=10.0)] | None = None
 
 
 class RecordedSection(_Section):

@@ -11,6 +11,7 @@ What was said becomes judgements like any other, so that M_prior needs nothing s
     rating r     of a word:    odds(the word, for the answer it favours : the word, for another)       = exp(nats(r))
     doubts c, q  of words:     odds(the word, for the answer it favours, at w nats : silence)
                                                                                  = exp(w · |nats(r)| / 2 − c − q · w²)
+    doubt u      of others:    odds(a word nobody rated, for any answer, at w nats : silence) = exp(−c − u − q · w²)
 
 with nats(r) linear between two ratings, and the statements of moderate strength. A rating of a feature says nothing of
 which answer it speaks for: entered once for each answer, it leaves that open exactly (the contrasts sum to zero over
@@ -25,6 +26,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import product
 from typing import Literal, NamedTuple, TypeVar, final
 
 from imitative.data import Feature, Table
@@ -123,6 +125,8 @@ class Recorded:
             cannot be audited by it. Answers to questions are given where the same is asked again, and teach nothing.
         unrated: what having no rating says of a word where thousands were rated, on the scale of ratings: as many words
             of the space that have none as have one are taken to be rated so; None: nothing.
+        unrated_doubt: u, how many nats less plausible than a claim about a rated word one about any other is, before
+            either speaks for an answer; None: nothing is said of that. Without `doubts` it means nothing.
 
     Raises:
         ValueError: if `favours` is no answer of the space.
@@ -142,6 +146,7 @@ class Recorded:
         favours: str | None = None,
         doubts: tuple[float, float] | None = None,
         unrated: float | None = None,
+        unrated_doubt: float | None = None,
         judgements: Iterable[Judgement] = (),
     ) -> None:
         self.space, self.reader = space, reader
@@ -160,6 +165,8 @@ class Recorded:
             self._not_rated(rows, unrated)
         if doubts is not None:
             self._doubted(rows, *doubts)
+            if unrated_doubt is not None:
+                self._unfamiliar(rows, doubts[0] + unrated_doubt, doubts[1])
         if reader == "literal":
             self._notes.append(
                 f"Nobody was asked to answer questions under z: where that is asked, the {LITERAL_READER} of z answers."
@@ -307,12 +314,15 @@ class Recorded:
 
     def _not_rated(self, ratings: Sequence[Rating], rating: float) -> None:
         """Words of the space that nobody rated, evenly spread, as many as there are rated ones."""
-        rated = {row.item for row in ratings}
         for feature in self.space.features:
-            words = self.space.words.get(feature.name, ())
-            silent = [word for word in words if word not in rated]
-            for word in _spread(silent, len(words) - len(silent)):
+            silent = self._silent(feature, ratings)
+            for word in _spread(silent, len(self.space.words.get(feature.name, ())) - len(silent)):
                 self._polarity(feature, Rating(word, rating, 0.0, UNRATED), 1.0)
+
+    def _silent(self, feature: Feature, ratings: Sequence[Rating]) -> list[str]:
+        """Words that z may mention and nobody rated."""
+        rated = {row.item for row in ratings}
+        return [word for word in self.space.words.get(feature.name, ()) if word not in rated]
 
     def _doubted(self, ratings: Sequence[Rating], sentence: float, square: float) -> None:
         """For a spread of the rated words: the odds of claims of several strengths against silence."""
@@ -329,6 +339,16 @@ class Recorded:
                     claim = self._claim(Condition(feature.name, Relation.MENTIONS, (row.item,)), answer, w)
                     worth = w.nats * abs(nats) / 2.0 - sentence - square * w.nats**2
                     self._odds((claim, silence), worth, row.judge)
+
+    def _unfamiliar(self, ratings: Sequence[Rating], sentence: float, square: float) -> None:
+        """For a spread of the words nobody rated: the odds of claims for every answer, of several strengths."""
+        silence = Hypothesis((), self.space.answers[0])
+        for feature in self.space.features:
+            for word in _spread(self._silent(feature, ratings), HEARD):
+                condition = Condition(feature.name, Relation.MENTIONS, (word,))
+                for answer, w in product(self.space.answers, DOUBTED):
+                    worth = -sentence - square * w.nats**2
+                    self._odds((self._claim(condition, answer, w), silence), worth, UNRATED)
 
     def _claim(self, condition: Condition, answer: str, strength: Strength = Strength.MODERATE) -> Hypothesis:
         return Hypothesis((Statement((condition,), answer, strength),), self.space.answers[0])

@@ -99,6 +99,19 @@ def again(problem: BeliefProblem, folder: Path, horizon: int, seed: int) -> tupl
     Raises:
         InputError: if the run is of another problem, or its model cannot look ahead.
     """
+    model, posterior = revived(problem, folder)
+    found = forecast(model, posterior, horizon, seed=seed)
+    truth = problem.truth
+    known = truth is not None and len(truth) >= horizon
+    return found, assessed(found, truth[:horizon]) if known and truth is not None else {}
+
+
+def revived(problem: BeliefProblem, folder: Path) -> tuple[Callable[..., None], ExactPosterior]:
+    """The model of a finished run, with the prior that it used, and the draws of its posterior that were kept.
+
+    Raises:
+        InputError: if the run is of another problem.
+    """
     row = runs.read_model(folder)
     if row.get("kind") != "belief":
         raise InputError(
@@ -116,10 +129,7 @@ def again(problem: BeliefProblem, folder: Path, horizon: int, seed: int) -> tupl
     u = np.array(row["u"], dtype=float)
     if u.ndim != 2 or u.shape[1] != target.size:
         raise InputError(str(folder / runs.MODEL), "draws of another model", "the run's own", "run the problem again")
-    found = forecast(model, _revived(target, u), horizon, seed=seed)
-    truth = problem.truth
-    known = truth is not None and len(truth) >= horizon
-    return found, assessed(found, truth[:horizon]) if known and truth is not None else {}
+    return model, _revived(target, u)
 
 
 def _revived(target: Target, u: Floats) -> ExactPosterior:

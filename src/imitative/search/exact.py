@@ -154,7 +154,7 @@ def _check_likelihood(target: Target, seed: int) -> None:
     u = target.prior_draws(512, seed)
     if len(u) == 0:
         raise InputError(target.name, "a prior that draws no numbers", "finite draws", "check the priors")
-    likelihood = target.parts(u).log_likelihood
+    likelihood = target.heights(u).log_likelihood
     fine = np.isfinite(likelihood)
     if fine.any():
         return
@@ -199,7 +199,7 @@ def _from_weights(target: Target, found: Weighted, seed: int) -> dict[str, Any]:
 def _from_chains(target: Target, run: Chains, seed: int) -> dict[str, Any]:
     u = run.u.reshape(-1, target.size)
     theta = target.constrain(u)
-    evidence, error = bridged(target, u, target.parts(u).log_joint, seed)
+    evidence, error = bridged(target, u, target.heights(u).log_joint, seed)
     return {
         "u": u, "theta": theta, "means": theta.mean(axis=0), "sds": theta.std(axis=0, ddof=1),
         "log_evidence": evidence, "error": error,
@@ -257,9 +257,10 @@ def _identified(target: Target, u: Floats, names: Sequence[str], seed: int, keep
 
 
 def _likelihood_slope(target: Target, u: Floats) -> Floats:
-    """∇_u log p(D|u) at each row: the gradient of the joint less that of the prior, by autodiff."""
+    """∇_u log p(D|u) at each row: the gradient of the joint, compiled already, less that of the prior."""
     from imitative.search.target import load_jax
 
     jax = load_jax()
-    slope = jax.jit(jax.vmap(jax.grad(lambda one: target._one(one)[1])))
-    return np.asarray(np.nan_to_num(np.asarray(slope(u))))
+    prior = jax.jit(jax.vmap(jax.grad(lambda one: target._one(one)[0])))
+    slope = target.parts(u).gradient - np.asarray(prior(u))
+    return np.asarray(np.nan_to_num(slope))

@@ -22,6 +22,8 @@ Model = Callable[..., None]
 
 BATCH = 64
 """Points evaluated together, unless the model is dear. One shape, compiled once: short batches are padded."""
+MORE = 8
+"""Times as many where no gradient is wanted."""
 
 
 PRIOR = "prior:"
@@ -50,8 +52,20 @@ class Site(NamedTuple):
         return not math.isnan(self.lower)
 
 
+class Heights(NamedTuple):
+    """At a batch of points u: log prior with the Jacobian, and log likelihood."""
+
+    log_prior: Floats  # (n,)
+    log_likelihood: Floats  # (n,)
+
+    @property
+    def log_joint(self) -> Floats:
+        """Their sum (n,), nats; −∞ where the model gives no number."""
+        return _total(self.log_prior, self.log_likelihood)
+
+
 class Parts(NamedTuple):
-    """At a batch of points u: log prior with the Jacobian, log likelihood, and the gradient of their sum."""
+    """The same with the gradient of their sum."""
 
     log_prior: Floats  # (n,)
     log_likelihood: Floats  # (n,)
@@ -59,9 +73,13 @@ class Parts(NamedTuple):
 
     @property
     def log_joint(self) -> Floats:
-        """Their sum (n,), nats; −∞ where the model gives no number."""
-        total = self.log_prior + self.log_likelihood
-        return np.asarray(np.where(np.isfinite(total), total, -np.inf))
+        """As of `Heights`."""
+        return _total(self.log_prior, self.log_likelihood)
+
+
+def _total(log_prior: Floats, log_likelihood: Floats) -> Floats:
+    total = log_prior + log_likelihood
+    return np.asarray(np.where(np.isfinite(total), total, -np.inf))
 
 
 def load_jax() -> Any:
@@ -100,9 +118,11 @@ class Target:
     batch: int = BATCH
     name: str = "the model"
     evaluations: int = 0  #: points whose density or gradient was computed
+    gradients: int = 0  #: points whose gradient was
     sites: tuple[Site, ...] = field(init=False)
     size: int = field(init=False)
     _batch: Any = field(init=False, repr=False)
+    _high: Any = field(init=False, repr=False)
     _one: Any = field(init=False, repr=False)
     _transforms: dict[str, Any] = field(init=False, repr=False)
     _constrain: Any = field(init=False, repr=False)
@@ -120,6 +140,7 @@ class Target:
         self._one = self._parts
         with_gradient = jax.value_and_grad(lambda u: _sum_and_parts(self._one(u)), has_aux=True)
         self._batch = jax.jit(jax.vmap(with_gradient))
+        self._high = jax.jit(jax.vmap(self._one))
         self._constrain = jax.jit(jax.vmap(self._flat))
 
     def _read_sites(self, trace: Mapping[str, Any]) -> tuple[tuple[Site, ...], dict[str, Any]]:
@@ -202,10 +223,23 @@ class Target:
 
     # -- numpy -------------------------------------------------------------------------------------------------------
 
+    def heights(self, u: Floats) -> Heights:
+        """The densities at points u (n, d): several times cheaper than with the gradient."""
+        self.evaluations += len(u)
+        batch = MORE * self.batch
+        found: list[tuple[Floats, Floats]] = []
+        for begin in range(0, len(u), batch):
+            part = u[begin : begin + batch]
+            full = np.concatenate([part, np.repeat(part[:1], batch - len(part), 0)])
+            prior, likelihood = self._high(full)
+            found.append((np.asarray(prior)[: len(part)], np.asarray(likelihood)[: len(part)]))
+        return Heights(*(np.concatenate(each) for each in zip(*found, strict=True)))
+
     def parts(self, u: Floats) -> Parts:
         """Everything at points u (n, d)."""
         n = len(u)
         self.evaluations += n
+        self.gradients += n
         found: list[tuple[Floats, Floats, Floats]] = []
         for begin in range(0, n, self.batch):
             part = u[begin : begin + self.batch]

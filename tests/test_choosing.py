@@ -1,0 +1,95 @@
+"""Weighing forecasts by their past: laws of the weights, and that nothing after a row enters its forecast."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from imitative.choosing import EARLIEST, Chooser, Flat, Growing, least
+from imitative.families.family import Observed, Options
+from imitative.families.growth import Settings, growth, looked_ahead, now_of
+from imitative.forecasting import LEVELS, flat_line, wis
+
+pytest.importorskip("numpyro")
+
+
+def _series(rows: int = 24, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    wave = 40.0 * np.exp(np.sin(np.arange(rows) / 4.0))[:, None] * np.array([1.0, 2.0, 0.5])
+    return rng.poisson(wave).astype(float)
+
+
+def test_the_weights_are_those_of_least_wis() -> None:
+    rng = np.random.default_rng(1)
+    y = rng.normal(size=400)
+    spread = np.array([-1.2816 + 2.5631 * k / 22 for k in range(23)])[:, None]
+    right, wide, off = spread + 0 * y, 3 * spread + 0 * y, spread + 2.0 + 0 * y
+    found = least(np.stack([right, wide, off]), y)
+    assert found.sum() == pytest.approx(1.0)
+    assert found.min() >= 0
+
+    def loss(w: np.ndarray) -> float:
+        return float(wis(np.tensordot(w, np.stack([right, wide, off]), axes=1), y).mean())
+
+    for other in rng.dirichlet(np.ones(3), 200):
+        assert loss(found) <= loss(other) + 2e-3
+    assert found[2] < 0.02
+
+
+def test_permuting_the_models_permutes_the_weights() -> None:
+    rng = np.random.default_rng(2)
+    q = np.sort(rng.normal(size=(4, 23, 60)), axis=1) + np.arange(4)[:, None, None]
+    y = rng.normal(size=60)
+    order = [2, 0, 3, 1]
+    assert least(q[order], y) == pytest.approx(least(q, y)[order])
+
+
+def test_no_forecast_knows_what_came_after_it() -> None:
+    y = _series()
+    other = y.copy()
+    other[18:] = 1e4
+    found = []
+    for data in (y, other):
+        models = {"own": Growing(("a", "b", "c"), {"features": ["own"], "steps": 2}, 2), "flat": Flat(2)}
+        chooser = Chooser(models, 2)
+        if data is other:
+            chooser(data)  # a later forecast made first must not change an earlier one
+        found.append((chooser(data[:18]), chooser.weights(data[:18])))
+    assert np.array_equal(found[0][0], found[1][0])
+    assert np.array_equal(found[0][1], found[1][1])
+
+
+def test_before_there_is_a_past_every_model_weighs_the_same() -> None:
+    chooser = Chooser({"one": Flat(2), "two": Flat(2)}, 2)
+    assert chooser.weights(_series()[: EARLIEST + 2]).tolist() == [0.5, 0.5]
+
+
+def test_one_model_alone_is_itself() -> None:
+    y = _series()
+    chooser = Chooser({"flat": Flat(3)}, 3)
+    assert chooser(y) == pytest.approx(flat_line(y, 3, seed=len(y)).quantiles(LEVELS))
+
+
+@pytest.mark.parametrize("features", [[], ["own"], ["own", "pull"], ["own", "whole", "pull", "whole's pull"]])
+def test_every_choice_of_features_is_a_model_that_looks_ahead(features: list[str]) -> None:
+    y = _series()
+    options = {"features": features, "steps": 3}
+    built = growth(Observed(y, groups=("a", "b", "c")), Options(options), {})
+    assert len(built.parameters) == 6 + len(Settings.read(Options(options)).coefficients) - 1
+    found = Growing(("a", "b", "c"), options, 3)(y)
+    assert found.shape == (23, 3, 3)
+    assert (np.diff(found, axis=0) >= 0).all()
+    assert (found >= 0).all()
+
+
+def test_without_noise_growth_carries_over_as_the_formula_says() -> None:
+    y = np.array([[10.0], [10.0], [20.0]]) * np.ones((1, 2))
+    chosen = Settings.read(Options({"features": ["own"], "steps": 2}))
+    value = {
+        "the drift": 0.1, "the carry-over": 0.5, "the older carry-over": 0.0, "the damping": 0.8,
+        "the noise": 0.2, "the counting noise": 1.0, "the spread": 0.7, "the tails": 5.0,
+    }  # fmt: skip
+    ahead = np.asarray(looked_ahead(value, chosen, now_of(y, ("a", "b"), chosen), np.zeros(2), 2))
+    growth_now = 0.1 + 0.5 * np.log(21.0 / 11.0)
+    assert ahead[0] == pytest.approx(21.0 * np.exp(growth_now) - 1.0)
+    assert ahead[1] == pytest.approx(21.0 * np.exp(1.8 * growth_now) - 1.0)

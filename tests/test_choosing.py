@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from imitative.choosing import EARLIEST, Chooser, Flat, Growing, least
+from imitative.choosing import EARLIEST, Chooser, Flat, Forecaster, Growing, least
 from imitative.families.family import Observed, Options
 from imitative.families.growth import Settings, growth, looked_ahead, now_of
 from imitative.forecasting import LEVELS, flat_line, wis
@@ -16,7 +16,7 @@ pytest.importorskip("numpyro")
 def _series(rows: int = 24, seed: int = 0) -> np.ndarray:
     rng = np.random.default_rng(seed)
     wave = 40.0 * np.exp(np.sin(np.arange(rows) / 4.0))[:, None] * np.array([1.0, 2.0, 0.5])
-    return rng.poisson(wave).astype(float)
+    return np.asarray(rng.poisson(wave), dtype=float)
 
 
 def test_the_weights_are_those_of_least_wis() -> None:
@@ -24,7 +24,7 @@ def test_the_weights_are_those_of_least_wis() -> None:
     y = rng.normal(size=400)
     spread = np.array([-1.2816 + 2.5631 * k / 22 for k in range(23)])[:, None]
     right, wide, off = spread + 0 * y, 3 * spread + 0 * y, spread + 2.0 + 0 * y
-    found = least(np.stack([right, wide, off]), y)
+    found = least(np.stack([right, wide, off]), y, steps=400)
     assert found.sum() == pytest.approx(1.0)
     assert found.min() >= 0
 
@@ -50,7 +50,10 @@ def test_no_forecast_knows_what_came_after_it() -> None:
     other[18:] = 1e4
     found = []
     for data in (y, other):
-        models = {"own": Growing(("a", "b", "c"), {"features": ["own"], "steps": 2}, 2), "flat": Flat(2)}
+        models: dict[str, Forecaster] = {
+            "own": Growing(("a", "b", "c"), {"features": ["own"], "steps": 2}, 2),
+            "flat": Flat(2),
+        }
         chooser = Chooser(models, 2)
         if data is other:
             chooser(data)  # a later forecast made first must not change an earlier one

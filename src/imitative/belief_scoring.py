@@ -43,8 +43,8 @@ def scored(problem: BeliefProblem, folder: Path, sentences: Sequence[str], seed:
         z, said = completed(space, sentences, own)
     except ValueError as error:
         raise InputError("the belief", str(error), "sentences about the parameters, one each") from None
-    worth = [score_words(posterior, space, places, each, seed=seed) for each in (z, own)]
-    return Scored(space, *worth, said, result)
+    written, found = (score_words(posterior, space, places, each, seed=seed) for each in (z, own))
+    return Scored(space, written, found, said, result)
 
 
 def completed(space: BeliefSpace, sentences: Sequence[str], own: Belief) -> tuple[Belief, tuple[str, ...]]:

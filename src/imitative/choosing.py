@@ -72,7 +72,7 @@ class Growing:
     steps: int
     seed: int = 0
     _fits: dict[int, dict[str, Floats]] = field(default_factory=dict, repr=False)
-    _top: Floats | None = field(default=None, repr=False)
+    _like: Target | None = field(default=None, repr=False)
     _ahead: Any = field(default=None, repr=False)
 
     def __call__(self, y: Floats) -> Floats:
@@ -94,13 +94,12 @@ class Growing:
         if rows not in self._fits:
             built = growth(Observed(y[:rows], groups=self.groups), Options(self.options), {})
             target = Target(built.model, {}, batch=1, name="growth")
-            if self._top is None:
-                start = target.prior_draws(64, self.seed)
-                self._top = start[int(np.argmax(target.heights(start).log_joint))]
-            self._top = climbed(target, self._top)
-            near = laplace(target, self._top)
+            self._like = (
+                self._like or target
+            )  # the same parameters whatever the rows: their transforms are compiled once
+            near = laplace(target, climbed(target, np.zeros(target.size)))
             noise = np.random.default_rng([self.seed, rows]).standard_normal((DRAWS, target.size))
-            found = target.shaped(target.constrain(near.draw(noise)))
+            found = self._like.shaped(self._like.constrain(near.draw(noise)))
             self._fits[rows] = {name: np.asarray(draws) for name, draws in found.items()}
         return self._fits[rows]
 
@@ -163,7 +162,8 @@ class Chooser:
             if len(told) < UNJUDGED:
                 self._weights[len(y)] = np.full(len(self.models), 1.0 / len(self.models))
             else:
-                self._weights[len(y)] = least(np.concatenate(told, axis=2), np.concatenate(happened))
+                before = self.weights(y[:-1])  # all but there already: one more row moves them little
+                self._weights[len(y)] = least(np.concatenate(told, axis=2), np.concatenate(happened), before)
         return self._weights[len(y)]
 
     def __call__(self, y: Floats) -> Floats:
@@ -171,13 +171,14 @@ class Chooser:
         return np.asarray(np.tensordot(self.weights(y), self.made(y), axes=1))
 
 
-def least(quantiles: Floats, y: Floats, steps: int = 400) -> Floats:
+def least(quantiles: Floats, y: Floats, start: Floats | None = None, steps: int = 40) -> Floats:
     """The weights (C,) under which the averaged quantiles (C, levels, N) have the least WIS at y (N,).
 
-    By exponentiated gradients from equal weights (Kivinen & Warmuth 1997); the best weights seen are returned.
+    By exponentiated gradients (Kivinen & Warmuth 1997) from `start`, or from equal weights; the best seen are returned.
     """
     tau = np.asarray(LEVELS)[:, None]
-    weights = np.full(len(quantiles), 1.0 / len(quantiles))
+    same = np.full(len(quantiles), 1.0 / len(quantiles))
+    weights = same if start is None else 0.98 * start + 0.02 * same  # what has gone to nothing may come back
     best, least_loss = weights, np.inf
     usual = max(float(np.abs(quantiles - y).mean()), 1e-12)
     for step in range(steps):

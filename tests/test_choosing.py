@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from imitative.belief_config import load_belief
+from imitative.belief_running import again, run_belief
 from imitative.choosing import EARLIEST, Chooser, Flat, Forecaster, Growing, least
+from imitative.errors import InputError
 from imitative.families.family import Observed, Options
 from imitative.families.growth import Settings, growth, looked_ahead, now_of
-from imitative.forecasting import LEVELS, flat_line, wis
+from imitative.forecasting import LEVELS, Forecast, flat_line, wis
 
 pytest.importorskip("numpyro")
 
@@ -70,7 +76,8 @@ def test_before_there_is_a_past_every_model_weighs_the_same() -> None:
 def test_one_model_alone_is_itself() -> None:
     y = _series()
     chooser = Chooser({"flat": Flat(3)}, 3)
-    assert chooser(y) == pytest.approx(flat_line(y, 3, seed=len(y)).quantiles(LEVELS))
+    assert chooser(y) == pytest.approx(flat_line(y, 3, seed=len(y), draws=1000).quantiles(LEVELS))
+    assert Forecast(chooser.draws(y)).quantiles() == pytest.approx(chooser(y))
 
 
 @pytest.mark.parametrize("features", [[], ["own"], ["own", "pull"], ["own", "whole", "pull", "whole's pull"]])
@@ -79,7 +86,7 @@ def test_every_choice_of_features_is_a_model_that_looks_ahead(features: list[str
     options = {"features": features, "steps": 3}
     built = growth(Observed(y, groups=("a", "b", "c")), Options(options), {})
     assert len(built.parameters) == 6 + len(Settings.read(Options(options)).coefficients) - 1
-    found = Growing(("a", "b", "c"), options, 3)(y)
+    found = Forecast(Growing(("a", "b", "c"), options, 3).draws(y)).quantiles()
     assert found.shape == (23, 3, 3)
     assert (np.diff(found, axis=0) >= 0).all()
     assert (found >= 0).all()
@@ -96,3 +103,59 @@ def test_without_noise_growth_carries_over_as_the_formula_says() -> None:
     growth_now = 0.1 + 0.5 * np.log(21.0 / 11.0)
     assert ahead[0] == pytest.approx(21.0 * np.exp(growth_now) - 1.0)
     assert ahead[1] == pytest.approx(21.0 * np.exp(1.8 * growth_now) - 1.0)
+
+
+PROBLEM = """
+[problem]
+name = "three"
+question = "How many come in the next weeks?"
+[space]
+kind = "belief"
+[model]
+family = "growth"
+features = ["own"]
+steps = 2
+[labelled]
+file = "three.csv"
+date = "date"
+group = "place"
+until = "2022-06-05"
+[unlabelled]
+horizon = 2
+weighed = true
+"""
+
+
+def _write(folder: Path, problem: str) -> Path:
+    rows = ["date,place,value"]
+    for t, row in enumerate(_series(24)):
+        day = date(2022, 1, 2) + timedelta(weeks=t)
+        rows += [f"{day},{name},{value:g}" for name, value in zip("abc", row, strict=True)]
+    (folder / "three.csv").write_text("\n".join(rows) + "\n", "utf-8")
+    (folder / "problem.toml").write_text(problem, "utf-8")
+    return folder / "problem.toml"
+
+
+@pytest.mark.slow
+def test_a_run_forecasts_with_the_weights_and_says_them(tmp_path: Path) -> None:
+    problem = load_belief(_write(tmp_path, PROBLEM))
+    result = run_belief(problem, tmp_path / "run")
+    assert any("weighed by how each did" in note for note in result["notes"])
+    assert problem.weighed is not None
+    chooser = problem.weighed(2)
+    told = np.array(result["forecast"]["quantiles"]["0.5"])  # (groups, steps)
+    assert pytest.approx(Forecast(chooser.draws(problem.y)).quantiles([0.5])[0]) == told.T
+    longer, _ = again(load_belief(tmp_path / "problem.toml", horizon=3), tmp_path / "run", 3, 0)
+    assert longer.draws.shape[1:] == (3, 3)
+
+
+def test_only_growth_is_weighed(tmp_path: Path) -> None:
+    text = PROBLEM.replace('"growth"', '"structural"').replace('features = ["own"]\nsteps = 2\n', "")
+    path = _write(tmp_path, text.replace('group = "place"', 'where = { place = "a" }'))
+    with pytest.raises(InputError, match=r"unlabelled\.weighed"):
+        load_belief(path)
+
+
+def test_a_feature_there_is_none_of_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="did you mean 'whole'"):
+        load_belief(_write(tmp_path, PROBLEM.replace('["own"]', '["hole"]')))

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from imitative.families.family import Observed, Options
 from imitative.families.growth import BACK, Settings, growth, looked_ahead, now_of
-from imitative.forecasting import LEVELS, flat_line
+from imitative.forecasting import LEVELS, Forecast, flat_line
 from imitative.search.gradient import climbed, laplace
 from imitative.search.target import Target, load_jax
 
@@ -47,8 +47,8 @@ CANDIDATES: Mapping[str, Mapping[str, Any]] = {
 class Forecaster(Protocol):
     """Looks ahead from any row, knowing the rows up to it."""
 
-    def __call__(self, y: Floats) -> Floats:
-        """Quantiles (levels, steps, groups) of the rows after y (T, groups)."""
+    def draws(self, y: Floats) -> Floats:
+        """Draws (DRAWS, steps, groups) of the rows after y (T, groups)."""
         ...
 
 
@@ -75,7 +75,7 @@ class Growing:
     _like: Target | None = field(default=None, repr=False)
     _ahead: Any = field(default=None, repr=False)
 
-    def __call__(self, y: Floats) -> Floats:
+    def draws(self, y: Floats) -> Floats:
         """See `Forecaster`."""
         value = self._fit(y)
         jax = load_jax()
@@ -85,8 +85,7 @@ class Growing:
             self._ahead = jax.jit(jax.vmap(one, in_axes=(0, 0, None)))
         rng = np.random.default_rng([self.seed, len(y)])
         shock = rng.standard_t(value["the tails"][:, None], (DRAWS, y.shape[1]))
-        draws = self._ahead(value, shock, now_of(y, self.groups, chosen))
-        return np.asarray(np.quantile(np.asarray(draws), LEVELS, axis=0))
+        return np.asarray(self._ahead(value, shock, now_of(y, self.groups, chosen)))
 
     def _fit(self, y: Floats) -> dict[str, Floats]:
         """Draws of the parameters, name → (DRAWS,), fitted to as many rows as were there at the last fit."""
@@ -111,9 +110,9 @@ class Flat:
 
     steps: int
 
-    def __call__(self, y: Floats) -> Floats:
+    def draws(self, y: Floats) -> Floats:
         """See `Forecaster`."""
-        return flat_line(y, self.steps, seed=len(y)).quantiles()
+        return flat_line(y, self.steps, seed=len(y), draws=DRAWS).draws
 
 
 @final
@@ -146,7 +145,7 @@ class Chooser:
         """(models, levels, steps, groups): what each model says, knowing y."""
         if len(y) not in self._made:
             self.tell(f"looking ahead from row {len(y)}")
-            self._made[len(y)] = np.stack([model(y) for model in self.models.values()])
+            self._made[len(y)] = np.stack([Forecast(model.draws(y)).quantiles() for model in self.models.values()])
         return self._made[len(y)]
 
     def weights(self, y: Floats) -> Floats:
@@ -167,8 +166,18 @@ class Chooser:
         return self._weights[len(y)]
 
     def __call__(self, y: Floats) -> Floats:
-        """The average of the models' quantiles: see `Forecaster`."""
+        """The average of the models' quantiles (levels, steps, groups)."""
         return np.asarray(np.tensordot(self.weights(y), self.made(y), axes=1))
+
+    def draws(self, y: Floats) -> Floats:
+        """The same as draws, which are averaged in their order: see `Forecaster`."""
+        ordered = np.stack([np.sort(model.draws(y), axis=0) for model in self.models.values()])
+        return np.asarray(np.tensordot(self.weights(y), ordered, axes=1))
+
+    def said(self, y: Floats) -> str:
+        """What each model weighs, in words; those of less than a hundredth are left out."""
+        parts = [f"{name} {100 * w:.0f} %" for name, w in zip(self.models, self.weights(y), strict=True) if w >= 0.01]
+        return f"the forecast averages models weighed by how each did in D's own past: {', '.join(parts)}"
 
 
 def least(quantiles: Floats, y: Floats, start: Floats | None = None, steps: int = 40) -> Floats:

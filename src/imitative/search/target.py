@@ -22,6 +22,8 @@ Model = Callable[..., None]
 
 BATCH = 64
 """Points evaluated together, unless the model is dear. One shape, compiled once: short batches are padded."""
+DRAWN = 512
+"""Draws from the prior made together: one shape, compiled once, since random numbers are dear to compile."""
 MORE = 8
 """Times as many where no gradient is wanted."""
 
@@ -126,14 +128,15 @@ class Target:
     _one: Any = field(init=False, repr=False)
     _transforms: dict[str, Any] = field(init=False, repr=False)
     _constrain: Any = field(init=False, repr=False)
+    _draw: Any = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         jax = load_jax()
         from numpyro import handlers
-        from numpyro.infer.initialization import init_to_uniform
 
-        # An improper prior cannot be drawn from: the sites are read off a point that needs none.
-        placed = handlers.substitute(handlers.seed(self.model, jax.random.PRNGKey(0)), substitute_fn=init_to_uniform)
+        # The sites are read off a point that nothing is drawn for: an improper prior cannot be drawn from, and
+        # random numbers outside a compiled function are compiled one by one.
+        placed = handlers.seed(handlers.substitute(self.model, substitute_fn=_middle), 0)
         trace = handlers.trace(placed).get_trace(**self.data)
         self.sites, self._transforms = self._read_sites(trace)
         self.size = sum(site.size for site in self.sites)
@@ -142,6 +145,7 @@ class Target:
         self._batch = jax.jit(jax.vmap(with_gradient))
         self._high = jax.jit(jax.vmap(self._one))
         self._constrain = jax.jit(jax.vmap(self._flat))
+        self._draw = jax.jit(jax.vmap(self._drawn))
 
     def _read_sites(self, trace: Mapping[str, Any]) -> tuple[tuple[Site, ...], dict[str, Any]]:
         from numpyro.distributions import biject_to, constraints
@@ -267,23 +271,36 @@ class Target:
         Raises:
             InputError: if the prior cannot be drawn from (an improper one).
         """
-        jax = load_jax()
+        rng = np.random.default_rng(seed)
+        if self.improper:
+            return np.asarray(rng.standard_normal((n, self.size)))
+        keys = rng.integers(2**32, size=(n + -n % DRAWN, 2), dtype=np.uint32)
+        parts = [np.asarray(self._draw(keys[i : i + DRAWN])) for i in range(0, len(keys), DRAWN)]
+        found = np.concatenate(parts)[:n]
+        return np.asarray(found[np.isfinite(found).all(axis=1)])
+
+    def _drawn(self, key: Any) -> Any:
+        """u (d,) drawn from the prior by a key, (2,) of 32 bits."""
+        import jax
+        import jax.numpy as jnp
         from numpyro import handlers
 
         hidden = handlers.block(self.model, hide_fn=lambda site: site["type"] != "sample" or site["is_observed"])
+        seeded = handlers.seed(hidden, jax.random.wrap_key_data(key))
+        trace = handlers.trace(seeded).get_trace(**self.data)
+        return jnp.concatenate([jnp.ravel(self._transforms[s.name][0].inv(trace[s.name]["value"])) for s in self.sites])
 
-        def draw(key: Any) -> Any:
-            trace = handlers.trace(handlers.seed(hidden, key)).get_trace(**self.data)
-            import jax.numpy as jnp
 
-            parts = [jnp.ravel(self._transforms[s.name][0].inv(trace[s.name]["value"])) for s in self.sites]
-            return jnp.concatenate(parts)
+def _middle(site: Any) -> Any:
+    """0 in the free coordinates of a site: a point of its support."""
+    import jax.numpy as jnp
+    from numpyro.distributions import biject_to
 
-        if self.improper:
-            rng = np.random.default_rng(seed)
-            return np.asarray(rng.standard_normal((n, self.size)))
-        found = np.asarray(jax.jit(jax.vmap(draw))(jax.random.split(jax.random.PRNGKey(seed), n)))
-        return np.asarray(found[np.isfinite(found).all(axis=1)])
+    if site["type"] != "sample" or site["is_observed"] or site["fn"].is_discrete:
+        return None
+    transform = biject_to(site["fn"].support)
+    shape = tuple(site["kwargs"].get("sample_shape") or ()) + tuple(site["fn"].shape())
+    return transform(jnp.zeros(transform.inverse_shape(shape)))
 
 
 def _sum_and_parts(parts: tuple[Any, Any]) -> tuple[Any, tuple[Any, Any]]:

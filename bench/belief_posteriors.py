@@ -245,7 +245,7 @@ def speed(bench: Bench) -> Iterator[Row]:
         ours = found.posterior.diagnostics["evaluations"] / found.posterior.diagnostics["effective"]
         shape = Gaussian(found.posterior.u.mean(axis=0), np.diag(found.posterior.u.std(axis=0)))
         started = time.perf_counter()
-        run = chains(found.target, shape, 0, warmup=500, draws=1000, whiten=False)
+        run = chains(found.target, shape, 0, warmup=500, draws=1000, accept=0.8, whiten=False)  # its defaults
         nuts = run.gradients / float(run.effective.min())
         detail = {"NUTS, gradients an effective draw": nuts, "NUTS, seconds": time.perf_counter() - started}
         detail |= _svi(found.target)

@@ -229,16 +229,21 @@ def _identified(target: Target, u: Floats, names: Sequence[str], seed: int, keep
     """Directions along which the likelihood is flat and the posterior is still the prior, by name.
 
     Flat: vᵀ∇log p(D|u) is zero at every draw. Still the prior: vᵀu is as spread as under the prior; so a parameter
-    that other parameters' priors depend on does not count, though no datum depends on it alone.
+    that other parameters' priors depend on does not count, though no datum depends on it alone. A direction among the
+    numbers of vectors alone (a group's own effect, of which that group says nothing) is in the nature of a hierarchy:
+    it is counted in a note, and never refused.
     """
-    few = u[:: max(1, len(u) // 128)][:128]
+    count = max(128, 4 * target.size)
+    few = u[:: max(1, len(u) // count)][:count]
     slope = _likelihood_slope(target, few)
     spread = np.maximum(u.std(axis=0), 1e-12)
     g = slope * spread
     values, vectors = np.linalg.eigh(g.T @ g / len(g))
     prior = target.prior_draws(2048, seed + 7)
     labels = _names_of_u(target, names)
+    alone = {site.name for site in target.sites if site.numbers == 1}
     said: list[str] = []
+    silent = 0
     for value, v in zip(values, vectors.T, strict=True):
         if value > 1e-10 * max(float(values[-1]), 1e-6):
             break
@@ -246,14 +251,20 @@ def _identified(target: Target, u: Floats, names: Sequence[str], seed: int, keep
         before, after = float((prior @ direction).std()), float((u @ direction).std())
         if 0.85 < after / max(before, 1e-300) < 1.15:
             involved = [labels[i] for i in np.argsort(-np.abs(v)) if abs(v[i]) > 0.1]
-            said.append(" and ".join(dict.fromkeys(involved[:4])))
+            if alone.intersection(involved):
+                said.append(" and ".join(dict.fromkeys(involved[:4])))
+            else:
+                silent += 1
     if said and not keep:
-        what = "; ".join(dict.fromkeys(said))
+        what = "; ".join(list(dict.fromkeys(said))[:5])
         raise InputError(
             target.name, f"data that do not tell {what} (apart): the posterior is the prior there",
             "parameters the data can speak of", "fix or remove one of them, or write unidentified = \"keep\"",
         )  # fmt: skip
-    return tuple(f"The data say nothing of {each}: what is believed of it is the prior." for each in said)
+    found = [f"The data say nothing of {each}: what is believed of it is the prior." for each in said]
+    if silent:
+        found.append(f"Of {silent} of the {target.size} numbers, all of them groups' own, the data say nothing.")
+    return tuple(found)
 
 
 def _likelihood_slope(target: Target, u: Floats) -> Floats:

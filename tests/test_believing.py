@@ -305,6 +305,43 @@ def test_parameters_that_nothing_identifies_are_named_or_kept_with_a_note() -> N
     assert any("a and b" in note or "b and a" in note for note in kept.notes)
 
 
+def test_a_group_without_data_is_no_fault_but_a_note() -> None:
+    import numpyro
+    import numpyro.distributions as dist
+
+    def model() -> None:
+        mean = numpyro.sample("mean", dist.Normal(0.0, 3.0))
+        own = numpyro.sample("own", dist.Normal(0.0, 1.0).expand([3]))
+        numpyro.sample("y", dist.Normal(mean + own[:2], 0.5), obs=np.array([1.0, 2.0]))
+
+    found = posterior_of(model)
+    assert any("Of 1 of the 4 numbers" in note for note in found.notes)
+    assert found.sds[-1] == pytest.approx(1.0, abs=0.05)
+
+
+def test_an_equation_that_blows_up_wherever_the_prior_looks_is_told() -> None:
+    rates = {"the growth rate": Spoken(Parameter("the growth rate"), "about 1000, give or take a factor of 1.1")}
+    built = family("ode")(Observed(np.array([1.0, 1.2, 1.5, 1.9])), Options({"system": "logistic"}), rates)
+    with pytest.raises(InputError, match=r"a likelihood that is zero.*blows up"):
+        posterior_of(built.model)
+
+
+@pytest.mark.slow
+def test_a_posterior_that_failed_its_checks_is_not_reported() -> None:
+    import jax.numpy as jnp
+    import numpyro
+    import numpyro.distributions as dist
+
+    def funnel() -> None:  # Neal 2003: no step is short enough for its neck
+        v = numpyro.sample("v", dist.Normal(0.0, 3.0))
+        x = numpyro.sample("x", dist.Normal(0.0, 1e-3 + jnp.exp(2.0 * v)).expand([9]))
+        numpyro.sample("y", dist.Normal(x[0], 10.0), obs=jnp.asarray(0.0))
+
+    with pytest.raises(InputError, match="a posterior that failed its checks") as caught:
+        posterior_of(funnel, sampler="nuts", warmup=50, draws=100)
+    assert "nothing is reported" in str(caught.value)
+
+
 def test_an_improper_prior_is_named() -> None:
     import numpyro
     import numpyro.distributions as dist

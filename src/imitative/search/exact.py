@@ -230,8 +230,8 @@ def _identified(target: Target, u: Floats, names: Sequence[str], seed: int, keep
 
     Flat: vᵀ∇log p(D|u) is zero at every draw. Still the prior: vᵀu is as spread as under the prior; so a parameter
     that other parameters' priors depend on does not count, though no datum depends on it alone. A direction among the
-    numbers of vectors alone (a group's own effect, of which that group says nothing) is in the nature of a hierarchy:
-    it is counted in a note, and never refused.
+    numbers of vectors (a group's own effect, of which that group says nothing), in which the single numbers have no
+    part or are better known than before, is in the nature of a hierarchy: counted in a note, never refused.
     """
     count = max(128, 4 * target.size)
     few = u[:: max(1, len(u) // count)][:count]
@@ -241,20 +241,24 @@ def _identified(target: Target, u: Floats, names: Sequence[str], seed: int, keep
     values, vectors = np.linalg.eigh(g.T @ g / len(g))
     prior = target.prior_draws(2048, seed + 7)
     labels = _names_of_u(target, names)
-    alone = {site.name for site in target.sites if site.numbers == 1}
+    alone = np.concatenate([np.full(site.size, site.numbers == 1) for site in target.sites])
     said: list[str] = []
     silent = 0
+
+    def still_the_prior(direction: Floats) -> bool:
+        before, after = float((prior @ direction).std()), float((u @ direction).std())
+        return 0.85 < after / max(before, 1e-300) < 1.15
+
     for value, v in zip(values, vectors.T, strict=True):
         if value > 1e-10 * max(float(values[-1]), 1e-6):
             break
-        direction = v / spread
-        before, after = float((prior @ direction).std()), float((u @ direction).std())
-        if 0.85 < after / max(before, 1e-300) < 1.15:
+        if not still_the_prior(v / spread):
+            continue
+        if np.abs(v[alone]).max(initial=0.0) > 0.1 and still_the_prior(np.where(alone, v, 0.0) / spread):
             involved = [labels[i] for i in np.argsort(-np.abs(v)) if abs(v[i]) > 0.1]
-            if alone.intersection(involved):
-                said.append(" and ".join(dict.fromkeys(involved[:4])))
-            else:
-                silent += 1
+            said.append(" and ".join(dict.fromkeys(involved[:4])))
+        else:
+            silent += 1
     if said and not keep:
         what = "; ".join(list(dict.fromkeys(said))[:5])
         raise InputError(
@@ -263,7 +267,7 @@ def _identified(target: Target, u: Floats, names: Sequence[str], seed: int, keep
         )  # fmt: skip
     found = [f"The data say nothing of {each}: what is believed of it is the prior." for each in said]
     if silent:
-        found.append(f"Of {silent} of the {target.size} numbers, all of them groups' own, the data say nothing.")
+        found.append(f"Of {silent} of the {target.size} numbers, groups' own, the data say nothing.")
     return tuple(found)
 
 

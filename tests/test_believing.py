@@ -136,7 +136,7 @@ def test_a_belief_that_a_person_wrote_is_scored(run: tuple[Path, dict[str, Any]]
     worse = scored(problem, folder / "run", ["the effect of x is about 1, give or take 0.2"])
     assert worse.said == ("the effect of x",)
     assert worse.written.loss > own.written.loss + 5
-    vague = scored(problem, folder / "run", ["the effect of x is between -5 and 9"])
+    vague = scored(problem, folder / "run", ["the effect of x is about 2, give or take 0.3"])
     assert own.written.loss < vague.written.loss < worse.written.loss
 
 

@@ -32,7 +32,7 @@ def sites(model: Built, values: dict[str, Any], horizon: int = 0) -> dict[str, A
     from numpyro import handlers
 
     fixed = handlers.seed(handlers.substitute(model.model, data=values), 0)
-    return handlers.trace(fixed).get_trace(horizon=horizon)
+    return dict(handlers.trace(fixed).get_trace(horizon=horizon))
 
 
 def told(model: Built, values: dict[str, Any]) -> float:

@@ -10,22 +10,17 @@ import numpy as np
 
 from bench.figure import Bench, Row
 from imitative.belief_config import load_belief
-from imitative.believing import believe, names_of
-from imitative.families.family import Observed, Options
-from imitative.families.growth import growth
-from imitative.forecasting import LEVELS, assessed, flat_line, forecast, wis
+from imitative.believing import believe
+from imitative.choosing import Chooser
+from imitative.forecasting import LEVELS, assessed, forecast, wis
 from imitative.rows import Source
-from imitative.search.exact import ExactPosterior, exact_posterior
-from imitative.search.gradient import Fitted, Gaussian
-from imitative.search.target import Target, load_jax
+from imitative.search.target import load_jax
 from imitative.series_reading import read_series
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 HORIZON = 4
 FIRST = 20
 """Weeks of history before the first origin."""
-REFIT = 8
-"""Weeks between fits: a forecast uses the newest posterior fitted on no week after its origin."""
 
 
 def epidemics(bench: Bench) -> Iterator[Row]:
@@ -92,45 +87,44 @@ def _ets(series: Any, horizon: int) -> Any:
 
 
 def influenza(bench: Bench) -> Iterator[Row]:
-    """WIS of the `growth` family, as in examples/influenza, beside the flat line, over rolling weekly origins."""
+    """WIS beside the flat line at every weekly origin: features weighed at each by the weeks before it alone."""
     load_jax()
     file = bench.data / "influenza" / "hospital-admissions-to-2023-09.csv"
     read = read_series(
         Source(file), value="value", day="date", group="location_name", until=None, horizon=0, unit="admissions"
     )
     y, groups = read.observed.y, read.observed.groups
-    ours, theirs, inside = [], [], []
-    posterior: ExactPosterior | None = None
-    for origin in range(FIRST, len(y) - HORIZON):
-        if posterior is None or (origin - FIRST) % REFIT == 0:
-            posterior = _fitted(y[: origin + 1], groups)
-            bench.say(f"fitted on weeks to {read.labels[origin]}")
-        built = growth(Observed(y[: origin + 1], groups=groups), Options({"whole": "US"}), {})
-        target = Target(built.model, {}, batch=built.batch)
-        found = forecast(built.model, _moved(target, posterior), HORIZON, seed=origin, most=1000)
-        truth = y[origin + 1 : origin + 1 + HORIZON]
-        scores = assessed(found, truth)
-        ours.append(scores["wis_by_horizon"])
-        theirs.append(assessed(flat_line(y[: origin + 1], HORIZON, seed=origin), truth)["wis_by_horizon"])
-        inside.append(scores["coverage"]["90%"])
-    a, b = np.array(ours, dtype=float), np.array(theirs, dtype=float)
-    share = float(a.mean() / b.mean())
+    chooser = Chooser.of_growth(groups, "US", HORIZON, tell=lambda said: bench.say(said))
+    names = list(chooser.models)
+    origins = range(FIRST, len(y) - HORIZON + 1)
+    ours, each, inside, weights = [], [], [], []
+    for known in origins:
+        truth = y[known : known + HORIZON]
+        weights.append(chooser.weights(y[:known]))
+        found = chooser(y[:known])
+        ours.append(wis(found, truth).mean(axis=1))
+        each.append(np.stack([wis(q, truth).mean(axis=1) for q in chooser.made(y[:known])]))
+        inside.append(float(np.mean((truth >= found[LEVELS.index(0.05)]) & (truth <= found[LEVELS.index(0.95)]))))
+    a, b = np.array(ours), np.array(each)
+    flat = b[:, names.index("flat line")]
+    share = float(a.mean() / flat.mean())
+    w = np.array(weights)
     detail = {
-        "ours": float(a.mean()), "flat line": float(b.mean()), "by horizon": (a.mean(axis=0) / b.mean(axis=0)).tolist(),
-        "origins": len(a), "90 % intervals cover": float(np.mean(inside)), "weeks between fits": REFIT,
-        "geometric mean over origins": float(np.exp(np.mean(np.log(a.mean(axis=1) / b.mean(axis=1))))),
+        "ours": float(a.mean()), "flat line": float(flat.mean()), "origins": len(a),
+        "by horizon": (a.mean(axis=0) / flat.mean(axis=0)).tolist(),
+        "geometric mean over origins": float(np.exp(np.mean(np.log(a.mean(axis=1) / flat.mean(axis=1))))),
+        "90 % intervals cover": float(np.mean(inside)),
+        "each model alone": {n: float(b[:, k].mean() / flat.mean()) for k, n in enumerate(names)},
+        "all weighed the same": _equal(chooser, y, origins) / float(flat.mean()),
+        "weights at the first, middle and last origin": {
+            n: w[[0, len(w) // 2, -1], k].round(3).tolist() for k, n in enumerate(names)
+        },
     }  # fmt: skip
+    bench.say(f"alone: {detail['each model alone']}")
     yield Row("influenza: WIS, share of the flat line's", share, "≤ 0.75", share <= 0.75, detail)
 
 
-def _fitted(y: Any, groups: tuple[str, ...]) -> ExactPosterior:
-    built = growth(Observed(y, groups=groups), Options({"whole": "US"}), {})
-    target = Target(built.model, {}, batch=built.batch, name="influenza")
-    return exact_posterior(target, names_of(target))
-
-
-def _moved(target: Target, posterior: ExactPosterior) -> ExactPosterior:
-    """The same draws, for the model on more weeks."""
-    u = posterior.u[:1000]
-    nobody = Fitted(Gaussian(u.mean(axis=0), np.eye(u.shape[1])), 0.0, 0.0)
-    return ExactPosterior(target, u, u, u.mean(axis=0), u.std(axis=0), 0.0, 0.0, "kept", nobody)
+def _equal(chooser: Chooser, y: Any, origins: range) -> float:
+    """WIS of the same models averaged without any choice."""
+    scores = [wis(chooser.made(y[:known]).mean(axis=0), y[known : known + HORIZON]).mean() for known in origins]
+    return float(np.mean(scores))

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from imitative.belief_config import load_belief
+from imitative.belief_scoring import completed, scored
 from imitative.believing import names_of
 from imitative.cli import app
 from imitative.errors import InputError
@@ -117,6 +118,69 @@ def test_show_check_report_and_forecast_speak_of_it(run: tuple[Path, dict[str, A
     assert told.exit_code == 0, told.output
     assert "WIS" in told.output
     assert len((folder / "f.csv").read_text("utf-8").splitlines()) == 4
+
+
+def test_the_forecast_shows_what_happened(run: tuple[Path, dict[str, Any]]) -> None:
+    folder, _ = run
+    told = CliRunner().invoke(app, ["forecast", str(folder / "run"), "--horizon", "3"], env={"COLUMNS": "200"})
+    for happened in ("1.1", "2.9", "−1.2"):
+        assert happened in told.output
+
+
+def test_a_belief_that_a_person_wrote_is_scored(run: tuple[Path, dict[str, Any]]) -> None:
+    folder, result = run
+    problem = load_belief(folder / "problem.toml")
+    own = scored(problem, folder / "run", result["hypothesis"].splitlines())
+    assert own.written.score == pytest.approx(result["score"], abs=5 * result["score_error"] + 0.05)
+    assert own.written.score == own.own.score
+    worse = scored(problem, folder / "run", ["the effect of x is about 1, give or take 0.2"])
+    assert worse.said == ("the effect of x",)
+    assert worse.written.loss > own.written.loss + 5
+    vague = scored(problem, folder / "run", ["the effect of x is about 2, give or take 0.3"])
+    assert own.written.loss < vague.written.loss < worse.written.loss
+
+
+def test_what_is_left_unsaid_is_the_run_s_own() -> None:
+    space = BeliefSpace((Parameter("a"), Parameter("b"), Parameter("c")))
+    own = space.read(
+        "a is about 1, give or take 1\nb is about 2, give or take 1\nc is about 3, give or take 1\n"
+        "When a is high, b is larger\nWhen b is high, c is smaller"
+    )
+    z, said = completed(space, ["a is between 0 and 1."], own)
+    assert said == ("a",)
+    assert z.marginals[1:] == own.marginals[1:]
+    assert [(d.first, d.second) for d in z.dependences] == [("b", "c")]
+    z, said = completed(space, ["When a is high, c is larger"], own)
+    assert said == ()
+    assert z.marginals == own.marginals
+    assert [(d.first, d.second) for d in z.dependences] == [("a", "c")]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "told"),
+    [
+        ("the slope is about 2, give or take 1", "speaks of none of the parameters"),
+        ("the noise is between -1 and 2", "reaches where"),
+        ("the noise is about 2 km, give or take 1", "the unit"),
+        ("the noise is loud", "none of"),
+        ("the noise is about 1, give or take 1; the noise is about 2, give or take 1", "two sentences"),
+    ],
+)
+def test_a_belief_that_cannot_be_read_is_one_line(run: tuple[Path, dict[str, Any]], sentence: str, told: str) -> None:
+    folder, _ = run
+    done = CliRunner().invoke(app, ["believe", str(folder / "run"), sentence])
+    assert done.exit_code == 2
+    assert told in " ".join(done.output.split())
+    assert "Traceback" not in done.output
+
+
+def test_the_command_line_scores_a_belief(run: tuple[Path, dict[str, Any]]) -> None:
+    folder, _ = run
+    done = CliRunner().invoke(app, ["believe", str(folder / "run"), "the effect of x is about 2, give or take 0.1"])
+    assert done.exit_code == 0, done.output
+    assert "from the exact posterior" in done.output
+    impossible = CliRunner().invoke(app, ["believe", str(folder / "run"), "the noise is between 0 and 1e-12"])
+    assert impossible.exit_code == 0, impossible.output
 
 
 def test_a_run_on_other_data_is_not_looked_ahead_with(run: tuple[Path, dict[str, Any]]) -> None:
@@ -239,6 +303,43 @@ def test_parameters_that_nothing_identifies_are_named_or_kept_with_a_note() -> N
         posterior_of(model)
     kept = posterior_of(model, keep_unidentified=True)
     assert any("a and b" in note or "b and a" in note for note in kept.notes)
+
+
+def test_a_group_without_data_is_no_fault_but_a_note() -> None:
+    import numpyro
+    import numpyro.distributions as dist
+
+    def model() -> None:
+        mean = numpyro.sample("mean", dist.Normal(0.0, 3.0))
+        own = numpyro.sample("own", dist.Normal(0.0, 1.0).expand([3]))
+        numpyro.sample("y", dist.Normal(mean + own[:2], 0.5), obs=np.array([1.0, 2.0]))
+
+    found = posterior_of(model)
+    assert any("Of 1 of the 4 numbers" in note for note in found.notes)
+    assert found.sds[-1] == pytest.approx(1.0, abs=0.05)
+
+
+def test_an_equation_that_blows_up_wherever_the_prior_looks_is_told() -> None:
+    rates = {"the growth rate": Spoken(Parameter("the growth rate"), "about 1000, give or take a factor of 1.1")}
+    built = family("ode")(Observed(np.array([1.0, 1.2, 1.5, 1.9])), Options({"system": "logistic"}), rates)
+    with pytest.raises(InputError, match=r"a likelihood that is zero.*blows up"):
+        posterior_of(built.model)
+
+
+@pytest.mark.slow
+def test_a_posterior_that_failed_its_checks_is_not_reported() -> None:
+    import jax.numpy as jnp
+    import numpyro
+    import numpyro.distributions as dist
+
+    def funnel() -> None:  # Neal 2003: no step is short enough for its neck
+        v = numpyro.sample("v", dist.Normal(0.0, 3.0))
+        x = numpyro.sample("x", dist.Normal(0.0, 1e-3 + jnp.exp(2.0 * v)).expand([9]))
+        numpyro.sample("y", dist.Normal(x[0], 10.0), obs=jnp.asarray(0.0))
+
+    with pytest.raises(InputError, match="a posterior that failed its checks") as caught:
+        posterior_of(funnel, sampler="nuts", warmup=50, draws=100)
+    assert "nothing is reported" in str(caught.value)
 
 
 def test_an_improper_prior_is_named() -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from imitative.belief_file import BeliefFile, BelieverSection, read_belief_file
 from imitative.believing import BeliefProblem, BeliefSearch, fingerprint
+from imitative.choosing import Chooser
 from imitative.errors import InputError, shown
 from imitative.families.family import Built, Observed, Options, Spoken, priors_of
 from imitative.families.registry import family
@@ -63,7 +64,8 @@ def load_belief(
         truth=read.truth,
         fingerprint=fingerprint(
             [file.model.family, file.model.function, file.model.options, [_plain(each) for each in built.parameters],
-             None if file.overseer is None else file.overseer.model_dump(), ahead],
+             None if file.overseer is None else file.overseer.model_dump(), ahead,
+             *(["weighed"] if file.unlabelled.weighed else [])],
             [read.observed.y, read.observed.x, read.observed.x_new, *read.observed.arrays.values()],
         ),
         build_overseer=None if file.overseer is None else _overseer(file.overseer, path),
@@ -71,6 +73,7 @@ def load_belief(
         search=BeliefSearch(
             search.sampler, search.yardstick, search.warmup, search.draws, search.unidentified == "keep"
         ),
+        weighed=_weighed(file, path, read) if file.unlabelled.weighed else None,
         seed=file.problem.seed if seed is None else seed,
         notes=(*read.notes, *note),
         source=str(path),
@@ -154,6 +157,19 @@ def _resolve(text: str, place: str, path: Path, data: Path | None) -> Path:
         remedy = f"give --data DIR, or set {DATA_VARIABLE} to the folder that holds {rest}"
         raise InputError(place, shown(text), "a data folder to look in", remedy)
     return next((folder / rest for folder in folders if (folder / rest).exists()), folders[0] / rest)
+
+
+def _weighed(file: BeliefFile, path: Path, read: Read) -> Callable[[int], Chooser]:
+    """Who looks ahead where several models are weighed by their past: those of `growth`."""
+    if file.model.family != "growth":
+        raise InputError(
+            f"{path}: unlabelled.weighed",
+            f"the family {file.model.family}",
+            "growth",
+            "leave it out: one model looks ahead",
+        )
+    whole = file.model.options.get("whole")
+    return lambda steps: Chooser.of_growth(read.observed.groups or ("",), None if whole is None else str(whole), steps)
 
 
 # -- the model ---------------------------------------------------------------------------------------------------------

@@ -54,6 +54,7 @@ class FutureSection(_Section):
     """[unlabelled]: D′. How many steps ahead, or other rows of the same columns."""
 
     horizon: Annotated[int, Field(ge=0, le=1000)] = 0
+    weighed: bool = False
     file: str | None = None
     where: dict[str, Any] = {}
 

@@ -80,17 +80,30 @@ class Ahead(NamedTuple):
     found: Forecast
     scores: dict[str, Any]
     flat: dict[str, Any]
+    notes: tuple[str, ...] = ()
 
 
 def _ahead(believed: Believed, horizon: int, seed: int) -> Ahead | None:
     problem = believed.problem
     if horizon == 0 or not problem.built.samples_forecast:
         return None
-    found = forecast(believed.prior, believed.posterior, horizon, seed=seed)
+    found, notes = looked_ahead(problem, believed.prior, believed.posterior, horizon, seed)
     if problem.truth is None:
-        return Ahead(found, {}, {})
+        return Ahead(found, {}, {}, notes)
     flat = assessed(flat_line(problem.y, horizon, seed=seed), problem.truth) if len(problem.y) > 2 else {}
-    return Ahead(found, assessed(found, problem.truth), flat)
+    return Ahead(found, assessed(found, problem.truth), flat, notes)
+
+
+def looked_ahead(
+    problem: BeliefProblem, model: Callable[..., None], posterior: ExactPosterior, horizon: int, seed: int
+) -> tuple[Forecast, tuple[str, ...]]:
+    """D′ by the model and its posterior; or by several, weighed by their past, with a note that says how."""
+    if problem.weighed is None:
+        return forecast(model, posterior, horizon, seed=seed), ()
+    chooser = problem.weighed(horizon)
+    table = problem.y if problem.y.ndim == 2 else problem.y[:, None]
+    draws = chooser.draws(table)
+    return Forecast(draws if problem.y.ndim == 2 else draws[:, :, 0]), (chooser.said(table),)
 
 
 def again(problem: BeliefProblem, folder: Path, horizon: int, seed: int) -> tuple[Forecast, dict[str, Any]]:
@@ -98,6 +111,19 @@ def again(problem: BeliefProblem, folder: Path, horizon: int, seed: int) -> tupl
 
     Raises:
         InputError: if the run is of another problem, or its model cannot look ahead.
+    """
+    model, posterior = revived(problem, folder)
+    found, _ = looked_ahead(problem, model, posterior, horizon, seed)
+    truth = problem.truth
+    known = truth is not None and len(truth) >= horizon
+    return found, assessed(found, truth[:horizon]) if known and truth is not None else {}
+
+
+def revived(problem: BeliefProblem, folder: Path) -> tuple[Callable[..., None], ExactPosterior]:
+    """The model of a finished run, with the prior that it used, and the draws of its posterior that were kept.
+
+    Raises:
+        InputError: if the run is of another problem.
     """
     row = runs.read_model(folder)
     if row.get("kind") != "belief":
@@ -116,10 +142,7 @@ def again(problem: BeliefProblem, folder: Path, horizon: int, seed: int) -> tupl
     u = np.array(row["u"], dtype=float)
     if u.ndim != 2 or u.shape[1] != target.size:
         raise InputError(str(folder / runs.MODEL), "draws of another model", "the run's own", "run the problem again")
-    found = forecast(model, _revived(target, u), horizon, seed=seed)
-    truth = problem.truth
-    known = truth is not None and len(truth) >= horizon
-    return found, assessed(found, truth[:horizon]) if known and truth is not None else {}
+    return model, _revived(target, u)
 
 
 def _revived(target: Target, u: Floats) -> ExactPosterior:
@@ -193,7 +216,7 @@ def _result(believed: Believed, ahead: Ahead | None, seed: int, budget: int) -> 
             "by_purpose": dict(Counter(j.query.purpose for j in used)),
             "cost": sum(j.cost for j in used), "seconds": sum(j.seconds for j in used), "budget": budget,
         },
-        "notes": [*problem.notes, *posterior.notes],
+        "notes": [*problem.notes, *posterior.notes, *(ahead.notes if ahead is not None else ())],
     }  # fmt: skip
 
 

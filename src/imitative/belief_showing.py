@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self, final
 
+import numpy as np
 from rich.console import Console
 from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
+from imitative.belief_scoring import Scored
 from imitative.believing import BeliefProblem
 from imitative.forecasting import Forecast
 from imitative.readable import figure
@@ -78,13 +81,45 @@ def result(found: Mapping[str, Any]) -> None:
         line(f"note: {note}")
 
 
+def scored(found: Scored) -> None:
+    """A belief that a person wrote, beside the run's own."""
+    console = Console()
+    table = Table("parameter", title="What you believe, and what the data say", title_justify="left")
+    for head in ("you", "give or take", "exact posterior", "sd", "apart, sds"):
+        table.add_column(head, justify="right")
+    for i, (p, exact) in enumerate(zip(found.space.parameters, found.result["parameters"], strict=True)):
+        if p.name in found.said:
+            apart = abs(found.written.means[i] - exact["mean"]) / max(exact["sd"], 1e-300)
+            numbers = (found.written.means[i], found.written.sds[i], exact["mean"], exact["sd"], apart)
+            table.add_row(Text(p.name), *(figure(float(value)) for value in numbers))
+    if found.said:
+        console.print(table)
+    if not math.isfinite(found.written.score):
+        line("it believes what the model calls impossible: its score is minus infinity")
+        return
+    line(
+        f"your belief scores {found.written.score:.2f} ± {found.written.error:.2f} nats, "
+        f"{found.written.loss:.2f} from the exact posterior; "
+        f"the run's own {found.own.score:.2f}, {found.own.loss:.2f} from it"
+    )
+    line("what you left unsaid was taken from the run's own belief")
+
+
 def forecast(problem: BeliefProblem, found: Forecast, scores: Mapping[str, Any]) -> None:
     """A forecast made from a finished run."""
     q = found.quantiles(SHOWN)
     table = q if q.ndim == 3 else q[:, :, None]
     groups = list(problem.groups) if q.ndim == 3 else [problem.groups[0] if problem.groups else ""]
     quantiles = {f"{level:g}": table[k].T.tolist() for k, level in enumerate(SHOWN)}
-    _table(Console(), groups, problem.ahead, quantiles, None)
+    truth = problem.truth
+    if truth is not None:
+        happened = np.full((len(problem.ahead), len(groups)), np.nan)
+        known = truth[: len(happened)].reshape(-1, len(groups))
+        happened[: len(known)] = known
+    said = (
+        None if truth is None else [[v if math.isfinite(v) else None for v in column] for column in happened.T.tolist()]
+    )
+    _table(Console(), groups, problem.ahead, quantiles, said)
     _scores(scores, None)
 
 

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, final
 import numpy as np
 from numpy.typing import NDArray
 
+from imitative.choosing import Chooser
 from imitative.errors import InputError
 from imitative.families.family import Built, Spoken
 from imitative.hypotheses.belief import BeliefSpace
@@ -63,6 +64,7 @@ class BeliefProblem:
         build_overseer: (space, seed) → whose prior it is; None: the model's own priors hold.
         budget: judgements in all.
         search: how the posterior is found.
+        weighed: (steps) → what looks ahead in the model's stead: several, weighed by their past; None: the model does.
         seed, notes, source: see `LoadedProblem`.
     """
 
@@ -79,6 +81,7 @@ class BeliefProblem:
     build_overseer: Callable[[BeliefSpace, int], Overseer] | None = None
     budget: int = 100
     search: BeliefSearch = field(default_factory=BeliefSearch)
+    weighed: Callable[[int], Chooser] | None = None
     seed: int = 0
     notes: tuple[str, ...] = ()
     source: str = ""

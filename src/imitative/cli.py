@@ -237,19 +237,30 @@ def forecast(
     from imitative import belief_showing, showing
     from imitative.belief_config import load_belief
     from imitative.belief_running import again, write_forecast
-    from imitative.store.runs import read_model
 
-    source = Path(str(read_model(run).get("source", "")))
-    if not source.is_file():
-        raise InputError(
-            str(run), "no problem of beliefs to look ahead with", "a run of one that is still where it was"
-        )
+    source = _source_of(run)
     problem = load_belief(source, data, horizon=horizon)
     found, scores = again(problem, run, horizon, 0 if seed is None else seed)
     if out is not None:
         write_forecast(problem, found, out)
         showing.line(f"The quantiles are {out}")
     belief_showing.forecast(problem, found, scores)
+
+
+@app.command()
+def believe(
+    run: RunArgument,
+    sentences: Annotated[list[str], typer.Argument(help="What you believe: “R0 is between 2 and 3.”, one for each.")],
+    seed: Seed = None,
+    data: Data = None,
+) -> None:
+    """Score a belief of your own, in words, by a finished run's data and prior, beside the belief the run found."""
+    from imitative import belief_showing
+    from imitative.belief_config import load_belief
+    from imitative.belief_scoring import scored
+
+    problem = load_belief(_source_of(run), data)
+    belief_showing.scored(scored(problem, run, sentences, 0 if seed is None else seed))
 
 
 @app.command()
@@ -402,6 +413,18 @@ def mushrooms(
     from imitative.fetch import fetch_mushrooms
 
     print(fetch_mushrooms(out))  # noqa: T201
+
+
+def _source_of(run: Path) -> Path:
+    """The problem file of a finished run of beliefs."""
+    from imitative.store.runs import read_model
+
+    source = Path(str(read_model(run).get("source", "")))
+    if not source.is_file():
+        raise InputError(
+            str(run), "no problem of beliefs to look ahead with", "a run of one that is still where it was"
+        )
+    return source
 
 
 def _belief(problem: str) -> Path | None:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from imitative.errors import InputError
+from imitative.errors import InputError, listed, shown
 from imitative.families.family import (
     Built,
     Observed,
@@ -139,24 +139,30 @@ def differential(data: Observed, options: Options, said: Mapping[str, Spoken]) -
 
 
 EFFECT = "the logarithm of the factor by which it divides transmission"
+DOUBLE = "give or take a factor of 2"
 SEEDED_DAYS = 6
 """Days of imported cases with which an epidemic begins (Flaxman et al. 2020)."""
+WEEK = 7
+SILENT = 10
+"""Last days of a country's D, which say nothing yet of transmission: people die weeks after infection."""
 
 
 def renewal(data: Observed, options: Options, said: Mapping[str, Spoken]) -> Built:
     """Deaths of an epidemic in several countries, from infections that beget infections (Flaxman et al. 2020).
 
-        infections_t = R_t·Σ_s infections_(t−s)·serial_s,   R_t = R0_m·exp(−Σ_p effect_p·intervention_tpm)
+        infections_t = R_t·Σ_s infections_(t−s)·serial_s,   R_t = R0_m·exp(w_tm − Σ_p effect_pm·intervention_tpm)
         deaths_t ~ NegativeBinomial(Σ_s infections_(t−s)·fatal_s, concentration)
 
-    R0 of each country, its toll, and its response to one intervention differ from the typical ones by amounts that
-    are learned too. The first `SEEDED_DAYS` of infections are imported.
+    R0 of each country, its toll, and its response to interventions differ from the typical ones by amounts that
+    are learned too. The first `SEEDED_DAYS` of infections are imported. Where transmission wanders, w_tm is a random
+    walk in steps of a week, its size learned (Scott et al. 2020, epidemia); it goes on through D′.
 
     Arrays: `infection_to_death` (T, M), `serial_interval` (T,), `interventions` (M, T, P), `last` (M,) how many rows of
     each country are D; T reaches past D by as much as can be forecast. Options: `interventions`, their P
-    names; `responds`, the one of them to which countries respond each in their own way (the last by default).
+    names; `responds`, the ones of them to which countries respond each in their own way (the last by default);
+    `wanders`, whether transmission does.
     """
-    options.only("interventions", "responds")
+    options.only("interventions", "responds", "wanders")
     arrays = data.arrays
     for key in ("infection_to_death", "serial_interval", "interventions"):
         if key not in arrays:
@@ -166,27 +172,38 @@ def renewal(data: Observed, options: Options, said: Mapping[str, Spoken]) -> Bui
     names = [str(name) for name in options.given.get("interventions", [f"intervention {p + 1}" for p in range(count)])]
     if len(names) != count:
         raise InputError("model.interventions", f"{len(names)} names", f"{count}, one for each column")
-    responds = str(options.given.get("responds", names[-1]))
-    if responds not in names:
-        raise InputError("model.responds", responds, f"one of {', '.join(names)}")
+    given = options.given.get("responds", names[-1])
+    responds = [str(name) for name in (given if isinstance(given, list) else [given])]
+    for name in responds:
+        if name not in names:
+            raise InputError("model.responds", name, f"one of {', '.join(names)}")
+    wanders = options.given.get("wanders", False)
+    if not isinstance(wanders, bool):
+        raise InputError("model.wanders", shown(wanders), "true or false")
     if np.nanmin(deaths) < 0:
         raise InputError("labelled", "negative deaths", "counts from 0", "set corrections to missing")
+    whose = listed(responds) if len(responds) < count else "interventions"
     own = [
         positive("R0", "the number of people one case infects", "about 3, give or take a factor of 1.4"),
         *(real(f"the effect of {name}", EFFECT, "about 0.2, give or take 0.3") for name in names),
-        positive("the difference between countries", "of the logarithm of R0", "half-normal(0.2)"),
-        positive("the difference in response", f"between countries, to {responds}", "half-normal(0.3)"),
+        positive("the difference between countries", "of the logarithm of R0", f"about 0.15, {DOUBLE}"),
+        positive("the difference in response", f"between countries, to {whose}", f"about 0.2, {DOUBLE}"),
         positive("the concentration", "how nearly deaths are Poisson", "about 5, give or take a factor of 3"),
         positive("the usual seed", "infections a day that it began with", "about 30, give or take a factor of 3"),
     ]  # fmt: skip
+    if wanders:
+        own.append(positive("the wandering", "of the logarithm of transmission, in a week", f"about 0.1, {DOUBLE}"))
     parameters = settled(tuple(own), said)
     priors = priors_of(parameters)
     gap = np.arange(steps)[:, None] - np.arange(steps)[None, :]
     known = np.cumsum(arrays["serial_interval"]) < 1.0 - 1e-9
     serial = np.asarray(arrays["serial_interval"][: int(known.sum()) + 1], dtype=float)
     fatal = np.where(gap[None] > 0, arrays["infection_to_death"].T[:, np.clip(gap - 1, 0, steps - 1)], 0.0)
-    seen = np.isfinite(deaths)
+    cells = np.nonzero(np.isfinite(deaths))  # a density costs its logarithms of gammas: none for what was not seen
     last = np.asarray(arrays.get("last", np.full(countries, len(deaths))), dtype=int)
+    differ = [names.index(name) for name in responds]
+    weeks = -(-steps // WEEK)
+    moved = (np.arange(1, weeks)[None, :] * WEEK) <= (last[:, None] - SILENT)  # steps that D can speak of
 
     def model(horizon: int = 0) -> None:
         import jax
@@ -195,19 +212,29 @@ def renewal(data: Observed, options: Options, said: Mapping[str, Spoken]) -> Bui
         import numpyro.distributions as dist
 
         value = {name: numpyro.sample(name, prior) for name, prior in priors.items()}
-        own, response, toll, seed = (
+        own, toll, seed = (
             numpyro.sample(name, dist.Normal(0.0, 1.0).expand([countries]))
-            for name in ("own R0", "own response", "own toll", "own seed")
+            for name in ("own R0", "own toll", "own seed")
         )
+        response = numpyro.sample("own response", dist.Normal(0.0, 1.0).expand([countries, len(differ)]))
         log_r0 = jnp.log(value["R0"]) + value["the difference between countries"] * own
         effects = jnp.stack([value[f"the effect of {name}"] for name in names])
         effects = (
             jnp.tile(effects, (countries, 1))
-            .at[:, names.index(responds)]
+            .at[:, jnp.array(differ)]
             .add(value["the difference in response"] * response)
         )
         days = steps if horizon else int(last.max())
-        r = jnp.exp(log_r0[:, None] - jnp.einsum("mtp,mp->mt", jnp.asarray(x[:, :days]), effects))
+        log_r = log_r0[:, None] - jnp.einsum("mtp,mp->mt", jnp.asarray(x[:, :days]), effects)
+        if wanders:
+            steps_seen = numpyro.sample("own steps", dist.Normal(0.0, 1.0).expand([int(moved.sum())]))
+            moves = jnp.zeros((countries, weeks - 1)).at[np.nonzero(moved)].set(steps_seen)
+            if horizon:
+                ahead = numpyro.sample("steps ahead", dist.Normal(0.0, 1.0).expand([int((~moved).sum())]))
+                moves = moves.at[np.nonzero(~moved)].set(ahead)
+            walk = jnp.concatenate([jnp.zeros((countries, 1)), jnp.cumsum(moves, axis=1)], axis=1)
+            log_r = log_r + value["the wandering"] * jnp.repeat(walk, WEEK, axis=1)[:, :days]
+        r = jnp.exp(jnp.clip(log_r, -12.0, 4.0))  # wild draws of the prior would overflow, and nothing lives there
         begun = value["the usual seed"] * jnp.exp(seed)
 
         def day(recent: Any, row: Any) -> Any:
@@ -221,13 +248,11 @@ def renewal(data: Observed, options: Options, said: Mapping[str, Spoken]) -> Bui
             jnp.einsum("mts,sm->tm", jnp.asarray(fatal[:, :days, :days]), infections) * jnp.exp(0.1 * toll) + 1e-6
         )
         expected = jnp.clip(expected, 1e-6, 1e9)
-        before = int(last.max())
-        past = dist.NegativeBinomial2(expected[:before], value["the concentration"])
-        log_p = past.log_prob(jnp.asarray(np.where(seen, deaths, 0.0)[:before]))
-        numpyro.factor("deaths", jnp.where(jnp.asarray(seen[:before]), log_p, 0.0).sum())
+        past = dist.NegativeBinomial2(expected[cells], value["the concentration"])
+        numpyro.factor("deaths", past.log_prob(jnp.asarray(deaths[cells])).sum())
         if horizon:
             rows = jnp.minimum(jnp.asarray(last)[None, :] + jnp.arange(horizon)[:, None], steps - 1)
             ahead = jnp.take_along_axis(expected, rows, axis=0)
             numpyro.sample("forecast", dist.NegativeBinomial2(ahead, value["the concentration"]))
 
-    return Built(model, parameters, batch=16)
+    return Built(model, parameters)

@@ -154,7 +154,7 @@ def _check_likelihood(target: Target, seed: int) -> None:
     u = target.prior_draws(512, seed)
     if len(u) == 0:
         raise InputError(target.name, "a prior that draws no numbers", "finite draws", "check the priors")
-    likelihood = target.parts(u).log_likelihood
+    likelihood = target.heights(u).log_likelihood
     fine = np.isfinite(likelihood)
     if fine.any():
         return
@@ -199,7 +199,7 @@ def _from_weights(target: Target, found: Weighted, seed: int) -> dict[str, Any]:
 def _from_chains(target: Target, run: Chains, seed: int) -> dict[str, Any]:
     u = run.u.reshape(-1, target.size)
     theta = target.constrain(u)
-    evidence, error = bridged(target, u, target.parts(u).log_joint, seed)
+    evidence, error = bridged(target, u, target.heights(u).log_joint, seed)
     return {
         "u": u, "theta": theta, "means": theta.mean(axis=0), "sds": theta.std(axis=0, ddof=1),
         "log_evidence": evidence, "error": error,
@@ -229,37 +229,53 @@ def _identified(target: Target, u: Floats, names: Sequence[str], seed: int, keep
     """Directions along which the likelihood is flat and the posterior is still the prior, by name.
 
     Flat: vᵀ∇log p(D|u) is zero at every draw. Still the prior: vᵀu is as spread as under the prior; so a parameter
-    that other parameters' priors depend on does not count, though no datum depends on it alone.
+    that other parameters' priors depend on does not count, though no datum depends on it alone. A direction among the
+    numbers of vectors (a group's own effect, of which that group says nothing), in which the single numbers have no
+    part or are better known than before, is in the nature of a hierarchy: counted in a note, never refused.
     """
-    few = u[:: max(1, len(u) // 128)][:128]
+    count = max(128, 4 * target.size)
+    few = u[:: max(1, len(u) // count)][:count]
     slope = _likelihood_slope(target, few)
     spread = np.maximum(u.std(axis=0), 1e-12)
     g = slope * spread
     values, vectors = np.linalg.eigh(g.T @ g / len(g))
     prior = target.prior_draws(2048, seed + 7)
     labels = _names_of_u(target, names)
+    alone = np.concatenate([np.full(site.size, site.numbers == 1) for site in target.sites])
     said: list[str] = []
+    silent = 0
+
+    def still_the_prior(direction: Floats) -> bool:
+        before, after = float((prior @ direction).std()), float((u @ direction).std())
+        return 0.85 < after / max(before, 1e-300) < 1.15
+
     for value, v in zip(values, vectors.T, strict=True):
         if value > 1e-10 * max(float(values[-1]), 1e-6):
             break
-        direction = v / spread
-        before, after = float((prior @ direction).std()), float((u @ direction).std())
-        if 0.85 < after / max(before, 1e-300) < 1.15:
+        if not still_the_prior(v / spread):
+            continue
+        if np.abs(v[alone]).max(initial=0.0) > 0.1 and still_the_prior(np.where(alone, v, 0.0) / spread):
             involved = [labels[i] for i in np.argsort(-np.abs(v)) if abs(v[i]) > 0.1]
             said.append(" and ".join(dict.fromkeys(involved[:4])))
+        else:
+            silent += 1
     if said and not keep:
-        what = "; ".join(dict.fromkeys(said))
+        what = "; ".join(list(dict.fromkeys(said))[:5])
         raise InputError(
             target.name, f"data that do not tell {what} (apart): the posterior is the prior there",
             "parameters the data can speak of", "fix or remove one of them, or write unidentified = \"keep\"",
         )  # fmt: skip
-    return tuple(f"The data say nothing of {each}: what is believed of it is the prior." for each in said)
+    found = [f"The data say nothing of {each}: what is believed of it is the prior." for each in said]
+    if silent:
+        found.append(f"Of {silent} of the {target.size} numbers, groups' own, the data say nothing.")
+    return tuple(found)
 
 
 def _likelihood_slope(target: Target, u: Floats) -> Floats:
-    """∇_u log p(D|u) at each row: the gradient of the joint less that of the prior, by autodiff."""
+    """∇_u log p(D|u) at each row: the gradient of the joint, compiled already, less that of the prior."""
     from imitative.search.target import load_jax
 
     jax = load_jax()
-    slope = jax.jit(jax.vmap(jax.grad(lambda one: target._one(one)[1])))
-    return np.asarray(np.nan_to_num(np.asarray(slope(u))))
+    prior = jax.jit(jax.vmap(jax.grad(lambda one: target._one(one)[0])))
+    slope = target.parts(u).gradient - np.asarray(prior(u))
+    return np.asarray(np.nan_to_num(slope))

@@ -22,6 +22,8 @@ from imitative.search.target import Target
 Floats = NDArray[np.float64]
 LOG_2PI = math.log(2.0 * math.pi)
 STARTS, CLIMB_STEPS = 48, 150
+CLOSE = 0.3
+"""How near a known top a climb must have come for it to be no other."""
 DEAR = 64
 """Models that evaluate fewer points than this together are dear: they are climbed from fewer places."""
 
@@ -86,13 +88,15 @@ def tops(target: Target, seed: int, most: int = 4) -> list[Floats]:
     dear = target.batch < DEAR
     most = 1 if dear else most
     draws = target.prior_draws(128 if dear else 512, seed)
-    value = target.parts(draws).log_joint
+    value = target.heights(draws).log_joint
     start = draws[np.argsort(-value)[: target.batch if dear else STARTS]]
     u = _uphill(target, start[np.isfinite(np.sort(-value)[: len(start)])])
-    value = target.parts(u).log_joint
+    value = target.heights(u).log_joint
     order = np.argsort(-value)
     found: list[tuple[float, Floats]] = []
     for i in order[:: max(1, len(order) // (2 * most))]:
+        if any(np.abs(u[i] - other).max() < CLOSE for _, other in found):
+            continue
         top, height = _polished(target, u[i])
         if math.isfinite(height) and all(np.abs(top - other).max() > 1.0 for _, other in found):
             found.append((height, top))
@@ -110,6 +114,11 @@ def _uphill(target: Target, u: Floats, rate: float = 0.1) -> Floats:
         size = rate * min(1.0, 2.0 * (1.0 - step / (CLIMB_STEPS + 1)))
         u = u + size * (mean / (1 - 0.9**step)) / (np.sqrt(square / (1 - 0.99**step)) + 1e-12)
     return u
+
+
+def climbed(target: Target, start: Floats) -> Floats:
+    """The top that lies uphill of one point."""
+    return _polished(target, start)[0]
 
 
 def _polished(target: Target, start: Floats) -> tuple[Floats, float]:
@@ -193,7 +202,7 @@ def _climbed(target: Target, start: Gaussian, seed: int, draws: int, steps: int,
 def scored(target: Target, belief: Gaussian | Mixture, seed: int, draws: int = 1024) -> Fitted:
     """A belief with its score from fresh draws, free of the optimism of those that it was fitted with."""
     u = belief.draw(gaussian_noise(draws, target.size, seed))
-    each = target.parts(u).log_joint - belief.log_density(u)
+    each = target.heights(u).log_joint - belief.log_density(u)
     return Fitted(belief, float(each.mean()), float(each.std(ddof=1) / math.sqrt(draws)))
 
 

@@ -194,7 +194,7 @@ def score(
     """The score of z, and its standard error, from draws of z; −∞ where z believes what the model calls impossible."""
     noise = gaussian_noise(draws, posterior.target.size, seed)
     u, rest = _placed(space, z, filled, noise)
-    value = posterior.target.parts(u).log_joint + rest
+    value = posterior.target.heights(u).log_joint + rest
     if not np.isfinite(value).all():
         return -math.inf, 0.0
     return float(value.mean()), float(value.std(ddof=1) / math.sqrt(draws))

@@ -152,7 +152,7 @@ def _pareto(x: Floats) -> tuple[float, float]:
 def weighted(target: Target, proposal: Students, n: int, seed: int) -> Weighted:
     """Draw from the proposal and weigh."""
     u = proposal.draw(n, seed)
-    parts = target.parts(u)
+    parts = target.heights(u)
     raw = parts.log_joint - proposal.log_density(u)
     if not np.isfinite(raw).any():
         raw = np.full(len(u), -np.inf)
@@ -208,7 +208,7 @@ def bridged(target: Target, draws: Floats, log_joint: Floats, seed: int) -> tupl
     n = len(second)
     u = proposal.draw(gaussian_noise(n, draws.shape[1], seed))
     at_draws = log_joint[1::2] - proposal.log_density(second)
-    at_proposal = target.parts(u).log_joint - proposal.log_density(u)
+    at_proposal = target.heights(u).log_joint - proposal.log_density(u)
     log_r = float(np.median(at_draws))
     for _ in range(200):
         top = special.logsumexp(at_proposal - np.logaddexp(at_proposal, log_r))

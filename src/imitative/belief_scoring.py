@@ -1,0 +1,68 @@
+"""What a belief that a person wrote is worth, beside the one a run found: the same score, the same posterior."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from imitative.belief_running import revived
+from imitative.believing import BeliefProblem, spoken
+from imitative.errors import InputError
+from imitative.hypotheses.belief import Belief, BeliefSpace
+from imitative.search.readable import Readable, score_words
+from imitative.store import runs
+
+
+class Scored(NamedTuple):
+    """A belief as written, and the run's own, scored with the same draws."""
+
+    space: BeliefSpace
+    written: Readable
+    own: Readable
+    said: tuple[str, ...]  #: the parameters that were spoken of
+    result: dict[str, Any]  #: the run's
+
+
+def scored(problem: BeliefProblem, folder: Path, sentences: Sequence[str], seed: int = 0) -> Scored:
+    """Score E_{θ~z}[log p(D|θ)] − KL(z ‖ prior) of sentences, in nats; what they leave unsaid is as the run has it.
+
+    Raises:
+        InputError: for a run of another problem, or a sentence that cannot be read, saying which.
+    """
+    _, posterior = revived(problem, folder)
+    result = runs.read_result(folder)
+    posterior = replace(
+        posterior, log_evidence=float(result["log_evidence"]), error=float(result["log_evidence_error"])
+    )
+    space, places = spoken(problem.built.parameters, posterior.target)
+    own = space.read(result["hypothesis"])
+    try:
+        z, said = completed(space, sentences, own)
+    except ValueError as error:
+        raise InputError("the belief", str(error), "sentences about the parameters, one each") from None
+    written, found = (score_words(posterior, space, places, each, seed=seed) for each in (z, own))
+    return Scored(space, written, found, said, result)
+
+
+def completed(space: BeliefSpace, sentences: Sequence[str], own: Belief) -> tuple[Belief, tuple[str, ...]]:
+    """The belief that some sentences say, and the names they speak of; the rest is as in `own`.
+
+    A dependence of `own` stays where neither of its parameters is spoken of.
+
+    Raises:
+        ValueError: for a sentence that cannot be read, two about one parameter, or none.
+    """
+    lines = [line.strip() for text in sentences for line in re.split(r"[\n;]", text) if line.strip()]
+    about = [space.read_sentence(line)[0] for line in lines if not re.match(r"(?i)when\b", line)]
+    if not lines:
+        raise ValueError("no sentence")
+    kept = [space.show_marginal(i, m) for i, m in enumerate(own.marginals) if i not in about]
+    names = {space.parameters[i].name for i in about}
+    told = [line for line in lines if re.match(r"(?i)when\b", line)]
+    tied = [d for d in own.dependences if not names & {d.first, d.second}] if not told else []
+    z = space.read("\n".join([*lines, *kept]))
+    z = space.checked(replace(z, dependences=(*z.dependences, *tied)))
+    return z, tuple(space.parameters[i].name for i in dict.fromkeys(about))

@@ -1,8 +1,9 @@
 """Searches texts made of a pool of sections: which subset has the highest posterior.
 
-    score(z) = Σ_t worth(t) − κ·sd(z) + e·Σ_(x,y)∈D log softmax_y( Σ_t L_t(x) )
+    score(z) = Σ_t worth(t) − κ·sd(z) + e·Σ_(x,y)∈D log softmax_y( b + Σ_t L_t(x) )
 
-Annealed moves between subsets (add, drop, exchange), from several starts, then every single move until none is better.
+A text says nothing twice: of two sections that M_L reads alike but for their strength, people heed one. Annealed moves
+between subsets (add, drop, exchange), from several starts, then every single move until none is better.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ from imitative.hypotheses.text import TextHypothesis, TextSpace
 
 HOTTEST, COLDEST = 8.0, 0.25
 """Nats: at first a move that loses eight is taken every third time, in the end hardly one that loses a half."""
+
+
+ALIKE = 0.99
+"""Cosine of the logits of two sections from which they count as saying the same."""
 
 
 class ScoredText(NamedTuple):
@@ -39,6 +44,7 @@ class Pool:
         members: (S, E) what each draw of M_prior gives them.
         own: (S,) nats² of variance that the draws do not carry.
         logits: (S, N, |Y|) nats, M_L's, on the rows of D searched on.
+        base: (|Y|,) nats, M_L's b.
         answers: (N,) of those rows.
         evidence: what each row counts.
         caution: κ.
@@ -49,15 +55,31 @@ class Pool:
     members: Floats
     own: Floats
     logits: np.ndarray[Any, np.dtype[np.float32]]
+    base: Floats
     answers: np.ndarray[Any, np.dtype[np.int64]]
     evidence: float
     caution: float
 
+    def whole(self, chosen: Sequence[int]) -> Floats:
+        """b + Σ L of a subset: (N, |Y|) nats."""
+        index = list(chosen)
+        total = self.logits[index].sum(axis=0) if index else np.zeros(self.logits.shape[1:])
+        return np.asarray(total + self.base, dtype=np.float64)
+
+    def twins(self) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
+        """(S, S) which sections say the same, perhaps more strongly: their logits are proportional."""
+        flat = np.asarray(self.logits, dtype=np.float64) - self.logits.mean(axis=2, keepdims=True)
+        flat = flat.reshape(len(self.sections), -1)
+        size = np.linalg.norm(flat, axis=1)
+        cosine = flat @ flat.T / np.maximum(np.outer(size, size), 1e-12)
+        found = np.asarray(cosine > ALIKE)
+        np.fill_diagonal(found, False)
+        return found
+
     def score(self, chosen: Sequence[int]) -> float:
         """The score of a subset."""
         index = list(chosen)
-        shape = self.logits.shape[1:]
-        total = self.logits[index].sum(axis=0) if index else np.zeros(shape)
+        total = self.whole(index)
         said = total[np.arange(len(self.answers)), self.answers] - logsumexp(total, axis=1)
         sd = float(np.sqrt(self.members[index].sum(axis=0).var() + self.own[index].sum())) if index else 0.0
         return float(self.worth[index].sum() - self.caution * sd + self.evidence * said.sum())
@@ -84,9 +106,11 @@ class Sections:
     def __init__(self, space: TextSpace, pool: Pool, starts: Sequence[TextHypothesis], steps: int = 300) -> None:
         self.space, self.pool, self.steps = space, pool, steps
         self._lengths = np.array([len(section.split()) for section in pool.sections])
+        self._twins = pool.twins()
         place = {section: i for i, section in enumerate(pool.sections)}
         known = [frozenset(place[s] for s in z.sections if s in place) for z in starts]
-        self._starts = list(dict.fromkeys([*known, frozenset()]))
+        # What was found before may say something twice by now: M_L has learned.
+        self._starts = list(dict.fromkeys([*filter(self._fits, known), frozenset()]))
 
     def run(self, rng: np.random.Generator) -> tuple[ScoredText, ...]:
         """What was found, best first."""
@@ -139,7 +163,9 @@ class Sections:
         return found if found != here and self._fits(found) else None
 
     def _fits(self, chosen: frozenset[int]) -> bool:
-        return len(chosen) <= self.space.sections and int(self._lengths[list(chosen)].sum()) <= self.space.max_words
+        index = list(chosen)
+        short = len(index) <= self.space.sections and int(self._lengths[index].sum()) <= self.space.max_words
+        return short and not self._twins[np.ix_(index, index)].any()
 
     def _score(self, chosen: frozenset[int], state: _State) -> float:
         if chosen not in state.seen:

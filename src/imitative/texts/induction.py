@@ -137,6 +137,7 @@ class TextInduction:
         self._holds = self.lexicon.holds(self._labelled.table)
         elsewhere = np.random.default_rng([seed, 6]).permutation(len(problem.unlabelled))[:400]
         self._sample = problem.unlabelled.take(np.sort(elsewhere))
+        self._elsewhere = self.lexicon.holds(self._sample)
         self._for_induction = budget - round(settings.transfer_share * budget)
 
     # -- the loop ---------------------------------------------------------------------------------------------------
@@ -270,26 +271,34 @@ class TextInduction:
         return [known.sections[i] for i in order]
 
     def _readings(self, hopeful: Sequence[str], state: TextState, count: int, rng: np.random.Generator) -> list[Query]:
-        """Which answer is better for x under one section alone: x half where it seems to speak of x, half where not."""
+        """Which answer is better for x: half under the best text there is, half under a section alone.
+
+        Sections are asked about with an x that they seem to speak of and one that they do not, in turn; a text with
+        any: what people make of a whole is not the sum of what they make of its parts.
+        """
+        best = state.found[0].hypothesis if state.found else None
+        whole = count // 2 if best is not None and len(best.sections) > 1 else 0
+        queries = [self._reading(self.text.space.show(best), state.reading.whole(best), None, turn, rng)
+                   for turn in range(whole) if best is not None]  # fmt: skip
         asked = Counter(j.query.hypotheses[0] for j in state.judgements if j.query.kind is Kind.COMPARE_ANSWERS)
         order = sorted(hopeful, key=lambda section: asked[section])
-        answers, queries = self.text.problem.answers, []
-        holds = self.lexicon.holds(self._sample)
-        for turn in range(count):
-            section = order[turn % len(order)] if order else ""
-            if not section:
-                break
-            logits = holds @ self.lexicon.literal(section)
-            spread = logits.max(axis=1) - logits.min(axis=1)
-            towards = turn // len(order) % 2 == 0 if len(order) else True
-            among = np.argsort(-spread if towards else spread, kind="stable")[: max(1, len(spread) // 4)]
-            row = int(among[int(rng.integers(len(among)))])
-            two = [answers[i] for i in np.argsort(-logits[row], kind="stable")[:2]]
-            pair = tuple(two[i] for i in rng.permutation(2))
-            queries.append(
-                Query(Kind.COMPARE_ANSWERS, (section,), self._sample.row(row), pair, purpose="likelihood", repeat=turn)
-            )
+        for turn in range(count - whole if order else 0):
+            section, towards = order[turn % len(order)], turn // len(order) % 2 == 0
+            queries.append(self._reading(section, self.lexicon.literal(section), towards, turn, rng))
         return list({query.key: query for query in queries}.values())
+
+    def _reading(self, text: str, read: Floats, towards: bool | None, turn: int, rng: np.random.Generator) -> Query:
+        """About an x of the quarter that a text says most of, or least, or of all: the two likeliest answers."""
+        answers, logits = self.text.problem.answers, self._elsewhere @ read
+        among = np.arange(len(logits))
+        if towards is not None:
+            spread = logits.max(axis=1) - logits.min(axis=1)
+            among = np.argsort(-spread if towards else spread, kind="stable")[: max(1, len(spread) // 4)]
+        row = int(among[int(rng.integers(len(among)))])
+        two = [answers[i] for i in np.argsort(-logits[row], kind="stable")[:2]]
+        pair = tuple(two[i] for i in rng.permutation(2))
+        question = self._sample.row(row)
+        return Query(Kind.COMPARE_ANSWERS, (text,), question, pair, purpose="likelihood", repeat=turn)
 
     def _odds(
         self, hopeful: Sequence[str], prior: TextPrior, state: TextState, count: int, rng: np.random.Generator
@@ -376,6 +385,7 @@ class TextInduction:
             np.stack([prior.members(section) for section in pool]),
             np.array([0.0 if section in prior.traits.sections else OWN_VARIANCE for section in pool]),
             logits,
+            reading.base,
             self._labelled.answers,
             self._evidence,
             self.settings.caution,

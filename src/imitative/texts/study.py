@@ -149,7 +149,7 @@ def _likelihood(induced: TextInduced, sections: tuple[str, ...]) -> float:
 
     pool = induced.pool
     chosen = [i for i, section in enumerate(pool.sections) if section in sections]
-    log_p = log_softmax(pool.logits[chosen].sum(axis=0), axis=1)
+    log_p = log_softmax(pool.whole(chosen), axis=1)
     return pool.evidence * float(log_p[np.arange(len(pool.answers)), pool.answers].sum())
 
 

@@ -112,13 +112,13 @@ class Sections:
         # What was found before may say something twice by now: M_L has learned.
         self._starts = list(dict.fromkeys([*filter(self._fits, known), frozenset()]))
 
-    def run(self, rng: np.random.Generator) -> tuple[ScoredText, ...]:
-        """What was found, best first."""
+    def run(self, rng: np.random.Generator, most: int | None = None) -> tuple[ScoredText, ...]:
+        """What was found, best first; no more than `most`."""
         state = _State(starts=self._starts)
         while state.at < len(state.starts):
             self.step(state, rng)
-        order = sorted(state.seen.items(), key=lambda pair: (-pair[1], sorted(pair[0])))
-        return tuple(ScoredText(self.text(chosen), score) for chosen, score in order if chosen)
+        order = sorted(((c, s) for c, s in state.seen.items() if c), key=lambda pair: (-pair[1], sorted(pair[0])))
+        return tuple(ScoredText(self.text(chosen), score) for chosen, score in order[:most])
 
     def text(self, chosen: frozenset[int]) -> TextHypothesis:
         """A subset as a text: the sections worth most first, so that it reads from what matters to what does not."""

@@ -31,10 +31,11 @@ from imitative.records import MOST_ODDS, Example, Judgement, Kind, Query
 from imitative.search.sections import Pool, ScoredText, Sections
 from imitative.settings import Settings
 from imitative.survival import Survival
+from imitative.texts.judges import Judges
 from imitative.texts.prior import OWN_VARIANCE, TextPrior, TextTraits
 from imitative.texts.problem import TextProblem
 from imitative.texts.proposing import Proposer, Situation, accept
-from imitative.texts.reading import Lexicon, Reads, TextReading
+from imitative.texts.reading import Lexicon, TextReading
 from imitative.traits import Encode
 
 WANTED = 24
@@ -111,7 +112,7 @@ class TextInduction:
         settings: how to spend.
         seed: of everything random.
         progress: told after every stage.
-        reads: see `Lexicon`.
+        judges: what M_prior and M_L are made of instead of the sentence encoder.
     """
 
     def __init__(
@@ -124,13 +125,15 @@ class TextInduction:
         settings: Settings,
         seed: int,
         progress: Callable[[Progress], None] | None = None,
-        reads: Reads | None = None,
+        judges: Judges | None = None,
     ) -> None:
+        self.judges = judges
+        encode = encode if judges is None else judges.encode
         self.text, self.ledger, self.proposer, self.budget = text, ledger, proposer, budget
         self.settings, self.seed, self._encode, self._progress = settings, seed, encode, progress
         self.seconds: dict[str, float] = {}
         problem = text.problem
-        self.lexicon = Lexicon(problem.space, encode, problem.labelled.table, reads)
+        self.lexicon = Lexicon(problem.space, encode, problem.labelled.table, None if judges is None else judges.reads)
         rows = np.sort(np.random.default_rng(seed).permutation(len(problem.labelled))[:MOST_ROWS])
         self._labelled = problem.labelled.take(rows)
         self._evidence = settings.evidence * len(problem.labelled) / len(rows)
@@ -369,6 +372,8 @@ class TextInduction:
 
     def _fit(self, pool: Sequence[str], judgements: Sequence[Judgement], number: int) -> tuple[TextPrior, TextReading]:
         judged = [section for j in judgements for text in j.query.hypotheses for section in self._sections(text)]
+        if self.judges is not None and self.judges.learn(judgements):
+            self.lexicon.forget()
         traits = TextTraits(self.text.space, self._encode, [*pool, *judged])
         self.lexicon.learn(traits.sections)
         prior = TextPrior.fit(traits, judgements, int(np.random.default_rng([self.seed, 7, number]).integers(2**31)))
@@ -400,7 +405,7 @@ class TextInduction:
         rng: np.random.Generator,
     ) -> tuple[ScoredText, ...]:
         starts = [scored.hypothesis for scored in before[:2]]
-        return Sections(self.text.space, self._pool(pool, prior, reading), starts).run(rng)[:100]
+        return Sections(self.text.space, self._pool(pool, prior, reading), starts).run(rng, 100)
 
     def _tell(self, stage: str, state: TextState) -> None:
         if self._progress is not None:
@@ -426,7 +431,7 @@ async def ainduce_text(
     progress: Callable[[Progress], None] | None = None,
     encode: Encode | None = None,
     settings: Settings | None = None,
-    reads: Reads | None = None,
+    judges: Judges | None = None,
 ) -> TextInduced:
     """Find z* in free text. Arguments as in `induction.induce`, and who proposes.
 
@@ -437,7 +442,7 @@ async def ainduce_text(
         raise ValueError(f"the budget is how many judgements may be asked: at least 1, found {budget}")
     settings = settings or Settings()
     ledger = Ledger(overseer if isinstance(overseer, Archive) else OrderSwapped(overseer, seed), known, record)
-    induction = TextInduction(text, ledger, proposer, budget, encode, settings, seed, progress, reads)
+    induction = TextInduction(text, ledger, proposer, budget, encode, settings, seed, progress, judges)
     state = await induction.init()
     while not induction.done(state):
         state = await induction.step(state)

@@ -284,7 +284,7 @@ def held_out(induced: TextInduced, seed: int) -> float:
             pool.sections, pool.worth, pool.members, pool.own, pool.logits[:, fold.fitted], pool.base,
             pool.answers[fold.fitted], scale, pool.caution,
         )  # fmt: skip
-        best = Sections(induced.text.space, part, [], 150).run(np.random.default_rng([seed, 5]))[0].hypothesis
+        best = Sections(induced.text.space, part, [], 150).run(np.random.default_rng([seed, 5]), 1)[0].hypothesis
         chosen = [i for i, section in enumerate(pool.sections) if section in best.sections]
         said = pool.whole(chosen)[fold.held].argmax(axis=1)
         right.append(said == pool.answers[fold.held])

@@ -103,6 +103,12 @@ class Lexicon:
         if new and self._encode is not None:
             self._vectors.update(zip(new, np.asarray(self._encode(new), dtype=np.float64), strict=True))
 
+    def forget(self) -> None:
+        """Read everything anew: whoever reads has learned."""
+        self._read.clear()
+        self._vectors.clear()
+        self._sentences = None
+
     def literal(self, section: str) -> Floats:
         """w_t·a_t: (size, |Y|) nats for what holds."""
         if section not in self._read:

@@ -11,7 +11,7 @@ from imitative.config import load_problem
 from imitative.encoders import sentence_encoder
 from imitative.hypotheses.text import TextHypothesis, TextSpace
 from imitative.records import Answer, Judgement, Kind, Query
-from imitative.search.sections import Pool, Sections
+from imitative.search.sections import Pool, Sections, twins
 from imitative.testing.world import World
 from imitative.texts.prior import TextPrior, TextTraits
 from imitative.texts.reading import Lexicon, TextReading
@@ -137,6 +137,7 @@ def test_the_search_finds_the_best_subset_there_is() -> None:
             rng.integers(0, 2, N),
             0.5,
             0.3,
+            np.zeros((S, S), dtype=bool),
         )
         space = TextSpace(max_words=12, sections=5)
         subsets = [[i for i in range(S) if mask >> i & 1] for mask in range(1, 2**S)]
@@ -153,9 +154,13 @@ def test_a_text_says_nothing_twice() -> None:
     answers = rng.integers(0, 2, 60)
     right = np.where(answers[:, None] == np.arange(2), 1.0, 0.0).astype(np.float32)
     logits = np.stack([right, 2.0 * right, rng.normal(size=(60, 2)).astype(np.float32)])
-    pool = Pool(("a", "b", "c"), np.ones(3), np.zeros((3, 2)), np.zeros(3), logits, np.zeros(2), answers, 1.0, 0.0)
-    assert pool.twins()[0, 1]
-    assert not pool.twins()[2].any()
+    maps = np.zeros((3, 5, 2))
+    maps[0, 2], maps[1, 2], maps[2, 3] = (0.0, 1.0), (0.0, 2.0), (0.0, 1.0)
+    alike = twins(maps)
+    assert alike.tolist() == [[False, True, False], [True, False, False], [False, False, False]]
+    assert not twins(np.zeros((2, 5, 2))).any()  # two that say nothing say nothing twice
+    none = np.zeros(3)
+    pool = Pool(("a", "b", "c"), np.ones(3), np.zeros((3, 2)), none, logits, np.zeros(2), answers, 1.0, 0.0, alike)
     found = Sections(TextSpace(), pool, [TextHypothesis(("a", "b"))]).run(rng)
     assert "b" in found[0].hypothesis.sections
     assert not any({"a", "b"} <= set(z.hypothesis.sections) for z in found)

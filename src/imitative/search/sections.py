@@ -2,8 +2,8 @@
 
     score(z) = Σ_t worth(t) − κ·sd(z) + e·Σ_(x,y)∈D log softmax_y( b + Σ_t L_t(x) )
 
-A text says nothing twice: of two sections that M_L reads alike but for their strength, people heed one. Annealed moves
-between subsets (add, drop, exchange), from several starts, then every single move until none is better.
+A text says nothing twice: of two sections whose words say the same but for their strength, people heed one. Annealed
+moves between subsets (add, drop, exchange), from several starts, then every single move until none is better.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ HOTTEST, COLDEST = 8.0, 0.25
 
 
 ALIKE = 0.99
-"""Cosine of the logits of two sections from which they count as saying the same."""
+"""Cosine of two sections' maps from which they count as saying the same."""
 
 
 class ScoredText(NamedTuple):
@@ -48,6 +48,7 @@ class Pool:
         answers: (N,) of those rows.
         evidence: what each row counts.
         caution: κ.
+        twins: (S, S) which sections say the same.
     """
 
     sections: tuple[str, ...]
@@ -59,22 +60,13 @@ class Pool:
     answers: np.ndarray[Any, np.dtype[np.int64]]
     evidence: float
     caution: float
+    twins: np.ndarray[Any, np.dtype[np.bool_]]
 
     def whole(self, chosen: Sequence[int]) -> Floats:
         """b + Σ L of a subset: (N, |Y|) nats."""
         index = list(chosen)
         total = self.logits[index].sum(axis=0) if index else np.zeros(self.logits.shape[1:])
         return np.asarray(total + self.base, dtype=np.float64)
-
-    def twins(self) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
-        """(S, S) which sections say the same, perhaps more strongly: their logits are proportional."""
-        flat = np.asarray(self.logits, dtype=np.float64) - self.logits.mean(axis=2, keepdims=True)
-        flat = flat.reshape(len(self.sections), -1)
-        size = np.linalg.norm(flat, axis=1)
-        cosine = flat @ flat.T / np.maximum(np.outer(size, size), 1e-12)
-        found = np.asarray(cosine > ALIKE)
-        np.fill_diagonal(found, False)
-        return found
 
     def score(self, chosen: Sequence[int]) -> float:
         """The score of a subset."""
@@ -83,6 +75,18 @@ class Pool:
         said = total[np.arange(len(self.answers)), self.answers] - logsumexp(total, axis=1)
         sd = float(np.sqrt(self.members[index].sum(axis=0).var() + self.own[index].sum())) if index else 0.0
         return float(self.worth[index].sum() - self.caution * sd + self.evidence * said.sum())
+
+
+def twins(maps: Floats) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
+    """(S, S) which sections say the same, perhaps more strongly: their maps, (S, size, |Y|), are proportional.
+
+    Of the literal reading: what M_L has learned differs by the words of strength themselves.
+    """
+    flat = np.asarray(maps - maps.mean(axis=2, keepdims=True)).reshape(len(maps), -1)
+    size = np.linalg.norm(flat, axis=1)
+    found = np.asarray(flat @ flat.T > ALIKE * np.outer(size, size) + 1e-12)
+    np.fill_diagonal(found, False)
+    return found
 
 
 @dataclass
@@ -106,7 +110,7 @@ class Sections:
     def __init__(self, space: TextSpace, pool: Pool, starts: Sequence[TextHypothesis], steps: int = 300) -> None:
         self.space, self.pool, self.steps = space, pool, steps
         self._lengths = np.array([len(section.split()) for section in pool.sections])
-        self._twins = pool.twins()
+        self._twins = pool.twins
         place = {section: i for i, section in enumerate(pool.sections)}
         known = [frozenset(place[s] for s in z.sections if s in place) for z in starts]
         # What was found before may say something twice by now: M_L has learned.

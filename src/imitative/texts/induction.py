@@ -27,7 +27,7 @@ from imitative.induction import Progress
 from imitative.outlay import Outlay, Timer
 from imitative.overseers.overseer import Archive, Ledger, OrderSwapped, Overseer, Record
 from imitative.records import Example, Judgement, Kind, Query
-from imitative.search.sections import Pool, ScoredText, Sections
+from imitative.search.sections import Pool, ScoredText, Sections, twins
 from imitative.settings import Settings
 from imitative.survival import Survival
 from imitative.texts.agenda import Known, TextAgenda
@@ -276,6 +276,7 @@ class TextInduction:
             self._labelled.answers,
             self._evidence,
             self.settings.caution,
+            twins(np.stack([self.lexicon.literal(section) for section in pool])),
         )
 
     def _search(

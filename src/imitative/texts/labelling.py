@@ -282,7 +282,7 @@ def held_out(induced: TextInduced, seed: int) -> float:
         scale = pool.evidence * len(pool.answers) / max(1, len(fold.fitted))
         part = Pool(
             pool.sections, pool.worth, pool.members, pool.own, pool.logits[:, fold.fitted], pool.base,
-            pool.answers[fold.fitted], scale, pool.caution,
+            pool.answers[fold.fitted], scale, pool.caution, pool.twins,
         )  # fmt: skip
         best = Sections(induced.text.space, part, [], 150).run(np.random.default_rng([seed, 5]), 1)[0].hypothesis
         chosen = [i for i, section in enumerate(pool.sections) if section in best.sections]

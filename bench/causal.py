@@ -24,7 +24,8 @@ from imitative.texts.labelling import transfer_text
 from imitative.texts.prior import TextPrior
 from imitative.texts.problem import TextProblem
 from imitative.texts.proposing import Proposal, Situation, StatementProposer
-from imitative.texts.reading import TextReading
+from imitative.texts.reading import Reads, TextReading
+from imitative.traits import Encode
 
 QUESTIONS, WORDS = 1000, 400
 WIDTH, LAYERS = 256, 4
@@ -109,7 +110,7 @@ def reader(bench: Bench) -> Iterator[Row]:
             overseer = Understanding(World(loaded.build_overseer(seed), loaded.problem, seed), free.meant)
             induced = induce_text(
                 text, overseer, free, seed=seed, budget=loaded.budget, encode=bench.encode, settings=loaded.settings,
-                reads=reads if name == "trained" else None,
+                judges=Trained(bench.encode, reads) if name == "trained" else None,
             )  # fmt: skip
             done = transfer_text(induced, seed=seed)
             assert loaded.truth is not None
@@ -126,6 +127,16 @@ def reader(bench: Bench) -> Iterator[Row]:
         "z* speaks of the dog alone": about_the_dog,
     }
     yield at_least("a trained tiny reader on huskies: D′ accuracy", float(np.mean(found["trained"])), 0.9, detail)
+
+
+class Trained:
+    """Sections are read by a model that was trained before and learns nothing more; see `texts.judges.Judges`."""
+
+    def __init__(self, encode: Encode, reads: Reads) -> None:
+        self.encode, self.reads = encode, reads
+
+    def learn(self, judgements: Sequence[Judgement]) -> bool:
+        return False
 
 
 def train(bench: Bench, problem: Problem) -> tuple[CausalReader, float, float]:

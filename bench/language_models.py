@@ -13,6 +13,7 @@ FIGURES: dict[str, tuple[str, bool]] = {
     "guard": ("bench.texts:guard", False),
     "bias": ("bench.texts:bias", False),
     "goodhart": ("bench.texts:goodhart", False),
+    "gepa": ("bench.head_to_head:against_gepa", False),
     "reader": ("bench.causal:reader", False),
     "sharing": ("bench.causal:sharing", False),
 }

@@ -30,6 +30,11 @@ from imitative.texts.proposing import StatementProposer
 
 WRONG = 0.2
 SEEDS = 5
+FRESH = range(110, 120)
+"""Seeds of the bias: none of them was used while M_L, M_test or the correction was built (100 to 109 were told of M_L
+before it leant once)."""
+SHARE, AUDIT_SHARE = 0.02, 0.17
+"""Of the queries, and of an audit's, that people judge too: together below 5 % of all judgements."""
 
 
 def guard(bench: Bench) -> Iterator[Row]:
@@ -95,12 +100,12 @@ class Wrong:
 def bias(bench: Bench) -> Iterator[Row]:
     """Five judgements in a hundred by people, the rest by a model that is wrong in a fifth: against people alone."""
     rows: list[dict[str, Any]] = []
-    for seed in range(SEEDS):
+    for seed in FRESH:
         loaded = load_problem("huskies", seed=seed)
         assert loaded.truth is not None
         people = World(loaded.build_overseer(seed), loaded.problem, seed)
         alone = _run(bench, seed, people, 1000)
-        mixed = Mixed(Wrong(people, seed), people, 0.025, seed, audit_share=0.2)
+        mixed = Mixed(Wrong(people, seed), people, SHARE, seed, audit_share=AUDIT_SHARE)
         done = _run(bench, seed, mixed, 1000)
         used = done[0].ledger.judgements
         corrected = done[1].corrected
@@ -121,10 +126,11 @@ def bias(bench: Bench) -> Iterator[Row]:
         )
         bench.say(str(rows[-1]))
     covered = [row["covered"] for row in rows]
-    lost = float(np.mean([row["D′, people alone"] - row["D′, mixed"] for row in rows]))
-    detail = {"seeds": rows, "mean D′ accuracy lost": lost}
+    losses = [row["D′, people alone"] - row["D′, mixed"] for row in rows]
+    lost, share = float(np.mean(losses)), float(np.mean([row["share by people"] for row in rows]))
+    detail = {"seeds": rows, "mean D′ accuracy lost": lost, "worst": max(losses), "mean share by people": share}
     name = "bias: corrected intervals that hold what people would say"
-    yield at_least(name, float(np.mean(covered)), 0.95, detail, abs(lost) <= 0.02)
+    yield at_least(name, float(np.mean(covered)), 0.95, detail, abs(lost) <= 0.02 and share <= 0.05)
 
 
 def _run(bench: Bench, seed: int, overseer: Overseer, budget: int) -> tuple[TextInduced, TextTransferred]:

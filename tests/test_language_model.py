@@ -88,6 +88,16 @@ def test_where_nothing_is_told_letters_are_drawn_and_counted() -> None:
         assert server.seen.requests == 2 * (1 + 9)
 
 
+@pytest.mark.parametrize(("lean", "told"), [(50.0, True), (0.5, False)])
+def test_letters_that_are_never_drawn_are_told_of(lean: float, told: bool) -> None:
+    """A server that ignores the temperature says the same letter however often it is asked."""
+    with Serving(First(lean=lean, taste=0.0)) as server:
+        server.always = "no tokens"
+        overseer = model(server, votes=5)
+        ask(overseer, [Query(Kind.COMPARE_HYPOTHESES, (f"a good rule {i}", "a bad rule")) for i in range(12)])
+        assert any("does not draw at random" in note for note in overseer.notes) == told
+
+
 def test_a_probability_is_never_asked_for_in_words() -> None:
     for query in QUERIES:
         for asked in PHRASING.orders(query):

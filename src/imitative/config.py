@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, final
 import numpy as np
 from numpy.typing import NDArray
 
-from imitative.data import Feature, FeatureKind, Floats, Table
+from imitative.data import Feature, FeatureKind, Table
 from imitative.errors import InputError, did_you_mean, listed, shown
 from imitative.exchange.lines import read_recorded
 from imitative.loaded import LoadedProblem
@@ -57,8 +57,8 @@ if TYPE_CHECKING:
     from imitative.hypotheses.statements import Statement, StatementSpace
     from imitative.overseers.prompts import Phrasing
     from imitative.overseers.recorded import Recorded, Stretch
+    from imitative.texts.judges import Judges
     from imitative.texts.proposing import Proposer
-    from imitative.texts.reading import Reads
 
 __all__ = ["LoadedProblem", "load_problem"]
 
@@ -599,24 +599,28 @@ class _Desk:
         from imitative.texts.study import TextStudy
 
         judges = self.loader.file.judges
-        reads = self._reads(judges) if isinstance(judges, CausalJudgesSection) else None
-        return TextStudy(TextProblem.of(self.problem, max_words, sections), self._proposer(), reads)
+        made = self._judges(judges) if isinstance(judges, CausalJudgesSection) else None
+        return TextStudy(TextProblem.of(self.problem, max_words, sections), self._proposer(), made)
 
-    def _reads(self, section: CausalJudgesSection) -> Reads:
-        """A causal model as M_L; loaded when a run first reads with it."""
-        from imitative.texts.causal import load_reader, section_map
+    def _judges(self, section: CausalJudgesSection) -> Callable[[int], Judges]:
+        """seed → a causal trunk as M_prior and M_L; loaded when a run first reads with it."""
+        from imitative.texts.causal import load_reader
+        from imitative.texts.judges import TrunkJudges
 
         folder = self.loader._resolve(section.model, "judges.model")
         if not (folder / "config.json").is_file():
             remedy = "save one there with model.save_pretrained and tokenizer.save_pretrained"
             raise InputError(self.loader._at("judges.model"), str(folder), "a folder with a transformers model", remedy)
-        problem = self.problem
+        problem, phrasing = self.problem, self.phrasing()
+        clauses = [problem.spoken[answer] for answer in problem.answers]
 
-        def reads(conditions: Sequence[str]) -> Callable[[str], Floats]:
-            clauses = [problem.spoken[answer] for answer in problem.answers]
-            return section_map(load_reader(str(folder), clauses, problem.question), conditions)
+        def build(seed: int) -> TrunkJudges:
+            return TrunkJudges(
+                lambda: load_reader(str(folder), clauses, problem.question), phrasing, problem.answers,
+                section.steps, seed,
+            )  # fmt: skip
 
-        return reads
+        return build
 
     def _proposer(self) -> Proposer:
         from imitative.texts.proposing import LanguageModelProposer, StatementProposer

@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple, final
 
 import numpy as np
@@ -27,6 +27,7 @@ from imitative.data import Labelled
 from imitative.elicitation import Pair
 from imitative.hypotheses.statements import Hypothesis
 from imitative.likelihood import LITERAL, Reading
+from imitative.outlay import Outlay, Timer
 from imitative.overseers.overseer import Archive, Ledger, OrderSwapped, Overseer, Record
 from imitative.posterior import Posterior
 from imitative.prior import PriorModel, StatementPrior, TablePrior
@@ -99,8 +100,8 @@ class Progress(NamedTuple):
 
 @final
 @dataclass(frozen=True, eq=False)
-class Induced:
-    """What Steps 1–3 give.
+class Induced(Outlay):
+    """What Steps 1–3 give, beside what they spent (`outlay.Outlay`).
 
     Args:
         problem: what was asked.
@@ -110,13 +111,6 @@ class Induced:
         prior, reading: M_prior and M_L as they last stood.
         posterior: the objective they make.
         rounds: what happened.
-        ledger: every judgement used, and who answers the next.
-        budget: judgements for the whole run, the transfer's included.
-        settings: how they were spent.
-        budget: how many judgements may be asked in all; what an archive holds was asked before and does not count.
-        recorded: how many judgements an archive held.
-        settings: how budget and time were spent.
-        seconds: by stage.
     """
 
     problem: Problem
@@ -127,16 +121,6 @@ class Induced:
     reading: Reading
     posterior: Posterior
     rounds: tuple[Round, ...]
-    ledger: Ledger
-    budget: int
-    settings: Settings
-    recorded: int = 0
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def left(self) -> int:
-        """How many judgements may still be asked."""
-        return max(0, self.budget - (self.ledger.asked_in_all - self.recorded))
 
 
 @final
@@ -189,7 +173,7 @@ class Induction:
         judgements: tuple[Judgement, ...] = ()
         if isinstance(self.ledger.overseer, Archive):
             judgements = tuple(await self.ledger.judge(self.ledger.overseer.queries))
-        with _Timer(self.seconds, "fit"):
+        with Timer(self.seconds, "fit"):
             # Nobody chooses what to ask an archive: the first round's fit is the first that is needed.
             return State(self._fit((), self._rng(0)), LITERAL, judgements=judgements)
 
@@ -200,19 +184,19 @@ class Induction:
         if self._traits is None:
             return await self._finite(state, rng)
         assert isinstance(state.prior, StatementPrior)
-        with _Timer(self.seconds, "elicitation"):
+        with Timer(self.seconds, "elicitation"):
             known = Known(state.prior, state.reading, state.found, state.judgements)
             archive = isinstance(self.ledger.overseer, Archive)
             plan = Plan([]) if archive else self._agenda.plan(known, self._left, self._last(number), rng)
         fresh = await self._ask(plan.queries, "asking", state)
         judgements = (*state.judgements, *fresh)
         self._guided = Guided() if self._guide is None else self._guide(number)
-        with _Timer(self.seconds, "fit"):
+        with Timer(self.seconds, "fit"):
             used = [j for j in judgements if j.judge not in self._guided.excluded]
             prior = self._fit(used, rng)
             reading = Reading.fit(self.problem.space, used)
         last = self._last(number) or self._left <= self._agenda.reserve
-        with _Timer(self.seconds, "search"):
+        with Timer(self.seconds, "search"):
             found = self._search(prior, reading, state.found, rng, last)
         settled = number > 0 and state.found[0].hypothesis == found[0].hypothesis and plan.undecided < SETTLED
         audit, audited = None, list[Judgement]()
@@ -262,7 +246,7 @@ class Induction:
 
     async def _ask(self, queries: Sequence[Query], stage: str, state: State) -> list[Judgement]:
         self._tell(stage, state)
-        with _Timer(self.seconds, "asking"):
+        with Timer(self.seconds, "asking"):
             return await self.ledger.judge(queries) if queries else []
 
     async def _audit(
@@ -274,7 +258,8 @@ class Induction:
         pairs = leave_one_out(best)[: max(0, self._left)]
         queries = [elicitation.query_of(pair, self.problem.space, Kind.ODDS, "audit", number) for pair in pairs]
         judgements = await self._ask(queries, "auditing", state)
-        return Survival.of(best, prior, pairs, judgements), judgements
+        expected = [prior.log_prior(pair.first) - prior.log_prior(pair.second) for pair in pairs]
+        return Survival.of(expected, judgements, prior.preference, prior.sd(best)), judgements
 
     # -- fitting and searching --------------------------------------------------------------------------------------
 
@@ -315,7 +300,7 @@ class Induction:
         judgements = tuple(await self._ask(queries, "asking", state))
         prior = TablePrior.fit(space.show, self._candidates, judgements, exact=self.settings.exact)
         posterior = Posterior(self.problem.labelled, prior, LITERAL, 0.0, self.settings.evidence)
-        with _Timer(self.seconds, "search"):
+        with Timer(self.seconds, "search"):
             found = run(Exhaustive(self._candidates, posterior.score), rng)
         ended = Round(1, len(judgements), found[0].hypothesis, found[0].score, None)
         return State(prior, LITERAL, found, (ended,), judgements, True)
@@ -416,11 +401,10 @@ async def ainduce(
         state.reading,
         posterior,
         state.rounds,
-        ledger,
-        budget,
-        settings,
-        len(overseer.queries) if isinstance(overseer, Archive) else 0,
-        induction.seconds,
+        ledger=ledger,
+        budget=budget,
+        settings=settings,
+        seconds=induction.seconds,
     )
 
 
@@ -434,16 +418,3 @@ def induce_again(induced: Induced, labelled: Labelled, seed: int) -> Hypothesis:
     again = Induction(problem, ledger, 0, None, induced.settings, seed, traits=getattr(induced.prior, "traits", None))
     state = State(induced.prior, induced.reading)
     return again.search(state, np.random.default_rng([seed, 5])).hypothesis
-
-
-class _Timer:
-    """Adds the time spent inside to `seconds[stage]`."""
-
-    def __init__(self, seconds: dict[str, float], stage: str) -> None:
-        self._seconds, self._stage = seconds, stage
-
-    def __enter__(self) -> None:
-        self._start = time.perf_counter()
-
-    def __exit__(self, *_: object) -> None:
-        self._seconds[self._stage] = self._seconds.get(self._stage, 0.0) + time.perf_counter() - self._start

@@ -306,10 +306,11 @@ class EncoderJudgesSection(_Section):
 
 
 class CausalJudgesSection(_Section):
-    """[judges] kind = "causal": M_L by a causal model in a folder on this machine, M_prior by the encoder."""
+    """[judges] kind = "causal": M_prior and M_L by one causal model in a folder on this machine, fine-tuned."""
 
     kind: Literal["causal"]
     model: Annotated[str, Field(min_length=1)]
+    steps: Annotated[int, Field(ge=0, le=100_000)] = 100
 
 
 class ProblemFile(_Section):

@@ -9,7 +9,7 @@ import numpy as np
 
 from imitative.elicitation import Pair, without
 from imitative.hypotheses.statements import Hypothesis
-from imitative.prior import StatementPrior
+from imitative.preference import Preference
 from imitative.records import MOST_ODDS, Judgement
 
 
@@ -40,25 +40,24 @@ class Survival(NamedTuple):
 
     @classmethod
     def of(
-        cls, best: Hypothesis, prior: StatementPrior, pairs: Sequence[Pair], judgements: Sequence[Judgement]
+        cls, expected: Sequence[float], judgements: Sequence[Judgement], preference: Preference | None, doubt: float
     ) -> Survival | None:
-        """From the overseer's odds for `pairs`; None if none was given.
+        """From the overseer's odds; None if none was given.
 
         Args:
-            best: z*.
-            prior: M_prior, which has not heard these judgements.
-            pairs: what was asked.
-            judgements: the answers, in the same order.
+            expected: what M_prior, which has not heard them, says each comes to, in nats.
+            judgements: the odds, in the same order.
+            preference: the fit M_prior comes from, for the noise of odds.
+            doubt: M_prior's standard deviation of z*, in nats.
         """
-        said = [(j.answer.ratio, p) for j, p in zip(judgements, pairs, strict=True) if j.answer.ratio is not None]
+        said = [(j.answer.ratio, e) for j, e in zip(judgements, expected, strict=True) if j.answer.ratio is not None]
         if not said:
             return None
-        model = np.array([prior.log_prior(pair.first) - prior.log_prior(pair.second) for _, pair in said])
-        heard = np.log([ratio for ratio, _ in said])
-        noise = prior.preference.odds_sd if prior.preference is not None else 1.0
-        uncertain = float(np.nan_to_num(noise, nan=1.0)) * np.sqrt(len(said)) + prior.sd(best)
-        clipped = [float(np.clip(side, -MOST_ODDS, MOST_ODDS).sum()) for side in (model, heard)]
-        return cls(clipped[0], clipped[1], len(said), float(max(1.0, uncertain)))
+        noise = preference.odds_sd if preference is not None else 1.0
+        uncertain = float(np.nan_to_num(noise, nan=1.0)) * np.sqrt(len(said)) + doubt
+        sides = np.array([e for _, e in said]), np.log([ratio for ratio, _ in said])
+        model, heard = (float(np.clip(side, -MOST_ODDS, MOST_ODDS).sum()) for side in sides)
+        return cls(model, heard, len(said), float(max(1.0, uncertain)))
 
 
 def leave_one_out(best: Hypothesis) -> list[Pair]:

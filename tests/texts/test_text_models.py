@@ -11,7 +11,7 @@ from imitative.config import load_problem
 from imitative.encoders import sentence_encoder
 from imitative.hypotheses.text import TextHypothesis, TextSpace
 from imitative.records import Answer, Judgement, Kind, Query
-from imitative.search.sections import Pool, Sections
+from imitative.search.sections import Pool, Sections, twins
 from imitative.testing.world import World
 from imitative.texts.prior import TextPrior, TextTraits
 from imitative.texts.reading import Lexicon, TextReading
@@ -133,9 +133,11 @@ def test_the_search_finds_the_best_subset_there_is() -> None:
             rng.normal(size=(S, 6)),
             np.zeros(S),
             rng.normal(size=(S, N, 2)).astype(np.float32),
+            rng.normal(size=2),
             rng.integers(0, 2, N),
             0.5,
             0.3,
+            np.zeros((S, S), dtype=bool),
         )
         space = TextSpace(max_words=12, sections=5)
         subsets = [[i for i in range(S) if mask >> i & 1] for mask in range(1, 2**S)]
@@ -144,6 +146,46 @@ def test_the_search_finds_the_best_subset_there_is() -> None:
         assert found[0].score == pytest.approx(best)
         assert all(z.hypothesis in space for z in found)
         assert [z.score for z in found] == sorted((z.score for z in found), reverse=True)
+
+
+def test_a_text_says_nothing_twice() -> None:
+    """Of two sections that are read alike but for their strength one is taken, however much the other would add."""
+    rng = np.random.default_rng(6)
+    answers = rng.integers(0, 2, 60)
+    right = np.where(answers[:, None] == np.arange(2), 1.0, 0.0).astype(np.float32)
+    logits = np.stack([right, 2.0 * right, rng.normal(size=(60, 2)).astype(np.float32)])
+    maps = np.zeros((3, 5, 2))
+    maps[0, 2], maps[1, 2], maps[2, 3] = (0.0, 1.0), (0.0, 2.0), (0.0, 1.0)
+    alike = twins(maps)
+    assert alike.tolist() == [[False, True, False], [True, False, False], [False, False, False]]
+    assert not twins(np.zeros((2, 5, 2))).any()  # two that say nothing say nothing twice
+    none = np.zeros(3)
+    pool = Pool(("a", "b", "c"), np.ones(3), np.zeros((3, 2)), none, logits, np.zeros(2), answers, 1.0, 0.0, alike)
+    found = Sections(TextSpace(), pool, [TextHypothesis(("a", "b"))]).run(rng)
+    assert "b" in found[0].hypothesis.sections
+    assert not any({"a", "b"} <= set(z.hypothesis.sections) for z in found)
+
+
+def test_what_people_take_for_granted_is_counted_once(lexicon: Lexicon) -> None:
+    """They lean to an answer wherever a rule says nothing: said of one section at a time, true of ten at once."""
+    space, answers = TextSpace(), PROBLEM.answers
+    sentences = [
+        f"If {PROBLEM.space.english.conditions((c,))}, {PROBLEM.spoken[answers[1]]}." for c in lexicon.conditions[:40]
+    ]
+    table = PROBLEM.labelled.table
+    said = []
+    for i, sentence in enumerate(sentences):
+        rows = np.flatnonzero(~lexicon.conditions[i].applies(table))[:3]
+        for row in rows:
+            query = Query(Kind.COMPARE_ANSWERS, (sentence,), table.row(int(row)), answers, repeat=i)
+            said.append(Judgement(query, Answer(grade=1), f"judge {i % 7}"))
+    reading = TextReading.fit(lexicon, space, said)
+    alone = reading.logits(table, TextHypothesis(tuple(sentences[:1])))
+    many = TextHypothesis(tuple(sentences[:10]))
+    literal = np.asarray(lexicon.holds(table) @ sum(lexicon.literal(section) for section in many.sections))
+    moved = np.abs(np.diff(reading.logits(table, many) - literal, axis=1)).mean()
+    once = np.abs(np.diff(alone - np.asarray(lexicon.holds(table) @ lexicon.literal(sentences[0])), axis=1)).mean()
+    assert moved < 5.0 * once
 
 
 def test_the_world_understands_what_it_is_shown() -> None:

@@ -28,6 +28,8 @@ MOST_NATS = math.log(1000.0)
 """The labelled scale of odds ends here."""
 ALTERNATIVES = 20
 """Log probabilities asked for: what servers give at most."""
+ALIKE = 20
+"""Conversations in each of which every letter drawn was the same, from which it is told that nothing seems drawn."""
 LETTER_TOKENS = 4
 """A letter may come behind a space or a quotation mark; a reply is read no further than this."""
 
@@ -70,6 +72,7 @@ class LanguageModel:
         self.flagged: dict[str, Query] = {}
         self._notes: dict[str, int] = {}
         self._leans: list[float] = []
+        self._drawn, self._varied = 0, False  # conversations voted on, and whether two letters of one ever differed
         self._tells, self._told = True, False  # whether the server tells log probabilities; whether it ever has
 
     async def judge(self, queries: Sequence[Query]) -> list[Judgement]:
@@ -93,6 +96,11 @@ class LanguageModel:
             found.append(
                 f"{self.name} leans to the {'first' if lean.nats > 0 else 'second'} side by {abs(lean.nats):.2f} nats; "
                 "both orders were asked and averaged"
+            )
+        if self._drawn >= ALIKE and not self._varied:
+            found.append(
+                f"in {self._drawn} conversations all {self.votes} letters drawn were the same: {self.name} is very "
+                "sure, or its server does not draw at random, and more letters tell no more than one"
             )
         if self.flagged:
             rows = {query.key for query in self.flagged.values()}
@@ -166,6 +174,8 @@ class LanguageModel:
         if any(reply.refused for reply, _ in replies):
             return Heard(None, money, seconds, True)
         counts = {side: sum(said == side for _, said in replies) for side in asked.sides}
+        self._drawn += self.votes > 1
+        self._varied = self._varied or len({said for _, said in replies}) > 1
         total = sum(counts.values())
         if total * 2 < len(replies):
             return Heard(None, money, seconds)

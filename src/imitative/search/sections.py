@@ -1,8 +1,9 @@
 """Searches texts made of a pool of sections: which subset has the highest posterior.
 
-    score(z) = Σ_t worth(t) − κ·sd(z) + e·Σ_(x,y)∈D log softmax_y( Σ_t L_t(x) )
+    score(z) = Σ_t worth(t) − κ·sd(z) + e·Σ_(x,y)∈D log softmax_y( b + Σ_t L_t(x) )
 
-Annealed moves between subsets (add, drop, exchange), from several starts, then every single move until none is better.
+A text says nothing twice: of two sections whose words say the same but for their strength, people heed one. Annealed
+moves between subsets (add, drop, exchange), from several starts, then every single move until none is better.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ from imitative.hypotheses.text import TextHypothesis, TextSpace
 
 HOTTEST, COLDEST = 8.0, 0.25
 """Nats: at first a move that loses eight is taken every third time, in the end hardly one that loses a half."""
+
+
+ALIKE = 0.99
+"""Cosine of two sections' maps from which they count as saying the same."""
 
 
 class ScoredText(NamedTuple):
@@ -39,9 +44,11 @@ class Pool:
         members: (S, E) what each draw of M_prior gives them.
         own: (S,) nats² of variance that the draws do not carry.
         logits: (S, N, |Y|) nats, M_L's, on the rows of D searched on.
+        base: (|Y|,) nats, M_L's b.
         answers: (N,) of those rows.
         evidence: what each row counts.
         caution: κ.
+        twins: (S, S) which sections say the same.
     """
 
     sections: tuple[str, ...]
@@ -49,18 +56,37 @@ class Pool:
     members: Floats
     own: Floats
     logits: np.ndarray[Any, np.dtype[np.float32]]
+    base: Floats
     answers: np.ndarray[Any, np.dtype[np.int64]]
     evidence: float
     caution: float
+    twins: np.ndarray[Any, np.dtype[np.bool_]]
+
+    def whole(self, chosen: Sequence[int]) -> Floats:
+        """b + Σ L of a subset: (N, |Y|) nats."""
+        index = list(chosen)
+        total = self.logits[index].sum(axis=0) if index else np.zeros(self.logits.shape[1:])
+        return np.asarray(total + self.base, dtype=np.float64)
 
     def score(self, chosen: Sequence[int]) -> float:
         """The score of a subset."""
         index = list(chosen)
-        shape = self.logits.shape[1:]
-        total = self.logits[index].sum(axis=0) if index else np.zeros(shape)
+        total = self.whole(index)
         said = total[np.arange(len(self.answers)), self.answers] - logsumexp(total, axis=1)
         sd = float(np.sqrt(self.members[index].sum(axis=0).var() + self.own[index].sum())) if index else 0.0
         return float(self.worth[index].sum() - self.caution * sd + self.evidence * said.sum())
+
+
+def twins(maps: Floats) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
+    """(S, S) which sections say the same, perhaps more strongly: their maps, (S, size, |Y|), are proportional.
+
+    Of the literal reading: what M_L has learned differs by the words of strength themselves.
+    """
+    flat = np.asarray(maps - maps.mean(axis=2, keepdims=True)).reshape(len(maps), -1)
+    size = np.linalg.norm(flat, axis=1)
+    found = np.asarray(flat @ flat.T > ALIKE * np.outer(size, size) + 1e-12)
+    np.fill_diagonal(found, False)
+    return found
 
 
 @dataclass
@@ -84,17 +110,19 @@ class Sections:
     def __init__(self, space: TextSpace, pool: Pool, starts: Sequence[TextHypothesis], steps: int = 300) -> None:
         self.space, self.pool, self.steps = space, pool, steps
         self._lengths = np.array([len(section.split()) for section in pool.sections])
+        self._twins = pool.twins
         place = {section: i for i, section in enumerate(pool.sections)}
         known = [frozenset(place[s] for s in z.sections if s in place) for z in starts]
-        self._starts = list(dict.fromkeys([*known, frozenset()]))
+        # What was found before may say something twice by now: M_L has learned.
+        self._starts = list(dict.fromkeys([*filter(self._fits, known), frozenset()]))
 
-    def run(self, rng: np.random.Generator) -> tuple[ScoredText, ...]:
-        """What was found, best first."""
+    def run(self, rng: np.random.Generator, most: int | None = None) -> tuple[ScoredText, ...]:
+        """What was found, best first; no more than `most`."""
         state = _State(starts=self._starts)
         while state.at < len(state.starts):
             self.step(state, rng)
-        order = sorted(state.seen.items(), key=lambda pair: (-pair[1], sorted(pair[0])))
-        return tuple(ScoredText(self.text(chosen), score) for chosen, score in order if chosen)
+        order = sorted(((c, s) for c, s in state.seen.items() if c), key=lambda pair: (-pair[1], sorted(pair[0])))
+        return tuple(ScoredText(self.text(chosen), score) for chosen, score in order[:most])
 
     def text(self, chosen: frozenset[int]) -> TextHypothesis:
         """A subset as a text: the sections worth most first, so that it reads from what matters to what does not."""
@@ -139,7 +167,9 @@ class Sections:
         return found if found != here and self._fits(found) else None
 
     def _fits(self, chosen: frozenset[int]) -> bool:
-        return len(chosen) <= self.space.sections and int(self._lengths[list(chosen)].sum()) <= self.space.max_words
+        index = list(chosen)
+        short = len(index) <= self.space.sections and int(self._lengths[index].sum()) <= self.space.max_words
+        return short and not self._twins[np.ix_(index, index)].any()
 
     def _score(self, chosen: frozenset[int], state: _State) -> float:
         if chosen not in state.seen:

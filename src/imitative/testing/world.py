@@ -154,15 +154,15 @@ class World:
         if items:
             answers = {clause: answer for answer, clause in self.problem.spoken.items()}
             sides = [answers[text] for _, text in options]
-            return Query(Kind.ANSWER, (rules[0],), self._item(items[0]), tuple(sides)), sides
+            return Query(Kind.ANSWER, (rules[0],), self.item(items[0]), tuple(sides)), sides
         if len(rules) == 2:
             return Query(Kind.COMPARE_HYPOTHESES, (rules[0], rules[1])), ["first", "second"]
         heads = re.search(r"landing heads(?: (\d+) times)?", outside)
         sides = ["second" if "coin" in text else "first" for _, text in options]
         return Query(Kind.BET, (rules[0],), heads=int((heads and heads.group(1)) or 1)), sides
 
-    def _item(self, shown: str) -> Question:
-        """The question behind an item's lines."""
+    def item(self, shown: str) -> Question:
+        """The question behind an item's lines, as `Phrasing.item` writes them."""
         found: dict[str, Any] = {}
         for line in shown.splitlines():
             for feature in self.problem.space.features:
@@ -177,13 +177,20 @@ class World:
 
     def _writes(self, prompt: str, seed: int) -> list[str]:
         """Six sentences: what the examples shown have in common with their answers, the likelier ones first."""
-        rng = np.random.default_rng([seed, self.seed, len(prompt)])
-        space, spoken = self.problem.space, {clause: a for a, clause in self.problem.spoken.items()}
+        spoken = {clause: a for a, clause in self.problem.spoken.items()}
         examples = []
         for name, text in _blocks(prompt):
             item, arrow, clause = text.rpartition("→ ")
             if name == "example" and arrow and clause.strip() in spoken:
-                examples.append((self._item(item.strip()), spoken[clause.strip()]))
+                examples.append((self.item(item.strip()), spoken[clause.strip()]))
+        return self.rules(examples, np.random.default_rng([seed, self.seed, len(prompt)]))
+
+    def rules(self, examples: Sequence[tuple[Question, str]], rng: np.random.Generator) -> list[str]:
+        """Six sentences the person would write after these questions and their answers.
+
+        score(s) = examples s answers rightly − wrongly + taste(s) + a Gumbel draw of scale 2
+        """
+        space = self.problem.space
         conditions = list(space.conditions())
         if not examples or not conditions:
             return []

@@ -219,6 +219,31 @@ class CausalJudges:
     def _wear(self, judge: str) -> None:
         self._model.set_adapter(TRUNK if self.shared else judge)
 
+    def worn(self, judge: str) -> CausalReader:
+        """The trunk as this judge reads with it, until another is asked for."""
+        self._wear(judge)
+        return self.reader
+
+    def reset(self) -> None:
+        """Forget everything learned: adapters that change nothing, and a head that prefers nothing."""
+        import torch
+
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            for part in self._model.modules():
+                for name in getattr(part, "lora_A", ()):
+                    part.reset_lora_parameters(name, True)
+        torch.nn.init.zeros_(self._head.weight)
+
+    def hidden(self, texts: Sequence[str], judge: str = PRIOR) -> Floats:
+        """h(t) after each text, (N, d)."""
+        import torch
+
+        self._wear(judge)
+        with torch.inference_mode(), _evaluating(self._model):
+            parts = [self.reader.hidden(texts[i : i + BATCH]).float().numpy() for i in range(0, len(texts), BATCH)]
+        return np.asarray(np.concatenate(parts), dtype=np.float64)
+
     def fit(
         self,
         preferred: Sequence[Preferred] = (),

@@ -14,10 +14,8 @@ The models, the search and the space are those of texts; ledger, settings, round
 from __future__ import annotations
 
 import asyncio
-import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple, final
 
 import numpy as np
@@ -26,21 +24,22 @@ from numpy.typing import NDArray
 from imitative.data import Floats
 from imitative.hypotheses.text import TextHypothesis
 from imitative.induction import Progress
+from imitative.outlay import Outlay, Timer
 from imitative.overseers.overseer import Archive, Ledger, OrderSwapped, Overseer, Record
-from imitative.records import MOST_ODDS, Example, Judgement, Kind, Query
-from imitative.search.sections import Pool, ScoredText, Sections
+from imitative.records import Example, Judgement, Kind, Query
+from imitative.search.sections import Pool, ScoredText, Sections, twins
 from imitative.settings import Settings
 from imitative.survival import Survival
+from imitative.texts.agenda import Known, TextAgenda
+from imitative.texts.judges import Judges
 from imitative.texts.prior import OWN_VARIANCE, TextPrior, TextTraits
 from imitative.texts.problem import TextProblem
 from imitative.texts.proposing import Proposer, Situation, accept
-from imitative.texts.reading import Lexicon, Reads, TextReading
+from imitative.texts.reading import Lexicon, TextReading
 from imitative.traits import Encode
 
 WANTED = 24
 """Sections asked of the proposer each round."""
-HOPEFUL = 40
-"""Sections, by score and doubt, that judgements are spent on each round."""
 MOST_ROUNDS = 5
 """Each round writes and reads a pool of sections anew: after five, proposals are near copies of what is known."""
 MOST_ROWS = 4000
@@ -75,8 +74,8 @@ class TextState:
 
 @final
 @dataclass(frozen=True, eq=False)
-class TextInduced:
-    """What Steps 1–3 give; fields as in `induction.Induced`."""
+class TextInduced(Outlay):
+    """What Steps 1–3 give; fields as in `induction.Induced`, and the pool that was searched."""
 
     text: TextProblem
     best: TextHypothesis
@@ -85,17 +84,7 @@ class TextInduced:
     prior: TextPrior
     reading: TextReading
     rounds: tuple[TextRound, ...]
-    ledger: Ledger
-    budget: int
-    settings: Settings
     pool: Pool
-    recorded: int = 0
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def left(self) -> int:
-        """How many judgements may still be asked."""
-        return max(0, self.budget - (self.ledger.asked_in_all - self.recorded))
 
 
 @final
@@ -111,7 +100,7 @@ class TextInduction:
         settings: how to spend.
         seed: of everything random.
         progress: told after every stage.
-        reads: see `Lexicon`.
+        judges: what M_prior and M_L are made of instead of the sentence encoder.
     """
 
     def __init__(
@@ -124,19 +113,22 @@ class TextInduction:
         settings: Settings,
         seed: int,
         progress: Callable[[Progress], None] | None = None,
-        reads: Reads | None = None,
+        judges: Judges | None = None,
     ) -> None:
+        self.judges = judges
+        encode = encode if judges is None else judges.encode
         self.text, self.ledger, self.proposer, self.budget = text, ledger, proposer, budget
         self.settings, self.seed, self._encode, self._progress = settings, seed, encode, progress
         self.seconds: dict[str, float] = {}
         problem = text.problem
-        self.lexicon = Lexicon(problem.space, encode, problem.labelled.table, reads)
+        self.lexicon = Lexicon(problem.space, encode, problem.labelled.table, None if judges is None else judges.reads)
         rows = np.sort(np.random.default_rng(seed).permutation(len(problem.labelled))[:MOST_ROWS])
         self._labelled = problem.labelled.take(rows)
         self._evidence = settings.evidence * len(problem.labelled) / len(rows)
         self._holds = self.lexicon.holds(self._labelled.table)
         elsewhere = np.random.default_rng([seed, 6]).permutation(len(problem.unlabelled))[:400]
-        self._sample = problem.unlabelled.take(np.sort(elsewhere))
+        sample = problem.unlabelled.take(np.sort(elsewhere))
+        self._agenda = TextAgenda(text, self.lexicon, sample, encode is not None, settings.active)
         self._for_induction = budget - round(settings.transfer_share * budget)
 
     # -- the loop ---------------------------------------------------------------------------------------------------
@@ -152,22 +144,22 @@ class TextInduction:
     async def step(self, state: TextState) -> TextState:
         """One round."""
         number, rng = len(state.rounds), np.random.default_rng([self.seed, 20 + len(state.rounds)])
-        with _Timer(self.seconds, "proposing"):
+        with Timer(self.seconds, "proposing"):
             self._tell("proposing", state)
             proposals = await self.proposer.propose(self._situation(state, rng), state.prior, state.reading, rng)
             accepted = accept(self.text, proposals, state.pool)
         pool = (*state.pool, *(proposal.section for proposal in accepted.sections))
         if not pool:
             pool = tuple(f"By default, {clause} (slight evidence)." for clause in self.text.problem.spoken.values())
-        with _Timer(self.seconds, "fit"):
+        with Timer(self.seconds, "fit"):
             prior, reading = self._fit(pool, state.judgements, number)
-        with _Timer(self.seconds, "elicitation"):
-            queries = self._queries(state, pool, prior, reading, number, rng)
+        with Timer(self.seconds, "elicitation"):
+            queries = self._queries(state, pool, prior, reading, rng)
         fresh = await self._ask(queries, "asking", state)
         judgements = (*state.judgements, *fresh)
-        with _Timer(self.seconds, "fit"):
+        with Timer(self.seconds, "fit"):
             prior, reading = self._fit(pool, judgements, number + 1)
-        with _Timer(self.seconds, "search"):
+        with Timer(self.seconds, "search"):
             found = self._search(pool, prior, reading, state.found, rng)
         audit, audited = await self._audit(found[0].hypothesis, prior, number, state)
         ended = TextRound(
@@ -227,114 +219,22 @@ class TextInduction:
         return max(0, self._for_induction - self.ledger.asked_in_all)
 
     def _queries(
-        self,
-        state: TextState,
-        pool: Sequence[str],
-        prior: TextPrior,
-        reading: TextReading,
-        number: int,
-        rng: np.random.Generator,
+        self, state: TextState, pool: Sequence[str], prior: TextPrior, reading: TextReading, rng: np.random.Generator
     ) -> list[Query]:
+        number = len(state.rounds)
         asks_later = self.settings.ask_again or number == 0
         if isinstance(self.ledger.overseer, Archive) or not asks_later or self._left == 0:
             return []
         rounds_left = self._rounds - number if self.settings.ask_again else 1
         reserve = min(self._left // 4, self.text.space.sections)
         count = max(0, self._left // rounds_left - reserve // max(1, rounds_left))
-        hopeful = self._hopeful(pool, prior, reading, state, rng)
-        about_reading = round(0.3 * count) if self._encode is not None else 0
-        readings = self._readings(hopeful, state, about_reading, rng)
-        odds = self._odds(hopeful, prior, state, (count - len(readings)) // 2, rng)
-        pairs = self._pairs(hopeful, prior, state, count - len(readings) - len(odds), rng)
-        return [*readings, *odds, *pairs]
-
-    def _hopeful(
-        self, pool: Sequence[str], prior: TextPrior, reading: TextReading, state: TextState, rng: np.random.Generator
-    ) -> list[str]:
-        """Sections that may belong to z*: by what they add to it, and a draw of M_prior's doubt."""
-        known = self._pool(pool, prior, reading)
-        best = state.found[0].hypothesis.sections if state.found else ()
-        base = [i for i, section in enumerate(known.sections) if section in best]
-        alone = known.score(base)
-        doubt = np.sqrt(known.members.var(axis=1) + known.own)
-        gains = np.array(
-            [
-                (alone - known.score([j for j in base if j != i])) if i in base else (known.score([*base, i]) - alone)
-                for i in range(len(known.sections))
-            ]
-        )
-        drawn = (
-            gains + doubt * np.abs(rng.standard_normal(len(gains))) if self.settings.active else rng.random(len(gains))
-        )
-        order = np.argsort(-drawn, kind="stable")[:HOPEFUL]
-        return [known.sections[i] for i in order]
-
-    def _readings(self, hopeful: Sequence[str], state: TextState, count: int, rng: np.random.Generator) -> list[Query]:
-        """Which answer is better for x under one section alone: x half where it seems to speak of x, half where not."""
-        asked = Counter(j.query.hypotheses[0] for j in state.judgements if j.query.kind is Kind.COMPARE_ANSWERS)
-        order = sorted(hopeful, key=lambda section: asked[section])
-        answers, queries = self.text.problem.answers, []
-        holds = self.lexicon.holds(self._sample)
-        for turn in range(count):
-            section = order[turn % len(order)] if order else ""
-            if not section:
-                break
-            logits = holds @ self.lexicon.literal(section)
-            spread = logits.max(axis=1) - logits.min(axis=1)
-            towards = turn // len(order) % 2 == 0 if len(order) else True
-            among = np.argsort(-spread if towards else spread, kind="stable")[: max(1, len(spread) // 4)]
-            row = int(among[int(rng.integers(len(among)))])
-            two = [answers[i] for i in np.argsort(-logits[row], kind="stable")[:2]]
-            pair = tuple(two[i] for i in rng.permutation(2))
-            queries.append(
-                Query(Kind.COMPARE_ANSWERS, (section,), self._sample.row(row), pair, purpose="likelihood", repeat=turn)
-            )
-        return list({query.key: query for query in queries}.values())
-
-    def _odds(
-        self, hopeful: Sequence[str], prior: TextPrior, state: TextState, count: int, rng: np.random.Generator
-    ) -> list[Query]:
-        """How many times more plausible is z with a section than without it: fixes what a section is worth in nats."""
-        best = state.found[0].hypothesis if state.found else TextHypothesis(tuple(hopeful[:1]))
-        order = sorted(hopeful, key=lambda section: -float(prior.members(section).var()))
-        queries = []
-        for section in order:
-            place = best.sections.index(section) if section in best.sections else None
-            if place is None:
-                # Without anything left a text says nothing: another section stands for what they share.
-                kept = best if best.added(section) in self.text.space else TextHypothesis(best.sections[:1])
-                pair = (kept.added(section), kept)
-            else:
-                pair = (best, best.without(place))
-            if pair[0] != pair[1] and all(z.sections for z in pair):
-                shown = tuple(self.text.space.show(z) for z in pair)
-                queries.append(Query(Kind.ODDS, shown, repeat=len(state.rounds)))
-        return queries[:count]
-
-    def _pairs(
-        self, hopeful: Sequence[str], prior: TextPrior, state: TextState, count: int, rng: np.random.Generator
-    ) -> list[Query]:
-        """Sections against each other: the pairs M_prior is least sure of, none compared before."""
-        before = {frozenset(j.query.hypotheses) for j in state.judgements}
-        members = {section: prior.members(section) for section in hopeful}
-        pairs = [(a, b) for i, a in enumerate(hopeful) for b in hopeful[i + 1 :] if frozenset((a, b)) not in before]
-        unsure = np.array([float((members[a] - members[b]).std()) for a, b in pairs])
-        surprise = unsure if self.settings.active else rng.random(len(pairs))
-        queries: list[Query] = []
-        used = Counter[str]()
-        for i in np.argsort(-surprise, kind="stable"):
-            if len(queries) == count:
-                break
-            a, b = pairs[i]
-            if max(used[a], used[b]) <= 2 + 2 * count // max(1, len(hopeful)):
-                used.update((a, b))
-                sides = (a, b) if rng.random() < 0.5 else (b, a)
-                queries.append(Query(Kind.COMPARE_HYPOTHESES, sides))
-        return queries
+        best = state.found[0].hypothesis if state.found else None
+        known = Known(prior, reading, self._pool(pool, prior, reading), best, state.judgements, number)
+        return self._agenda.queries(known, count, rng)
 
     async def _ask(self, queries: Sequence[Query], stage: str, state: TextState) -> list[Judgement]:
         self._tell(stage, state)
-        with _Timer(self.seconds, "asking"):
+        with Timer(self.seconds, "asking"):
             return await self.ledger.judge(queries) if queries else []
 
     async def _audit(
@@ -347,19 +247,15 @@ class TextInduction:
         pairs = [(show(best), show(best.without(i))) for i in places]
         queries = [Query(Kind.ODDS, pair, purpose="audit", repeat=number) for pair in pairs]
         judgements = await self._ask(queries, "auditing", state)
-        said = [(j, i) for j, i in zip(judgements, places, strict=True) if j.answer.ratio is not None]
-        if not said:
-            return None, judgements
-        model = np.array([np.clip(prior.worth(best.sections[i]), -MOST_ODDS, MOST_ODDS) for _, i in said])
-        heard = np.array([np.log(j.answer.ratio or 1.0) for j, _ in said])
-        noise = prior.preference.odds_sd if prior.preference is not None else 1.0
-        uncertain = float(np.nan_to_num(noise, nan=1.0)) * np.sqrt(len(said)) + prior.sd(best)
-        return Survival(float(model.sum()), float(heard.sum()), len(said), float(max(1.0, uncertain))), judgements
+        expected = [prior.worth(best.sections[i]) for i in places]
+        return Survival.of(expected, judgements, prior.preference, prior.sd(best)), judgements
 
     # -- fitting and searching ---------------------------------------------------------------------------------------
 
     def _fit(self, pool: Sequence[str], judgements: Sequence[Judgement], number: int) -> tuple[TextPrior, TextReading]:
         judged = [section for j in judgements for text in j.query.hypotheses for section in self._sections(text)]
+        if self.judges is not None and self.judges.learn(judgements):
+            self.lexicon.forget()
         traits = TextTraits(self.text.space, self._encode, [*pool, *judged])
         self.lexicon.learn(traits.sections)
         prior = TextPrior.fit(traits, judgements, int(np.random.default_rng([self.seed, 7, number]).integers(2**31)))
@@ -376,9 +272,11 @@ class TextInduction:
             np.stack([prior.members(section) for section in pool]),
             np.array([0.0 if section in prior.traits.sections else OWN_VARIANCE for section in pool]),
             logits,
+            reading.base,
             self._labelled.answers,
             self._evidence,
             self.settings.caution,
+            twins(np.stack([self.lexicon.literal(section) for section in pool])),
         )
 
     def _search(
@@ -390,7 +288,7 @@ class TextInduction:
         rng: np.random.Generator,
     ) -> tuple[ScoredText, ...]:
         starts = [scored.hypothesis for scored in before[:2]]
-        return Sections(self.text.space, self._pool(pool, prior, reading), starts).run(rng)[:100]
+        return Sections(self.text.space, self._pool(pool, prior, reading), starts).run(rng, 100)
 
     def _tell(self, stage: str, state: TextState) -> None:
         if self._progress is not None:
@@ -416,7 +314,7 @@ async def ainduce_text(
     progress: Callable[[Progress], None] | None = None,
     encode: Encode | None = None,
     settings: Settings | None = None,
-    reads: Reads | None = None,
+    judges: Judges | None = None,
 ) -> TextInduced:
     """Find z* in free text. Arguments as in `induction.induce`, and who proposes.
 
@@ -427,28 +325,14 @@ async def ainduce_text(
         raise ValueError(f"the budget is how many judgements may be asked: at least 1, found {budget}")
     settings = settings or Settings()
     ledger = Ledger(overseer if isinstance(overseer, Archive) else OrderSwapped(overseer, seed), known, record)
-    induction = TextInduction(text, ledger, proposer, budget, encode, settings, seed, progress, reads)
+    induction = TextInduction(text, ledger, proposer, budget, encode, settings, seed, progress, judges)
     state = await induction.init()
     while not induction.done(state):
         state = await induction.step(state)
     scores = np.array([scored.score for scored in state.found[:50]])
     weights = np.exp(scores - scores.max())
-    recorded = len(overseer.queries) if isinstance(overseer, Archive) else 0
     return TextInduced(
         text, state.found[0].hypothesis, state.found[:50], weights / weights.sum(), state.prior, state.reading,
-        state.rounds, ledger, budget, settings, induction._pool(state.pool, state.prior, state.reading), recorded,
-        induction.seconds,
+        state.rounds, induction._pool(state.pool, state.prior, state.reading), ledger=ledger, budget=budget,
+        settings=settings, seconds=induction.seconds,
     )  # fmt: skip
-
-
-class _Timer:
-    """Adds the time spent inside to `seconds[stage]`."""
-
-    def __init__(self, seconds: dict[str, float], stage: str) -> None:
-        self._seconds, self._stage = seconds, stage
-
-    def __enter__(self) -> None:
-        self._start = time.perf_counter()
-
-    def __exit__(self, *_: object) -> None:
-        self._seconds[self._stage] = self._seconds.get(self._stage, 0.0) + time.perf_counter() - self._start

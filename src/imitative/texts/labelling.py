@@ -1,9 +1,10 @@
 """Step 4 for free text: answers on D′ under z*, M_test fitted to them, labels, an audit, and what each section decides.
 
-    P(y said of x) = (1 − Σ ε)·softmax_y( c_y + Σ_t α_t · L_t(x)_y ) + ε_y,      α_t ~ N(1, 0.35²), c_y ~ N(0, 0.25²)
+    P(y said of x) = (1 − Σ ε)·softmax_y( c_y + b_y + Σ_t α_t · L_t(x)_y ) + ε_y
+    α_t ~ N(1, 0.35²),  c_y ~ N(0, 0.25²)
 
-L_t is how M_L reads section t; α_t is how much of it the overseer heeds when answering. As M_L is linear in what holds
-of x, so is M_test, and it is stored as what each condition is worth.
+L_t is how M_L reads section t, b where it leans whatever z says; α_t is how much of a section the overseer heeds when
+answering. As M_L is linear in what holds of x, so is M_test, and it is stored as what each condition is worth.
 """
 
 from __future__ import annotations
@@ -192,7 +193,7 @@ def fit(induced: TextInduced, table: Table, answers: np.ndarray[Any, np.dtype[np
 
     def loss(flat: Floats) -> tuple[float, Floats]:
         heed, constant = flat[:T], flat[T:]
-        chance = softmax(np.tensordot(heed, parts, axes=1) + constant, axis=1)
+        chance = softmax(np.tensordot(heed, parts, axes=1) + reading.base + constant, axis=1)
         said = (chance * target).sum(axis=1, keepdims=True)
         heard = (1.0 - slips.sum()) * said + slips[answers][:, None]
         error = (1.0 - slips.sum()) * said / heard * (chance - target)
@@ -206,10 +207,10 @@ def fit(induced: TextInduced, table: Table, answers: np.ndarray[Any, np.dtype[np
     best = np.concatenate([np.ones(T), np.zeros(K)])
     for _ in range(TURNS if len(answers) else 0):
         best = minimize(loss, best, jac=True, method="L-BFGS-B").x
-        chance = softmax(np.tensordot(best[:T], parts, axes=1) + best[T:], axis=1)
+        chance = softmax(np.tensordot(best[:T], parts, axes=1) + reading.base + best[T:], axis=1)
         slips = _slips(chance[np.arange(len(answers)), answers], answers, slips)
     weights = np.tensordot(best[:T], maps, axes=1)
-    weights[-1] += best[T:]
+    weights[-1] += reading.base + best[T:]
     return TextTransferModel(reading.lexicon.space, induced.text.space.show(z), _placed(reading.lexicon, weights))
 
 
@@ -280,12 +281,12 @@ def held_out(induced: TextInduced, seed: int) -> float:
     for fold in folds(pool.answers, seed):
         scale = pool.evidence * len(pool.answers) / max(1, len(fold.fitted))
         part = Pool(
-            pool.sections, pool.worth, pool.members, pool.own, pool.logits[:, fold.fitted], pool.answers[fold.fitted],
-            scale, pool.caution,
+            pool.sections, pool.worth, pool.members, pool.own, pool.logits[:, fold.fitted], pool.base,
+            pool.answers[fold.fitted], scale, pool.caution, pool.twins,
         )  # fmt: skip
-        best = Sections(induced.text.space, part, [], 150).run(np.random.default_rng([seed, 5]))[0].hypothesis
+        best = Sections(induced.text.space, part, [], 150).run(np.random.default_rng([seed, 5]), 1)[0].hypothesis
         chosen = [i for i, section in enumerate(pool.sections) if section in best.sections]
-        said = pool.logits[chosen][:, fold.held].sum(axis=0).argmax(axis=1)
+        said = pool.whole(chosen)[fold.held].argmax(axis=1)
         right.append(said == pool.answers[fold.held])
     return float(np.concatenate(right).mean()) if right else float("nan")
 

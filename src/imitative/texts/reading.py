@@ -7,11 +7,12 @@ poisonous.* A section t is taken to say those that mean nearly the same,
 
 or exactly one, where it is a sentence of controlled English. It follows that reading is linear in what holds of x:
 
-    logits_y(x, z) = Σ_t Σ_c holds_c(x) · (w_t·a_t(c, y) + r_t(c, y)),     P(y | x, z) = softmax_y
+    logits_y(x, z) = b_y + Σ_t Σ_c holds_c(x) · (w_t·a_t(c, y) + r_t(c, y)),     P(y | x, z) = softmax_y
 
 w_t is the strength in nats that t's words claim. r_t is learned from people's comparisons of answers: a Gaussian
 process with covariance ρ²/n·e(t)·e(t′)·[y = y′] over sections (n: how much holds of a question on average), so that how
-one was read informs how others will be. κ and τ were set so
+one was read informs how others will be. b_y ~ N(0, σ²) is where people lean once, however many sections there are: what
+they take for granted where z says nothing. κ and τ were set so
 that paraphrases of a sentence written by hand find it (`tests/texts/test_reading.py`), on no data set.
 """
 
@@ -42,6 +43,8 @@ section is likelier to say something that no condition can."""
 RESIDUAL_SD = 0.5
 """ρ: how far, in nats, people's reading of a section may depart from what its words come nearest to: as far as from one
 word of strength to the next."""
+LEAN_SD = 0.5
+"""σ, in nats, of the same size as ρ."""
 MOST_SENTENCES = 6000
 """Conditions times answers that are read: beyond it the most frequent conditions in D stay."""
 USUAL_NATS = Strength.MODERATE.nats
@@ -99,6 +102,12 @@ class Lexicon:
         new = [section for section in dict.fromkeys(sections) if section not in self._vectors]
         if new and self._encode is not None:
             self._vectors.update(zip(new, np.asarray(self._encode(new), dtype=np.float64), strict=True))
+
+    def forget(self) -> None:
+        """Read everything anew: whoever reads has learned."""
+        self._read.clear()
+        self._vectors.clear()
+        self._sentences = None
 
     def literal(self, section: str) -> Floats:
         """w_t·a_t: (size, |Y|) nats for what holds."""
@@ -169,6 +178,7 @@ class TextReading:
         said: (C, d) the sum of the vectors of the sections it was judged under.
         weights: (C,) of the Gaussian process; none: literal.
         scale: ρ²/n.
+        lean: b, (|Y|,); None: none.
     """
 
     lexicon: Lexicon
@@ -177,6 +187,7 @@ class TextReading:
     said: Floats | None = None
     weights: Floats | None = None
     scale: float = 1.0
+    lean: Floats | None = None
     _known: dict[str, Floats] = field(default_factory=dict, repr=False)
 
     def map(self, section: str) -> Floats:
@@ -190,10 +201,16 @@ class TextReading:
             self._known[section] = found
         return self._known[section]
 
+    @property
+    def base(self) -> Floats:
+        """b: (|Y|,) nats, whatever z says."""
+        return np.zeros(len(self.lexicon.space.answers)) if self.lean is None else self.lean
+
     def whole(self, z: TextHypothesis) -> Floats:
-        """The map of a whole text: (size, |Y|)."""
-        none = np.zeros((self.lexicon.size, len(self.lexicon.space.answers)))
-        return np.asarray(np.sum([none, *(self.map(section) for section in z.sections)], axis=0))
+        """The map of a whole text, b in the row of what always holds: (size, |Y|)."""
+        found = np.zeros((self.lexicon.size, len(self.lexicon.space.answers)))
+        found[-1] = self.base
+        return np.asarray(np.sum([found, *(self.map(section) for section in z.sections)], axis=0))
 
     def logits(self, table: Table, z: TextHypothesis) -> Floats:
         """(N, |Y|) nats."""
@@ -228,12 +245,12 @@ class TextReading:
         offsets = np.array([float((holds[[i]] @ literal.whole(z) @ signs[i])[0]) for i, z in enumerate(texts)])
         judged = csr_array(np.einsum("cj,cy->cjy", holds.toarray(), signs).reshape(len(compared), -1))
         scale = RESIDUAL_SD**2 / max(1.0, float(holds.sum()) / len(compared))
-        kernel = scale * (judged @ judged.T).toarray() * (said @ said.T)
+        kernel = scale * (judged @ judged.T).toarray() * (said @ said.T) + LEAN_SD**2 * (signs @ signs.T)
         root = np.linalg.cholesky(kernel + 1e-6 * np.eye(len(kernel)))
         judges = [judgement.judge for judgement in compared]
         fitted = fit_preference(Comparisons(root, grades, judges, offsets), judges_model="each")
         weights = np.linalg.solve(root.T, fitted.mean)
-        return cls(lexicon, space, judged, said, np.asarray(weights), scale)
+        return cls(lexicon, space, judged, said, np.asarray(weights), scale, LEAN_SD**2 * (signs.T @ weights))
 
 
 def _sentences(section: str) -> list[str]:

@@ -19,10 +19,10 @@ from imitative.records import Judgement
 from imitative.results import audit_told, judgements_told
 from imitative.settings import Settings
 from imitative.texts.induction import TextInduced, TextRound, induce_text
+from imitative.texts.judges import Judges
 from imitative.texts.labelling import TextTransferred, clauses, held_out, transfer_text
 from imitative.texts.problem import TextProblem
 from imitative.texts.proposing import Proposer
-from imitative.texts.reading import Reads
 from imitative.traits import Encode
 
 RUNNERS_UP = 10
@@ -36,12 +36,12 @@ class TextStudy:
     Args:
         text: the problem.
         proposer: who writes sections.
-        reads: a causal judge's way of reading, instead of the encoder's; see `Lexicon`.
+        judges: seed → what M_prior and M_L are made of instead of the sentence encoder.
     """
 
     text: TextProblem
     proposer: Proposer
-    reads: Reads | None = None
+    judges: Callable[[int], Judges] | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -64,7 +64,8 @@ class TextStudy:
         """See `loaded.Study`."""
         induced = induce_text(
             self.text, overseer, self.proposer, seed=seed, budget=budget, known=known, record=record,
-            progress=progress, encode=encode, settings=settings, reads=self.reads,
+            progress=progress, encode=encode, settings=settings,
+            judges=None if self.judges is None else self.judges(seed),
         )  # fmt: skip
         transferred = transfer_text(induced, seed=seed, progress=progress)
         started, ledger = time.perf_counter(), induced.ledger
@@ -149,7 +150,7 @@ def _likelihood(induced: TextInduced, sections: tuple[str, ...]) -> float:
 
     pool = induced.pool
     chosen = [i for i, section in enumerate(pool.sections) if section in sections]
-    log_p = log_softmax(pool.logits[chosen].sum(axis=0), axis=1)
+    log_p = log_softmax(pool.whole(chosen), axis=1)
     return pool.evidence * float(log_p[np.arange(len(pool.answers)), pool.answers].sum())
 
 

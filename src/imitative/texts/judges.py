@@ -1,0 +1,141 @@
+"""What M_prior and M_L over texts are made of, where it is not the sentence encoder: one causal trunk for both.
+
+    M_prior:  log prior(z) = Σ_t θ·φ(t),   φ(t) holds e(t) = (h(t) − h̄) / |h(t) − h̄|
+    M_L:      what t says of c and y = log P(y | x: c, z: t) − log P(y | x: nothing, z: t)
+
+h(t) is the trunk's last hidden state after section t, h̄ its mean over all that could be said of the features: hidden
+states point the same way for the most part, and what they share tells nothing. After every round the trunk's adapter is
+fine-tuned on all judgements (`texts.causal.CausalJudges`); the head θ is then fitted on top by the preference model of
+statements, which gives it a scale in nats and a doubt. Each fine-tuning begins at the trunk, so that what is learned
+depends on the judgements and the seed, not on when a run was stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol, final
+
+import numpy as np
+
+from imitative.data import Floats
+from imitative.overseers.prompts import Phrasing
+from imitative.records import Judgement, Kind
+from imitative.texts.causal import LIKELIHOOD, PRIOR, CausalJudges, CausalReader, Preferred, Reading, section_map
+from imitative.traits import Encode
+
+STEPS = 100
+"""Of Adam, each time: some ten passes over a hundred and fifty judgements."""
+SAMPLE = 200
+"""Sentences that h̄ is taken over."""
+
+
+class Judges(Protocol):
+    """A way to read sections that learns from judgements."""
+
+    @property
+    def encode(self) -> Encode:
+        """Sections → vectors, as learned so far."""
+        ...
+
+    def reads(self, conditions: Sequence[str]) -> Callable[[str], Floats]:
+        """See `texts.reading.Reads`; what is returned reads as learned so far."""
+        ...
+
+    def learn(self, judgements: Sequence[Judgement]) -> bool:
+        """Learn from all judgements there are; whether anything is read otherwise since."""
+        ...
+
+
+@final
+class TrunkJudges:
+    """See the module.
+
+    Args:
+        load: the trunk, made when it is first needed.
+        phrasing: how items are put into words.
+        answers: Y, in the order of the reader's clauses.
+        steps: of each fine-tuning.
+        seed: of adapters and batches.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[], CausalReader],
+        phrasing: Phrasing,
+        answers: Sequence[str],
+        steps: int = STEPS,
+        seed: int = 0,
+    ) -> None:
+        self.phrasing, self.answers, self.steps, self.seed = phrasing, tuple(answers), steps, seed
+        self._load = load
+        self._made: CausalJudges | None = None
+        self._learned = 0
+        self._mean: Floats | None = None
+        self._conditions: tuple[str, ...] = ()
+
+    @property
+    def judges(self) -> CausalJudges:
+        """The trunk with its adapters."""
+        if self._made is None:
+            self._made = CausalJudges(self._load(), shared=True, seed=self.seed)
+        return self._made
+
+    # -- reading -----------------------------------------------------------------------------------------------------
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+        """e(t): (N, d), unit vectors."""
+        hidden = self.judges.hidden(texts, PRIOR) - self._centre()
+        return np.asarray(hidden / np.maximum(np.linalg.norm(hidden, axis=1, keepdims=True), 1e-9), dtype=np.float32)
+
+    def reads(self, conditions: Sequence[str]) -> Callable[[str], Floats]:
+        """See `Judges.reads`."""
+        self._conditions, self._mean = tuple(conditions), None
+
+        def read(section: str) -> Floats:
+            return section_map(self.judges.worn(LIKELIHOOD), conditions)(section)
+
+        return read
+
+    def _centre(self) -> Floats:
+        if self._mean is None:
+            clauses = self.phrasing.spoken.values()
+            every = [f"If {c}, {clause}." for c in self._conditions for clause in clauses] or ["Nothing is known."]
+            picked = np.random.default_rng(self.seed).permutation(len(every))[:SAMPLE]
+            self._mean = self.judges.hidden([every[i] for i in np.sort(picked)], PRIOR).mean(axis=0)
+        return self._mean
+
+    # -- learning ----------------------------------------------------------------------------------------------------
+
+    def learn(self, judgements: Sequence[Judgement]) -> bool:
+        """See `Judges.learn`: pairs and odds of texts teach M_prior, comparisons of answers M_L."""
+        preferred = [pair for j in judgements if (pair := _preferred(j)) is not None]
+        readings = [read for j in judgements if (read := self._reading(j)) is not None]
+        if len(preferred) + len(readings) == self._learned:
+            return False
+        self._learned, self._mean = len(preferred) + len(readings), None
+        self.judges.reset()
+        self.judges.fit(preferred, {LIKELIHOOD: readings}, steps=self.steps)
+        return True
+
+    def _reading(self, judgement: Judgement) -> Reading | None:
+        """The better answer, where one was found better."""
+        query, grade = judgement.query, judgement.answer.grade
+        if query.kind is not Kind.COMPARE_ANSWERS or not judgement.answered or not grade:
+            return None
+        better = query.answers[0] if grade > 0 else query.answers[1]
+        # In the features' order: a stored judgement has its cells in another than a fresh one.
+        question = query.question or {}
+        item = self.phrasing.item({f.name: question[f.name] for f in self.phrasing.features if f.name in question})
+        return Reading(query.hypotheses[0], item, self.answers.index(better))
+
+
+def _preferred(judgement: Judgement) -> Preferred | None:
+    """Which of two texts was found more plausible; odds above seven count as much more."""
+    query, answer = judgement.query, judgement.answer
+    if not judgement.answered or query.kind not in (Kind.COMPARE_HYPOTHESES, Kind.ODDS):
+        return None
+    grade = answer.grade
+    if answer.ratio is not None:
+        nats = float(np.log(answer.ratio))
+        grade = int(np.sign(nats)) * (2 if abs(nats) > 2.0 else 1) if abs(nats) > 0.2 else 0
+    return None if grade is None else Preferred(query.hypotheses[0], query.hypotheses[1], grade)

@@ -32,10 +32,11 @@ from imitative.errors import InputError
 from imitative.mail import Role
 from imitative.records import Answer
 from imitative.store import Run, database, runs
-from imitative.store.desk import Desk, Submission
+from imitative.store.desk import Desk
 from imitative.store.mailbox import StoredMailbox
 from imitative.store.overview import Overview
 from imitative.store.people import People
+from imitative.store.task import Submission
 
 KILLS = int(os.environ.get("KILLS", "200"))
 EACH_POINT = 8
@@ -389,9 +390,9 @@ def _read_only(site: Site) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _clock(site: Site) -> Iterator[None]:
-    site.service.judging._clock = lambda: time.time() + 86_400.0
+    site.service.judging._giving._clock = lambda: time.time() + 86_400.0
     yield
-    site.service.judging._clock = lambda: time.time() - 86_400.0
+    site.service.judging._giving._clock = lambda: time.time() - 86_400.0
 
 
 # --------------------------------------------------------------------------------------------------------- contract

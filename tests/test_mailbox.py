@@ -22,10 +22,13 @@ from imitative.overseers.people import People as AskedPeople
 from imitative.overseers.people import combined
 from imitative.records import Answer, Kind, Outcome, Query
 from imitative.store import Run, tables
-from imitative.store.desk import APART, CHECK_EVERY, Desk, Refused, Submission, Task
+from imitative.store.desk import Desk
+from imitative.store.giving import APART, CHECK_EVERY
 from imitative.store.mailbox import StoredMailbox
 from imitative.store.overview import Overview
 from imitative.store.people import People
+from imitative.store.proposals import Proposals
+from imitative.store.task import Refused, Submission, Task
 
 FIRST = Answer(grade=1)
 
@@ -46,6 +49,7 @@ class Office:
         self.mailbox, self.people = StoredMailbox(self.run), People(self.run)
         self.desk = Desk(self.run, lambda: self.now, lease=100.0, seed=0)
         self.overview = Overview(self.run)
+        self.proposals = Proposals(self.run)
 
     def post(self, *numbers: int, cap: int = 1) -> None:
         self.mailbox.post([Posting(query(i), {"i": i}, cap=cap) for i in numbers])
@@ -198,7 +202,7 @@ def test_nobody_answers_takes_back_or_types_into_what_is_anothers(office: Office
         lambda: office.desk.submit(bob, Submission(task.slot, "some-key-1", FIRST)),
         lambda: office.desk.keep_draft(bob, task.slot, {"why": "mine"}),
         lambda: office.desk.in_hand(bob, task.slot),
-        lambda: office.desk.propose(bob, "some-key-2", "z", "", True, task.slot),
+        lambda: office.proposals.propose(bob, "some-key-2", "z", "", True, task.slot),
     ]
     for attempt in attempts:
         with pytest.raises(Refused) as refused:
@@ -469,12 +473,12 @@ def test_a_name_that_cannot_be_shown_is_refused(office: Office, name: str) -> No
 
 def test_a_round_is_given_the_same_proposals_when_it_is_done_again(office: Office) -> None:
     ann = office.judge("ann")
-    office.desk.propose(ann, "prop-key-1", "one", "", True, None)
-    office.desk.propose(ann, "prop-key-1", "one", "", True, None)
-    office.desk.propose(ann, "prop-key-2", "unreadable", "", False, None)
+    office.proposals.propose(ann, "prop-key-1", "one", "", True, None)
+    office.proposals.propose(ann, "prop-key-1", "one", "", True, None)
+    office.proposals.propose(ann, "prop-key-2", "unreadable", "", False, None)
     first = office.mailbox.guidance(0)
     assert [(each.text, each.author) for each in first.proposals] == [("one", "ann")]
-    office.desk.propose(ann, "prop-key-3", "two", "", True, None)
+    office.proposals.propose(ann, "prop-key-3", "two", "", True, None)
     assert office.mailbox.guidance(0) == first
     assert [each.text for each in office.mailbox.guidance(1).proposals] == ["one", "two"]
 

@@ -13,9 +13,9 @@ from sqlalchemy import Connection, func, select
 from imitative.mail import Role
 from imitative.records import Answer, Judgement, Kind, Outcome, Query
 from imitative.store import tables
-from imitative.store.desk import agrees
 from imitative.store.mailbox import LATEST
 from imitative.store.runs import Event, Run
+from imitative.store.task import agrees
 
 posted, slot, said, judge, query = (t.c for t in (tables.posted, tables.slot, tables.said, tables.judge, tables.query))
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from imitative.errors import one_line, shown
 from imitative.records import GRADES, Answer, Outcome
-from imitative.store.desk import LONGEST_PROPOSAL, LONGEST_WHY, MOST_SECONDS, Refused, Submission
+from imitative.store.task import LONGEST_PROPOSAL, LONGEST_WHY, MOST_SECONDS, Refused, Submission
 
 LARGEST_BODY: Final = 262_144
 """Bytes: a proposal of `LONGEST_PROPOSAL` characters, URL-encoded, fits."""

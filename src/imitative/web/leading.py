@@ -18,8 +18,8 @@ from imitative.agreement import agreement
 from imitative.errors import InputError
 from imitative.exchange.trips import FORMATS, export, judged
 from imitative.mail import Standing
-from imitative.store.desk import Refused
 from imitative.store.overview import JudgeFigures, Overview, Said, by_hour, by_kind
+from imitative.store.task import Refused
 from imitative.web.bodies import InvitationBody, StandingBody, validated
 from imitative.web.differences import compared
 from imitative.web.service import Fields, Service

@@ -11,8 +11,8 @@ from pydantic import BaseModel
 from imitative.errors import InputError
 from imitative.mail import Standing
 from imitative.records import Answer, Outcome
-from imitative.store.desk import Receipt, Refused, Task
 from imitative.store.overview import PAGE
+from imitative.store.task import Receipt, Refused, Task
 from imitative.web.bodies import MOST_ID, InvitationBody, KeyBody, ProposalBody, StandingBody, SubmissionBody
 from imitative.web.service import Service, active, leading
 
@@ -167,7 +167,7 @@ def _for_judges(routes: APIRouter, service: Service) -> None:
     def propose(request: Request, body: ProposalBody) -> Kept:
         person = active(service.program(request))
         read = service.read(body.text)
-        service.judging.propose(person, body.key, body.text, body.wrong, read.readable, body.slot)
+        service.proposals.propose(person, body.key, body.text, body.wrong, read.readable, body.slot)
         return Kept(readable=read.readable, said=read.said)
 
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 
 from imitative.errors import InputError
 from imitative.mail import Person, Posting, Role, Standing
@@ -674,3 +674,40 @@ def test_however_many_claim_at_once_none_is_over_the_cap(office: Office, cap: in
 def rows(run: Run, table: str) -> int:
     counted = select(func.count()).select_from(tables.metadata.tables[table])
     return int(run.read(lambda connection: connection.execute(counted).scalar_one()))
+
+
+def test_an_answer_and_the_next_query_are_four_statements_on_a_server(office: Office) -> None:
+    """Besides the beginning and the commit; each is a journey over the network, during which judges wait."""
+    office.post(*range(CHECK_EVERY + 3))
+    task: Task | None = office.claim("ann")
+    for _ in range(CHECK_EVERY):  # past what is asked of beginners
+        assert task is not None
+        task = office.say("ann", task)
+    assert task is not None
+    statements: list[str] = []
+
+    def count(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        statements.append(statement)
+
+    given = Submission(task.slot, "the-counted-one", FIRST)
+    ann = office.judge("ann")
+    event.listen(office.run.engine, "before_cursor_execute", count)
+    office.desk.submit(ann, given)
+    event.remove(office.run.engine, "before_cursor_execute", count)
+    assert len(statements) <= (4 if office.run.engine.dialect.name == "postgresql" else 9), statements
+
+
+def test_an_old_page_does_not_get_a_judge_a_second_place_in_a_query(office: Office) -> None:
+    office.post(0, cap=3)
+    old = office.claim("ann")
+    office.now += 101.0
+    assert office.claim("bob").slot == old.slot
+    new = office.claim("ann")
+    assert new.slot != old.slot
+    office.say("ann", old, Answer(grade=2))  # from the page that she left open
+    assert [(each.judge, each.answer.grade) for each in office.overview.answers()] == [("ann", 2)]
+    with pytest.raises(Refused, match="already"):
+        office.say("ann", new, Answer(grade=1))
+    with pytest.raises(Refused, match="already"):
+        office.say("ann", old, Answer(grade=1), key="another-key")
+    assert office.mailbox.waiting(office.keys(0)) == {query(0).key: 2}

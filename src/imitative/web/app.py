@@ -27,16 +27,6 @@ RATE: Final = 50.0
 """Requests a second from one caller: a person makes one, a program that judges quickly some dozens."""
 
 
-def _lifespan(_: FastAPI) -> Any:
-    import contextlib, os, sys
-    @contextlib.asynccontextmanager
-    async def l():
-        from anyio import to_thread
-        if os.environ.get("XT"): to_thread.current_default_thread_limiter().total_tokens = int(os.environ["XT"])
-        if os.environ.get("XS"): sys.setswitchinterval(float(os.environ["XS"]))
-        yield
-    return l()
-
 def make_api(service: Service) -> FastAPI:
     """The routes, without the guards: for OpenAPI, and for tests that read the table of routes."""
     api = FastAPI(
@@ -46,7 +36,6 @@ def make_api(service: Service) -> FastAPI:
         docs_url=None,  # both of FastAPI's pages load scripts from elsewhere
         redoc_url=None,
         openapi_url="/openapi.json",
-        lifespan=_lifespan,
     )
     api.include_router(judging.router(service))
     api.include_router(leading.router(service))

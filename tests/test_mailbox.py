@@ -326,6 +326,20 @@ def test_what_the_run_has_used_stays_used_and_the_change_is_kept_beside_it(offic
     assert office.overview.answers()[-1].answer.grade == -2
 
 
+def test_what_another_said_at_the_same_place_is_not_shown(office: Office) -> None:
+    office.post(0)
+    office.say("ann", office.claim("ann"), Answer(grade=2))
+    office.people.stand("ann", Standing.EXCLUDED, by="lead")  # her place is given to somebody else
+    for name in ("bob", "cat"):
+        task = office.claim(name)
+        assert (task.shown, task.before, task.revision) == ({"i": 0}, None, 0)
+        office.say(name, task, Answer(grade=-1))
+        back = office.desk.undo(office.judge(name), "undo-key-1")
+        assert back is not None
+        assert back.before is not None
+        office.now += 102.0  # the next is given the place that bob has taken his answer back from
+
+
 # ------------------------------------------------------------------------------------------ checks
 
 

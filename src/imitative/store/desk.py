@@ -211,7 +211,7 @@ class Desk:
             until = self._giving.until() + 1.0  # ahead of whatever else they hold
             again = update(tables.slot).where(slot.id == row.id).values(done=False, wanted=True, expires=until)
             connection.execute(again)
-            return self._giving.task(connection, row.id)
+            return self._giving.task(connection, person, row.id)
 
         return self._run.write(back)
 
@@ -247,7 +247,8 @@ class Desk:
 
     def sitting(self, person: Person, since: str) -> tuple[int, float]:
         """How many answers they have given since then, and the seconds these took."""
-        n, seconds = self._run.one(_SITTING, {"me": person.id, "since": since}) or (0, 0.0)
+        row = self._run.one(_SITTING, {"me": person.id, "since": since})
+        n, seconds = (0, 0.0) if row is None else tuple(row)
         return int(n), float(seconds)
 
 

@@ -46,7 +46,13 @@ LOCK: Final = select(judge.answered, judge.standing).where(judge.id == bindparam
 LAST: Final = (
     select(func.max(_earlier.revision)).where(_earlier.slot_id == slot.id).correlate(tables.slot).scalar_subquery()
 )
-"""The last revision of what was said at a slot."""
+"""The last revision of what was said at a slot, by whomever."""
+_OWN_LAST = (
+    select(func.max(_earlier.revision))
+    .where(_earlier.slot_id == slot.id, _earlier.judge_id == bindparam("me"))
+    .correlate(tables.slot)
+    .scalar_subquery()
+)
 
 
 def free_now(place: Any) -> Any:
@@ -86,13 +92,13 @@ _GIVE = _TAKE.where(slot.id == func.coalesce(_HELD, _FREE))  # the second is loo
 _MAKE = insert(tables.slot).values(done=False, wanted=True).returning(slot.id)
 _TYPES = {"me": hand.judge_id.type, "swapped": hand.swapped.type, "typed": hand.typed.type, "at": hand.updated.type}
 _ROW = [bindparam(name, type_=kind) for name, kind in _TYPES.items()]
-_COLUMNS = (posted.role, posted.shown, query.kind, query.body, LAST.label("revision"))
+_COLUMNS = (posted.role, posted.shown, query.kind, query.body, _OWN_LAST.label("revision"))
 _TASK = (
     select(slot.id, hand.swapped, hand.typed, *_COLUMNS)
     .join_from(tables.slot, tables.posted)
     .join(tables.query)
     .join(tables.hand, (hand.slot_id == slot.id) & (hand.judge_id == slot.judge_id))
-    .where(slot.id == bindparam("this_slot"))
+    .where(slot.id == bindparam("this_slot"), slot.judge_id == bindparam("me"))
 )
 
 
@@ -170,7 +176,7 @@ class Giving:
             number = connection.execute(_RENEW, {"me": person.id, "until": self.until()}).scalar()
             number = number or self._check(connection, person, answered)
             if number is not None:
-                return self.task(connection, number)
+                return self.task(connection, person, number)
         return self._given(connection, person)
 
     def _given(self, connection: Connection, person: Person) -> Task | None:
@@ -179,21 +185,22 @@ class Giving:
         if connection.dialect.name == "postgresql":
             in_hand = {"swapped": swapped, "typed": {}, "at": runs.now()}
             row = connection.execute(_AT_ONCE, given | in_hand).first()
-            return None if row is None else self._read(connection, row)
+            return None if row is None else self._read(connection, person, row)
         number = connection.execute(_GIVE, given).scalar()
         if number is None:
             return None
         put_in_hand(connection, person, number, swapped)
-        return self.task(connection, number)
+        return self.task(connection, person, number)
 
-    def task(self, connection: Connection, number: int) -> Task:
+    def task(self, connection: Connection, person: Person, number: int) -> Task:
         """What the page shows of a slot that is in a judge's hands."""
-        return self._read(connection, connection.execute(_TASK, {"this_slot": number}).one())
+        return self._read(connection, person, connection.execute(_TASK, {"me": person.id, "this_slot": number}).one())
 
-    def _read(self, connection: Connection, row: Any) -> Task:
+    def _read(self, connection: Connection, person: Person, row: Any) -> Task:
+        """With what they themselves said and took back: the place may have been somebody else's before."""
         before = None
         if row.revision is not None:
-            last = (said.slot_id == row.id) & said.answer.is_not(None)
+            last = (said.slot_id == row.id) & (said.judge_id == person.id) & said.answer.is_not(None)
             found = connection.execute(select(said.answer).where(last).order_by(said.revision.desc()).limit(1)).scalar()
             if found is not None:
                 answer = Answer.from_json(found)

@@ -118,7 +118,7 @@ class People:
     def by_token(self, token: str, kinds: Sequence[str] = ("session",)) -> Person | None:
         """Who holds this token."""
         row = self._run.one(_BY_TOKEN, _given(self._run.id, token, kinds))
-        return None if row is None else Person(*row)
+        return None if row is None else Person(*tuple(row))
 
     def everybody(self) -> list[Person]:
         """The people of the run, in the order they were invited."""
@@ -164,7 +164,7 @@ class People:
     def _named(self, connection: Connection, name: str) -> Person | None:
         rows = select(*_COLUMNS).where(_person.run_id == self._run.id, _person.name == name)
         row = connection.execute(rows).first()
-        return None if row is None else Person(*row)
+        return None if row is None else Person(*tuple(row))
 
     def _leads(self, connection: Connection) -> list[str]:
         rows = select(_person.name).where(
@@ -195,7 +195,7 @@ def _token(connection: Connection, judge_id: int, kind: str, days: float) -> str
 
 def _by_token(connection: Connection, run_id: int, token: str, kinds: Sequence[str]) -> Person | None:
     row = connection.execute(_BY_TOKEN, _given(run_id, token, kinds)).first()
-    return None if row is None else Person(*row)
+    return None if row is None else Person(*tuple(row))
 
 
 def _given(run_id: int, token: str, kinds: Sequence[str]) -> dict[str, Any]:

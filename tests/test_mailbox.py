@@ -19,8 +19,8 @@ from sqlalchemy import event, func, select
 from imitative.errors import InputError
 from imitative.mail import Person, Posting, Role, Standing
 from imitative.overseers.people import People as AskedPeople
-from imitative.overseers.people import combined
-from imitative.records import Answer, Kind, Outcome, Query
+from imitative.overseers.people import combined, split, without
+from imitative.records import Answer, Judgement, Kind, Outcome, Query
 from imitative.store import Run, tables
 from imitative.store.desk import Desk
 from imitative.store.giving import APART, CHECK_EVERY
@@ -338,6 +338,44 @@ def test_what_another_said_at_the_same_place_is_not_shown(office: Office) -> Non
         assert back is not None
         assert back.before is not None
         office.now += 102.0  # the next is given the place that bob has taken his answer back from
+
+
+def test_what_an_excluded_judge_said_with_others_is_taken_out_of_it(office: Office) -> None:
+    office.post(0, 1, cap=3)
+    office.post(2)
+    office.post(0, 1, cap=3)
+    for name, grade in (("ann", 2), ("bob", 2), ("cat", -1)):
+        task: Task | None = office.claim(name)
+        while task is not None:
+            task = office.say(name, task, Answer(grade=grade))
+    office.mailbox.collect(office.keys(0, 1))
+    replies = office.mailbox.replies(office.keys(0, 1, 2))
+    assert set(replies) == set(office.keys(0, 1))  # the other is not used yet
+    together = [Judgement(query(i), Answer(grade=2), "ann + bob + cat", 3.0, 6.0) for i in (0, 1)]
+    each = split(together, replies)
+    assert [(j.judge, j.answer.grade) for j in each] == [("ann", 2), ("bob", 2), ("cat", -1)] * 2
+    assert sum(j.cost for j in each) == pytest.approx(6.0)
+    assert without(together, replies, frozenset()) == together
+    [rest, _] = without(together, replies, frozenset(("ann", "bob")))
+    assert (rest.judge, rest.answer) == ("cat", Answer(grade=-1))
+    [none, _] = without(together, replies, frozenset(("ann", "bob", "cat")))
+    assert none.answer.outcome is Outcome.SKIPPED
+    recorded = Judgement(query(3), Answer(grade=1), "archive")
+    assert split([recorded], replies) == without([recorded], replies, frozenset(("ann",))) == [recorded]
+
+
+def test_who_is_left_out_is_settled_when_a_stage_begins_and_told_to_the_lead(office: Office) -> None:
+    office.judge("ann")
+    assert office.mailbox.guidance(0).excluded == ()
+    office.people.stand("ann", Standing.EXCLUDED, by="lead")
+    assert office.mailbox.guidance(0).excluded == ()  # done again, it is told the same
+    assert office.overview.left_out() == {}
+    assert office.mailbox.guidance(1).excluded == ("ann",)
+    assert office.mailbox.guidance("transfer").excluded == ("ann",)
+    assert office.overview.left_out() == {"ann": "round 2"}
+    office.people.stand("ann", Standing.ACTIVE, by="lead")
+    assert office.mailbox.guidance("audit").excluded == ()
+    assert office.overview.left_out() == {}
 
 
 # ------------------------------------------------------------------------------------------ checks

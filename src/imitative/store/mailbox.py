@@ -226,8 +226,7 @@ class StoredMailbox:
                 "proposals": list(connection.execute(rows).scalars()),
                 "excluded": sorted(connection.execute(out).scalars()),
             }
-            if body["proposals"] or body["excluded"]:
-                runs.add_event(connection, self._run.id, "guidance", body)
+            runs.add_event(connection, self._run.id, "guidance", body)  # of nothing, too: it was nothing then
             return body
 
         body = self._run.write(settle)

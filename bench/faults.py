@@ -407,11 +407,11 @@ def contract(bench: Bench) -> Iterator[Row]:
         token = site.service.people.invite("robot", "lead", kind="program")
         report = Path(scratch) / "events.ndjson"
         checks = "not_a_server_error,response_schema_conformance,status_code_conformance,content_type_conformance"
-        each = int(os.environ.get("CASES", CASES)) // 10 + 60
+        each = int(os.environ.get("CASES", CASES)) // 10 + 20
         command = [
             str(Path(sys.executable).parent / "schemathesis"), "run", f"{site.service.address}/openapi.json",
-            "-H", f"Authorization: Bearer {token}", "--checks", checks, "--phases", "examples,coverage,fuzzing",
-            "--max-examples", str(each), "--generation-deterministic", "--report", "ndjson",
+            "-H", f"Authorization: Bearer {token}", "--checks", checks,
+            "--phases", "examples,coverage,fuzzing,stateful", "--max-examples", str(each), "--generation-deterministic", "--report", "ndjson",
             "--report-ndjson-path", str(report), "--continue-on-failure", "--no-color",
         ]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True)  # noqa: S603

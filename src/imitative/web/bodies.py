@@ -36,8 +36,19 @@ Slot = Annotated[int, Field(ge=1, le=MOST_ID, description="The task's.")]
 Name = Annotated[str, Field(min_length=1, max_length=60)]
 
 
+def _just_one(schema: dict[str, Any]) -> None:
+    """Say in the schema what `AnswerBody` checks: programs are made from schemas."""
+    every = schema["properties"]
+    schema["oneOf"] = [
+        {"required": [name], "properties": {name: next(each for each in said["anyOf"] if each.get("type") != "null")}}
+        for name, said in every.items()
+    ]
+
+
 class AnswerBody(_Body):
     """Exactly one of these: a grade of a comparison, a ratio of odds, a bet, a choice, or a skip."""
+
+    model_config = ConfigDict(json_schema_extra=_just_one)
 
     grade: (
         Annotated[int, Field(ge=min(GRADES), le=max(GRADES), description="2: the first shown is much better")] | None
@@ -96,7 +107,16 @@ class DraftBody(_Body):
 
 
 class ProposalBody(_Body):
-    """A better hypothesis, and what is wrong with the one shown."""
+    """A better hypothesis, and what is wrong with the one shown; at least one of the two."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": [name], "properties": {name: {"type": "string", "pattern": r"\S"}}}
+                for name in ("text", "wrong")
+            ]
+        }
+    )
 
     key: Key
     slot: Slot | None = None

@@ -411,7 +411,8 @@ def contract(bench: Bench) -> Iterator[Row]:
         command = [
             str(Path(sys.executable).parent / "schemathesis"), "run", f"{site.service.address}/openapi.json",
             "-H", f"Authorization: Bearer {token}", "--checks", checks,
-            "--phases", "examples,coverage,fuzzing,stateful", "--max-examples", str(each), "--generation-deterministic", "--report", "ndjson",
+            "--phases", "examples,coverage,fuzzing,stateful",
+            "--max-examples", str(each), "--generation-deterministic", "--report", "ndjson",
             "--report-ndjson-path", str(report), "--continue-on-failure", "--no-color",
         ]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True)  # noqa: S603

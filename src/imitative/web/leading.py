@@ -183,6 +183,7 @@ def _agreement(overview: Overview) -> list[dict[str, str]]:
             "alpha": str(found.alpha),
             "kappa": str(found.kappa),
             "ac2": str(found.ac2),
+            "undefined": "" if found.shared else "nothing was judged by two yet",
         }
         for kind, found in agreement(overview.judgements()).items()
     ]

@@ -28,10 +28,11 @@ from imitative.mail import Person, Posting, Role
 from imitative.overseers.presenting import presenter
 from imitative.records import Answer, Kind, Query
 from imitative.store import Run
-from imitative.store.desk import Desk, Refused, Submission
+from imitative.store.desk import Desk
 from imitative.store.mailbox import StoredMailbox
 from imitative.store.overview import Overview
 from imitative.store.people import People
+from imitative.store.task import Refused, Submission
 
 ANNOTATORS = 50
 TASKS = 1_000

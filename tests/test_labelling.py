@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,7 +21,7 @@ from imitative.likelihood import LITERAL, Reading
 from imitative.overseers.overseer import Overseer
 from imitative.overseers.simulated import Simulated
 from imitative.problem import Problem
-from imitative.records import Answer, Judgement, Kind, Query
+from imitative.records import Answer, Judgement, Kind, Outcome, Query
 from imitative.settings import Settings
 from imitative.testing import Counting, Scripted, hypotheses, spaces, tables
 
@@ -214,3 +216,17 @@ def test_the_ends_of_the_interval_are_where_the_tails_begin(n: int, data: st.Dat
         assert binom.cdf(agreed, n, high) == pytest.approx(tail, rel=1e-6)
     opposite = clopper_pearson(n - agreed, n, confidence)
     assert opposite == pytest.approx((1.0 - high, 1.0 - low), abs=1e-9)
+
+
+def test_what_was_excluded_since_reaches_neither_the_model_nor_the_audit() -> None:
+    stages: list[str] = []
+
+    def heard(stage: str, judgements: Sequence[Judgement]) -> list[Judgement]:
+        stages.append(stage)
+        return [replace(j, answer=Answer(Outcome.SKIPPED)) if i % 2 else j for i, j in enumerate(judgements)]
+
+    done = induced(Scripted(answering))
+    found = transfer(done, heard=heard)
+    asked = [len(of_transfer(done.ledger.judgements, purpose)) for purpose in ("transfer", "audit")]
+    assert stages == ["transfer", "audit"]
+    assert [found.answered, found.audit.n if found.audit else 0] == [(n + 1) // 2 for n in asked]

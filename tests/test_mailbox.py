@@ -14,18 +14,21 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 
 from imitative.errors import InputError
 from imitative.mail import Person, Posting, Role, Standing
 from imitative.overseers.people import People as AskedPeople
-from imitative.overseers.people import combined
-from imitative.records import Answer, Kind, Outcome, Query
+from imitative.overseers.people import combined, split, without
+from imitative.records import Answer, Judgement, Kind, Outcome, Query
 from imitative.store import Run, tables
-from imitative.store.desk import APART, CHECK_EVERY, Desk, Refused, Submission, Task
+from imitative.store.desk import Desk
+from imitative.store.giving import APART, CHECK_EVERY
 from imitative.store.mailbox import StoredMailbox
 from imitative.store.overview import Overview
 from imitative.store.people import People
+from imitative.store.proposals import Proposals
+from imitative.store.task import Refused, Submission, Task
 
 FIRST = Answer(grade=1)
 
@@ -46,6 +49,7 @@ class Office:
         self.mailbox, self.people = StoredMailbox(self.run), People(self.run)
         self.desk = Desk(self.run, lambda: self.now, lease=100.0, seed=0)
         self.overview = Overview(self.run)
+        self.proposals = Proposals(self.run)
 
     def post(self, *numbers: int, cap: int = 1) -> None:
         self.mailbox.post([Posting(query(i), {"i": i}, cap=cap) for i in numbers])
@@ -198,7 +202,7 @@ def test_nobody_answers_takes_back_or_types_into_what_is_anothers(office: Office
         lambda: office.desk.submit(bob, Submission(task.slot, "some-key-1", FIRST)),
         lambda: office.desk.keep_draft(bob, task.slot, {"why": "mine"}),
         lambda: office.desk.in_hand(bob, task.slot),
-        lambda: office.desk.propose(bob, "some-key-2", "z", "", True, task.slot),
+        lambda: office.proposals.propose(bob, "some-key-2", "z", "", True, task.slot),
     ]
     for attempt in attempts:
         with pytest.raises(Refused) as refused:
@@ -320,6 +324,58 @@ def test_what_the_run_has_used_stays_used_and_the_change_is_kept_beside_it(offic
     after = office.mailbox.collect(office.keys(0))
     assert [reply.answer for reply in after[query(0).key]] == [reply.answer for reply in before[query(0).key]]
     assert office.overview.answers()[-1].answer.grade == -2
+
+
+def test_what_another_said_at_the_same_place_is_not_shown(office: Office) -> None:
+    office.post(0)
+    office.say("ann", office.claim("ann"), Answer(grade=2))
+    office.people.stand("ann", Standing.EXCLUDED, by="lead")  # her place is given to somebody else
+    for name in ("bob", "cat"):
+        task = office.claim(name)
+        assert (task.shown, task.before, task.revision) == ({"i": 0}, None, 0)
+        office.say(name, task, Answer(grade=-1))
+        back = office.desk.undo(office.judge(name), "undo-key-1")
+        assert back is not None
+        assert back.before is not None
+        office.now += 102.0  # the next is given the place that bob has taken his answer back from
+
+
+def test_what_an_excluded_judge_said_with_others_is_taken_out_of_it(office: Office) -> None:
+    office.post(0, 1, cap=3)
+    office.post(2)
+    office.post(0, 1, cap=3)
+    for name, grade in (("ann", 2), ("bob", 2), ("cat", -1)):
+        task: Task | None = office.claim(name)
+        while task is not None:
+            task = office.say(name, task, Answer(grade=grade))
+    office.mailbox.collect(office.keys(0, 1))
+    replies = office.mailbox.replies(office.keys(0, 1, 2))
+    assert set(replies) == set(office.keys(0, 1))  # the other is not used yet
+    together = [Judgement(query(i), Answer(grade=2), "ann + bob + cat", 3.0, 6.0) for i in (0, 1)]
+    each = split(together, replies)
+    assert [(j.judge, j.answer.grade) for j in each] == [("ann", 2), ("bob", 2), ("cat", -1)] * 2
+    assert sum(j.cost for j in each) == pytest.approx(6.0)
+    assert without(together, replies, frozenset()) == together
+    [rest, _] = without(together, replies, frozenset(("ann", "bob")))
+    assert (rest.judge, rest.answer) == ("cat", Answer(grade=-1))
+    [none, _] = without(together, replies, frozenset(("ann", "bob", "cat")))
+    assert none.answer.outcome is Outcome.SKIPPED
+    recorded = Judgement(query(3), Answer(grade=1), "archive")
+    assert split([recorded], replies) == without([recorded], replies, frozenset(("ann",))) == [recorded]
+
+
+def test_who_is_left_out_is_settled_when_a_stage_begins_and_told_to_the_lead(office: Office) -> None:
+    office.judge("ann")
+    assert office.mailbox.guidance(0).excluded == ()
+    office.people.stand("ann", Standing.EXCLUDED, by="lead")
+    assert office.mailbox.guidance(0).excluded == ()  # done again, it is told the same
+    assert office.overview.left_out() == {}
+    assert office.mailbox.guidance(1).excluded == ("ann",)
+    assert office.mailbox.guidance("transfer").excluded == ("ann",)
+    assert office.overview.left_out() == {"ann": "round 2"}
+    office.people.stand("ann", Standing.ACTIVE, by="lead")
+    assert office.mailbox.guidance("audit").excluded == ()
+    assert office.overview.left_out() == {}
 
 
 # ------------------------------------------------------------------------------------------ checks
@@ -469,12 +525,12 @@ def test_a_name_that_cannot_be_shown_is_refused(office: Office, name: str) -> No
 
 def test_a_round_is_given_the_same_proposals_when_it_is_done_again(office: Office) -> None:
     ann = office.judge("ann")
-    office.desk.propose(ann, "prop-key-1", "one", "", True, None)
-    office.desk.propose(ann, "prop-key-1", "one", "", True, None)
-    office.desk.propose(ann, "prop-key-2", "unreadable", "", False, None)
+    office.proposals.propose(ann, "prop-key-1", "one", "", True, None)
+    office.proposals.propose(ann, "prop-key-1", "one", "", True, None)
+    office.proposals.propose(ann, "prop-key-2", "unreadable", "", False, None)
     first = office.mailbox.guidance(0)
     assert [(each.text, each.author) for each in first.proposals] == [("one", "ann")]
-    office.desk.propose(ann, "prop-key-3", "two", "", True, None)
+    office.proposals.propose(ann, "prop-key-3", "two", "", True, None)
     assert office.mailbox.guidance(0) == first
     assert [each.text for each in office.mailbox.guidance(1).proposals] == ["one", "two"]
 
@@ -670,3 +726,40 @@ def test_however_many_claim_at_once_none_is_over_the_cap(office: Office, cap: in
 def rows(run: Run, table: str) -> int:
     counted = select(func.count()).select_from(tables.metadata.tables[table])
     return int(run.read(lambda connection: connection.execute(counted).scalar_one()))
+
+
+def test_an_answer_and_the_next_query_are_four_statements_on_a_server(office: Office) -> None:
+    """Besides the beginning and the commit; each is a journey over the network, during which judges wait."""
+    office.post(*range(CHECK_EVERY + 3))
+    task: Task | None = office.claim("ann")
+    for _ in range(CHECK_EVERY):  # past what is asked of beginners
+        assert task is not None
+        task = office.say("ann", task)
+    assert task is not None
+    statements: list[str] = []
+
+    def count(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        statements.append(statement)
+
+    given = Submission(task.slot, "the-counted-one", FIRST)
+    ann = office.judge("ann")
+    event.listen(office.run.engine, "before_cursor_execute", count)
+    office.desk.submit(ann, given)
+    event.remove(office.run.engine, "before_cursor_execute", count)
+    assert len(statements) <= (4 if office.run.engine.dialect.name == "postgresql" else 9), statements
+
+
+def test_an_old_page_does_not_get_a_judge_a_second_place_in_a_query(office: Office) -> None:
+    office.post(0, cap=3)
+    old = office.claim("ann")
+    office.now += 101.0
+    assert office.claim("bob").slot == old.slot
+    new = office.claim("ann")
+    assert new.slot != old.slot
+    office.say("ann", old, Answer(grade=2))  # from the page that she left open
+    assert [(each.judge, each.answer.grade) for each in office.overview.answers()] == [("ann", 2)]
+    with pytest.raises(Refused, match="already"):
+        office.say("ann", new, Answer(grade=1))
+    with pytest.raises(Refused, match="already"):
+        office.say("ann", old, Answer(grade=1), key="another-key")
+    assert office.mailbox.waiting(office.keys(0)) == {query(0).key: 2}

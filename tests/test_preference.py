@@ -16,6 +16,7 @@ from scipy.stats import binomtest, kendalltau, wilcoxon
 from imitative.preference import Bets, Comparisons, Odds, Preference, bradley_terry, fit_preference
 from imitative.preference.answers import Answers
 from imitative.preference.evidence import prepare
+from imitative.preference.reliability import reliabilities
 from imitative.records import GRADES
 
 Floats = NDArray[np.float64]
@@ -450,3 +451,44 @@ def test_leaving_an_answer_out_is_fitting_without_it() -> None:
     only[0] = removal.jump[0]
     moved = whole._factor.solve(removal.design.back(only))
     np.testing.assert_allclose(whole.mean + moved, without.mean, rtol=0.05, atol=0.02)
+
+
+def test_the_interval_of_a_judges_reliability_covers_what_it_should() -> None:
+    """Against how often each judge would prefer the higher of the pairs compared, by the truth they answer from."""
+    covered, judges, means = 0, 0, []
+    kinds = [(1.0, 0.02), (1.0, 0.3), (1.0, 0.6), (0.3, 0.02)]  # steepness, carelessness
+    for seed in range(4):
+        rng = np.random.default_rng(100 + seed)
+        scores = rng.normal(0, 1.9, 20)
+        n = 12 * 60
+        pairs = np.array([rng.choice(20, 2, replace=False) for _ in range(n)])
+        delta = scores[pairs[:, 0]] - scores[pairs[:, 1]]
+        who = np.arange(n) % 12
+        steep, error = np.array(kinds)[who % 4].T
+        random = rng.random(n) < error
+        said = np.where(random, rng.choice(GRADES, n), grade(steep * delta, rng)).astype(int)
+        rows = np.zeros((n, 20))
+        rows[np.arange(n), pairs[:, 0]], rows[np.arange(n), pairs[:, 1]] = 1.0, -1.0
+        fitted = fit_preference(Comparisons(rows, said, [f"judge {j}" for j in who]), precision=1 / 1.9**2)
+        found = reliabilities(fitted)
+        sure = np.abs(delta)
+        for j in range(12):
+            slope, slips = kinds[j % 4]
+            above, below = (1.0 / (1.0 + np.exp(cut - slope * sure)) for cut in (0.4, -0.4))
+            truth = (1 - slips) * float((above + below).mean()) / 2.0 + slips / 2.0
+            each = found[f"judge {j}"]
+            assert each.low <= each.mean <= each.high
+            covered, judges = covered + (each.low <= truth <= each.high), judges + 1
+            means.append((truth, each.mean))
+    assert covered >= 0.85 * judges, f"{covered} of {judges}"
+    assert np.corrcoef(np.array(means).T)[0, 1] > 0.8
+
+
+def test_a_judge_who_never_judged_much_is_taken_for_the_average_one_and_widely() -> None:
+    rng = np.random.default_rng(5)
+    rows = rng.normal(size=(401, 3))
+    said = grade(rows @ [1.0, 2.0, -1.0], rng).astype(int)
+    found = reliabilities(fit_preference(Comparisons(rows, said, ["often"] * 400 + ["once"])))
+    assert found["once"].low < found["often"].low < found["often"].high
+    assert found["once"].high - found["once"].low > 2.0 * (found["often"].high - found["often"].low)
+    assert reliabilities(fit_preference(Comparisons(rows, said), judges_model="none")) == {}

@@ -30,6 +30,7 @@ from imitative.likelihood import LITERAL, Reading
 from imitative.outlay import Outlay, Timer
 from imitative.overseers.overseer import Archive, Ledger, OrderSwapped, Overseer, Record
 from imitative.posterior import Posterior
+from imitative.preference import Preference
 from imitative.prior import PriorModel, StatementPrior, TablePrior
 from imitative.problem import Problem
 from imitative.records import Judgement, Kind, Query
@@ -53,10 +54,12 @@ class Guided(NamedTuple):
     Args:
         starts: hypotheses they wrote: the search starts from them too, and each is scored.
         excluded: judges whose judgements no model is fitted to any more.
+        split: judgements → what each judge said of them, where several answered one query together.
     """
 
     starts: tuple[Hypothesis, ...] = ()
     excluded: frozenset[str] = frozenset()
+    split: Callable[[Sequence[Judgement]], Sequence[Judgement]] = tuple
 
 
 Guide = Callable[[int], Guided]
@@ -96,6 +99,7 @@ class Progress(NamedTuple):
     budget: int
     cost: float
     best: str
+    fitted: Preference | None = None  # what M_prior has learned of the judges, too
 
 
 @final
@@ -192,7 +196,7 @@ class Induction:
         judgements = (*state.judgements, *fresh)
         self._guided = Guided() if self._guide is None else self._guide(number)
         with Timer(self.seconds, "fit"):
-            used = [j for j in judgements if j.judge not in self._guided.excluded]
+            used = [j for j in self._guided.split(judgements) if j.judge not in self._guided.excluded]
             prior = self._fit(used, rng)
             reading = Reading.fit(self.problem.space, used)
         last = self._last(number) or self._left <= self._agenda.reserve
@@ -314,9 +318,9 @@ class Induction:
         if self._progress is not None:
             best = self.problem.space.show(state.found[0].hypothesis) if state.found else ""
             asked = self.ledger.asked_in_all
-            self._progress(
-                Progress(stage, len(state.rounds) + 1, self._rounds, asked, self.budget, self.ledger.cost, best)
-            )
+            fitted = state.prior.preference if isinstance(state.prior, StatementPrior) else None
+            number, cost = len(state.rounds) + 1, self.ledger.cost
+            self._progress(Progress(stage, number, self._rounds, asked, self.budget, cost, best, fitted))
 
 
 def induce(

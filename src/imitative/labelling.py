@@ -178,19 +178,34 @@ class Transferred:
     seconds: dict[str, float]
 
 
-def transfer(induced: Induced, *, seed: int = 0, progress: Callable[[Progress], None] | None = None) -> Transferred:
+Heard = Callable[[str, Sequence[Judgement]], Sequence[Judgement]]
+"""A stage and its judgements → these judgements without what was excluded since; as many, in the same order."""
+
+
+def transfer(
+    induced: Induced,
+    *,
+    seed: int = 0,
+    progress: Callable[[Progress], None] | None = None,
+    heard: Heard | None = None,
+) -> Transferred:
     """Label D′ with what is left of the budget: three answers in five to fit M_test, two in five to audit it.
 
     Args:
         induced: z*, who is asked, and what may still be asked.
         seed: of the samples drawn from D′.
         progress: told before asking.
+        heard: see `Heard`; given `transfer` and `audit`.
     """
-    return asyncio.run(atransfer(induced, seed=seed, progress=progress))
+    return asyncio.run(atransfer(induced, seed=seed, progress=progress, heard=heard))
 
 
 async def atransfer(
-    induced: Induced, *, seed: int = 0, progress: Callable[[Progress], None] | None = None
+    induced: Induced,
+    *,
+    seed: int = 0,
+    progress: Callable[[Progress], None] | None = None,
+    heard: Heard | None = None,
 ) -> Transferred:
     """`transfer` for callers that already run an event loop."""
     problem, ledger, z = induced.problem, induced.ledger, induced.best
@@ -204,7 +219,8 @@ async def atransfer(
     if progress is not None:
         progress(Progress("answering", 0, 0, ledger.asked_in_all, induced.budget, ledger.cost, shown))
     started = time.perf_counter()
-    judgements = await ledger.judge(questions_of(problem, shown, fitted, "transfer"))
+    judgements: Sequence[Judgement] = await ledger.judge(questions_of(problem, shown, fitted, "transfer"))
+    judgements = judgements if heard is None else heard("transfer", judgements)
     rows, answers = answers_of(fitted, judgements, problem.answers)
     seconds["asking"] = time.perf_counter() - started
     started = time.perf_counter()
@@ -214,7 +230,8 @@ async def atransfer(
     labels = probabilities.argmax(axis=1)
     seconds["transfer"] = time.perf_counter() - started
     started = time.perf_counter()
-    said = await ledger.judge(questions_of(problem, shown, audited, "audit"))
+    said: Sequence[Judgement] = await ledger.judge(questions_of(problem, shown, audited, "audit"))
+    said = said if heard is None else heard("audit", said)
     seconds["audit"] = time.perf_counter() - started
     return Transferred(
         model, probabilities, labels, audit_of(labels, audited, said, problem.answers), len(rows), seconds
@@ -251,7 +268,7 @@ def audit_of(
         return None
     agreed, n = int((labels[asked] == answers).sum()), len(asked)
     low, high = clopper_pearson(agreed, n)
-    judge = ", ".join(sorted({judgement.judge for judgement in judgements}))
+    judge = ", ".join(sorted({judgement.judge for judgement in judgements if judgement.answered}))
     return Audit(agreed / n, n, low, high, judge)
 
 

@@ -12,7 +12,7 @@ import dataclasses
 import io
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, final
 
@@ -24,12 +24,16 @@ from imitative.errors import InputError, shown
 from imitative.evaluation import baselines, evaluate, folds
 from imitative.hypotheses.statements import Hypothesis, Statement
 from imitative.induction import Induced, Progress, induce, induce_again
-from imitative.labelling import TransferModel, Transferred, transfer
+from imitative.labelling import Heard, TransferModel, Transferred, transfer
 from imitative.loaded import LoadedProblem
+from imitative.mail import Reply
 from imitative.overseers.overseer import Overseer
-from imitative.overseers.people import People
+from imitative.overseers.people import People, split, without
 from imitative.overseers.presenting import checks, presenter
+from imitative.preference import Preference
+from imitative.preference.reliability import reliabilities
 from imitative.reading import Read, read_table
+from imitative.records import Judgement
 from imitative.results import audit_told, judgements_told
 from imitative.rows import Source
 from imitative.settings import Settings
@@ -94,7 +98,7 @@ def run_problem(
             encode, source = _encoder(out)
         seconds["encoder"] = time.perf_counter() - started
         watch = _Watch(run, progress)
-        overseer, guide = _overseen(loaded.build_overseer(seed), run, loaded, watch)
+        overseer, guide, heard = _overseen(loaded.build_overseer(seed), run, loaded, watch)
         if loaded.study is not None and encode is not None:
             studied = loaded.study.finish(
                 loaded, overseer, seed=seed, budget=budget, known=run.known(), record=run.record,
@@ -105,7 +109,7 @@ def run_problem(
             problem, overseer, seed=seed, budget=budget, known=run.known(), record=run.record,
             progress=watch, encode=encode, settings=settings, guide=guide,
         )  # fmt: skip
-        transferred = transfer(induced, seed=seed, progress=watch)
+        transferred = transfer(induced, seed=seed, progress=watch, heard=heard)
         started = time.perf_counter()
         watch(_stage("measuring", induced))
         result = _result(loaded, induced, transferred, overseer, seed, source)
@@ -246,7 +250,11 @@ class _Watch:
 
     def __call__(self, told: Progress) -> None:
         if told.stage == "round" or self.followed:
-            self._run.event("round" if told.stage == "round" else "stage", told._asdict())
+            kept = {name: value for name, value in told._asdict().items() if name != "fitted"}
+            if told.stage == "round":
+                self._run.event("round", kept | {"judges": _judges(told.fitted)})
+            else:
+                self._run.event("stage", kept)
         self._last = told
         if self._progress is not None:
             self._progress(told)
@@ -258,12 +266,29 @@ class _Watch:
             self._progress(self._last._replace(stage=stage))
 
 
+def _judges(fitted: Preference | None) -> dict[str, Any]:
+    """What M_prior's fit has learned of each judge; steepness as a multiple of the average judge's."""
+    if fitted is None:
+        return {}
+    found = reliabilities(fitted)
+    return {
+        name: {
+            "answers": each.answers,
+            "reliability": found[name]._asdict() if name in found else None,
+            "steepness": each.discrimination / fitted.population.discrimination,
+            "carelessness": each.carelessness,
+            "bias": each.bias,
+        }
+        for name, each in fitted.judges.items()
+    }
+
+
 def _overseen(
     overseer: Overseer, run: Run, loaded: LoadedProblem, watch: _Watch
-) -> tuple[Overseer, induction.Guide | None]:
+) -> tuple[Overseer, induction.Guide | None, Heard | None]:
     """People are given the run's mailbox, and a hand in the search; others are as they were built."""
     if not isinstance(overseer, People):
-        return overseer, None
+        return overseer, None, None
     mailbox, space = StoredMailbox(run), loaded.problem.space
     watch.followed = True
     about = {
@@ -279,9 +304,16 @@ def _overseen(
 
     def guide(number: int) -> induction.Guided:
         given = mailbox.guidance(number)
-        return induction.Guided(tuple(space.read(each.text) for each in given.proposals), frozenset(given.excluded))
+        starts = tuple(space.read(each.text) for each in given.proposals)
+        return induction.Guided(starts, frozenset(given.excluded), lambda each: split(each, replies(each)))
 
-    return dataclasses.replace(overseer, mailbox=mailbox, waiting=watch.waiting), guide
+    def heard(stage: str, judgements: Sequence[Judgement]) -> list[Judgement]:
+        return without(judgements, replies(judgements), frozenset(mailbox.guidance(stage).excluded))
+
+    def replies(judgements: Sequence[Judgement]) -> Mapping[str, Sequence[Reply]]:
+        return mailbox.replies([judgement.query.key for judgement in judgements])
+
+    return dataclasses.replace(overseer, mailbox=mailbox, waiting=watch.waiting), guide, heard
 
 
 def _proposals(run: Run, induced: Induced) -> list[dict[str, Any]]:

@@ -327,7 +327,12 @@ def test_every_page_passes_axe_and_fits(
     ]
     site.mailbox.post([*checks(loaded.problem, show, 0)[:1], *(Posting(query, show(query)) for query in queries)])
     site.run.event("round", {"stage": "round", "round": 1, "rounds": 5, "asked": 30, "best": z})
-    site.run.event("round", {"stage": "round", "round": 2, "rounds": 5, "asked": 60, "best": other})
+    found = {"answers": 24, "reliability": {"mean": 0.84, "low": 0.71, "high": 0.93}, "steepness": 1.2, "bias": 0.0}
+    judges = {"ann": found, "bob": {**found, "reliability": {"mean": 0.53, "low": 0.38, "high": 0.69}}}
+    site.run.event("round", {"stage": "round", "round": 2, "rounds": 5, "asked": 60, "best": other, "judges": judges})
+    site.service.people.invite("bob", "judge")
+    site.service.people.stand("bob", Standing.EXCLUDED, by="lea", why="always the first side")
+    site.mailbox.guidance(1)
     shots = os.environ.get("IMITATIVE_SHOTS")
 
     def check(visitor: Visitor, name: str) -> None:
@@ -355,6 +360,8 @@ def test_every_page_passes_axe_and_fits(
         ann.press("1")
     check(ann, "nothing")
     lea = Visitor(chromium, site, "lea", "lead", size)
+    assert "0.71 to 0.93" in lea.page.locator("table.judges").inner_text()
+    assert "left out since round 2" in lea.page.locator("table.judges").inner_text()
     check(lea, "lead")
     for details in lea.page.locator("details").all():
         details.evaluate("each => each.open = true")
@@ -394,7 +401,7 @@ def test_huskies_through_the_page_find_the_same_hypothesis(chromium: Any, tmp_pa
         problem = loaded.problem
         run = Run.open(folder, problem.name, problem.fingerprint, loaded.seed, 40, alone=False)
         object.__setattr__(site.service, "run", run)
-        for cached in ("people", "judging", "overview"):
+        for cached in ("people", "judging", "overview", "proposals"):
             site.service.__dict__.pop(cached, None)
         worker = threading.Thread(
             target=lambda: through.update(

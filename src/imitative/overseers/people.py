@@ -84,9 +84,53 @@ class People:
 
     def _judgement(self, query: Query, replies: Sequence[Reply]) -> Judgement:
         seconds = sum(reply.seconds for reply in replies)
-        judge = " + ".join(dict.fromkeys(reply.judge for reply in replies))
         cost = self.cost * len(replies) + self.wage * seconds / 3600.0
-        return Judgement(query, combined([reply.answer for reply in replies]), judge, cost, seconds)
+        return Judgement(query, combined([reply.answer for reply in replies]), _named(replies), cost, seconds)
+
+
+def split(judgements: Sequence[Judgement], replies: Mapping[str, Sequence[Reply]]) -> list[Judgement]:
+    """What each judge said, as judgements of their own: a model that weighs judges must not meet them as a crowd.
+
+    Args:
+        judgements: of queries, each by all its judges together.
+        replies: query key → what each of them said; a judgement without any stays as it is.
+    """
+    found: list[Judgement] = []
+    for each in judgements:
+        said = replies.get(each.query.key, ())
+        seconds = sum(reply.seconds for reply in said)
+        for reply in said:
+            share = reply.seconds / seconds if seconds else 1.0 / len(said)
+            found.append(Judgement(each.query, reply.answer, reply.judge, each.cost * share, reply.seconds))
+        if not said:
+            found.append(each)
+    return found
+
+
+def without(
+    judgements: Sequence[Judgement], replies: Mapping[str, Sequence[Reply]], excluded: frozenset[str]
+) -> list[Judgement]:
+    """The same judgements, combined without what excluded judges said: skipped where nobody else said anything.
+
+    Args:
+        judgements: of queries, each by all its judges together.
+        replies: as for `split`.
+        excluded: judges by name.
+    """
+    found: list[Judgement] = []
+    for each in judgements:
+        said = replies.get(each.query.key, ())
+        left = [reply for reply in said if reply.judge not in excluded]
+        if len(left) == len(said):
+            found.append(each)
+            continue
+        answer = combined([reply.answer for reply in left])
+        found.append(Judgement(each.query, answer, _named(left) or each.judge, each.cost, each.seconds))
+    return found
+
+
+def _named(replies: Sequence[Reply]) -> str:
+    return " + ".join(dict.fromkeys(reply.judge for reply in replies))
 
 
 def combined(answers: Sequence[Answer]) -> Answer:

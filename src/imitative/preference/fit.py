@@ -67,6 +67,7 @@ class Preference:
     _space: RowSpace = field(repr=False)
     _factor: Factor = field(repr=False)
     _lapses: Lapses = field(repr=False)
+    _answers: Answers = field(repr=False)
 
     def score(self, x: ArrayLike) -> Floats:
         """x·mean for feature rows (N, d): (N,) nats."""
@@ -104,7 +105,10 @@ class Preference:
         Without a judge, swapping the sides (−delta) reverses the last axis exactly. A grade whose kind no
         comparison showed has probability zero.
         """
-        who = self.population if judge is None else self.judges.get(judge, self.population)
+        return self.said_by(self.population if judge is None else self.judges.get(judge, self.population), delta)
+
+    def said_by(self, who: Judge, delta: ArrayLike) -> Floats:
+        """`probabilities` of a judge who need not have judged."""
         logits = np.asarray(who.discrimination * np.asarray(delta, dtype=np.float64) + who.bias)[..., None]
         edges = np.array([-math.inf, *self.cuts, math.inf])
         reached = np.zeros((*logits.shape[:-1], len(GRADES)))
@@ -262,6 +266,7 @@ def _finish(answers: Answers, mode: Floats, factor: Factor) -> Preference:
         _space=data.space,
         _factor=factor,
         _lapses=_lapses(answers, mode, factor),
+        _answers=answers,
     )
 
 

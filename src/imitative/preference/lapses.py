@@ -29,12 +29,15 @@ class Lapses(NamedTuple):
         jump: (C,) how far the mode moves along H⁻¹x without it.
         widen: (C,) how much wider the score is then along H⁻¹x.
         design: the rows x.
+        mean, variance: (C,) of each answer's score difference, by what all others say.
     """
 
     chance: Floats
     jump: Floats
     widen: Floats
     design: Design
+    mean: Floats
+    variance: Floats
 
     @classmethod
     def of(
@@ -61,9 +64,9 @@ class Lapses(NamedTuple):
         own, spread = factor.of_rows(design)
         variance = np.sum(spread**2, axis=0) + (own**2 if len(own) else 0.0)
         left = 1.0 - np.minimum(curve * variance, LEVERAGE)
-        careful = predictive(delta + variance * slope / left, variance / left)
-        chance = careless / np.maximum(careless + careful, 1e-300)
-        return cls(chance, slope / left, np.sqrt(curve / left), design)
+        mean, variance = delta + variance * slope / left, variance / left
+        chance = careless / np.maximum(careless + predictive(mean, variance), 1e-300)
+        return cls(chance, slope / left, np.sqrt(curve / left), design, mean, variance)
 
     def draw(self, n: int, rng: np.random.Generator) -> Floats:
         """What n draws add to the mode for the answers they leave out, before H⁻¹: (p, n)."""

@@ -179,6 +179,21 @@ class StoredMailbox:
             for row in connection.execute(rows)
         }
 
+    def replies(self, keys: Sequence[str]) -> dict[str, list[Reply]]:
+        """What each judge said of these queries, as the run has used it; without those it has not used."""
+
+        def look(connection: Connection) -> dict[str, list[Reply]]:
+            found: dict[str, list[Reply]] = {}
+            for some in _chunks(list(keys)):
+                ours = (posted.run_id == self._run.id) & (posted.role == Role.ASKED.value) & posted.query_key.in_(some)
+                rows = select(posted.query_key, taken.answers).join_from(tables.posted, tables.taken).where(ours)
+                used = {row.query_key: row.answers for row in connection.execute(rows)}
+                said_by = self._replies(connection, [i for ids in used.values() for i in ids])
+                found |= {key: [said_by[i] for i in ids] for key, ids in used.items()}
+            return found
+
+        return self._run.read(look)
+
     def newest(self) -> float:
         """See `Mailbox.newest`."""
         last = select(said.created).where(said.run_id == self._run.id).order_by(said.id.desc()).limit(1)
@@ -190,8 +205,9 @@ class StoredMailbox:
         everything, wanted = self._run.known(), set(keys)
         return {key: judgement for key, judgement in everything.items() if key in wanted}
 
-    def guidance(self, number: int) -> Guidance:
-        """What people have done to a round besides judging, settled when the round first begins.
+    def guidance(self, stage: int | str) -> Guidance:
+        """What people have done to a round, by its number, or to a stage of Step 4, besides judging; settled when it
+        first begins.
 
         A run started again must search as it did before: what a round was given is a row, and is given again.
         """
@@ -200,18 +216,17 @@ class StoredMailbox:
             events = tables.event.c
             before = select(events.body).where(events.run_id == self._run.id, events.kind == "guidance")
             for body in connection.execute(before).scalars():
-                if body["round"] == number:
+                if body["round"] == stage:
                     return dict(body)
             proposal = tables.proposal.c
             rows = select(proposal.id).where(proposal.run_id == self._run.id, proposal.readable).order_by(proposal.id)
             out = select(judge.name).where(judge.run_id == self._run.id, judge.standing == Standing.EXCLUDED.value)
             body = {
-                "round": number,
+                "round": stage,
                 "proposals": list(connection.execute(rows).scalars()),
                 "excluded": sorted(connection.execute(out).scalars()),
             }
-            if body["proposals"] or body["excluded"]:
-                runs.add_event(connection, self._run.id, "guidance", body)
+            runs.add_event(connection, self._run.id, "guidance", body)  # of nothing, too: it was nothing then
             return body
 
         body = self._run.write(settle)

@@ -13,9 +13,9 @@ from sqlalchemy import Connection, func, select
 from imitative.mail import Role
 from imitative.records import Answer, Judgement, Kind, Outcome, Query
 from imitative.store import tables
-from imitative.store.desk import agrees
 from imitative.store.mailbox import LATEST
 from imitative.store.runs import Event, Run
+from imitative.store.task import agrees
 
 posted, slot, said, judge, query = (t.c for t in (tables.posted, tables.slot, tables.said, tables.judge, tables.query))
 
@@ -206,6 +206,21 @@ class Overview:
         """What the run last said it does."""
         told = [*self._run.events("stage")[-1:], *self._run.events("round")[-1:], *self._run.events("finished")[-1:]]
         return max(told, key=lambda event: event.created, default=None)
+
+    def fitted(self) -> Mapping[str, Any]:
+        """What the run's own fit has learned of each judge, as of the last round."""
+        rounds = self._run.events("round")
+        return dict(rounds[-1].body.get("judges") or {}) if rounds else {}
+
+    def left_out(self) -> dict[str, str]:
+        """Excluded judge → since which round, or stage of Step 4, no model has been fitted to what they said."""
+        since: dict[str, str] = {}
+        for event in self._run.events("guidance"):
+            stage = event.body["round"]
+            for name in event.body["excluded"]:
+                since.setdefault(name, stage if isinstance(stage, str) else f"round {stage + 1}")
+            since = {name: stage for name, stage in since.items() if name in event.body["excluded"]}
+        return since
 
     def used(self) -> int:
         """Judgements the run has used."""

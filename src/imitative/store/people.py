@@ -117,7 +117,8 @@ class People:
 
     def by_token(self, token: str, kinds: Sequence[str] = ("session",)) -> Person | None:
         """Who holds this token."""
-        return self._run.read(lambda connection: _by_token(connection, self._run.id, token, kinds))
+        row = self._run.one(_BY_TOKEN, _given(self._run.id, token, kinds))
+        return None if row is None else Person(*tuple(row))
 
     def everybody(self) -> list[Person]:
         """The people of the run, in the order they were invited."""
@@ -163,7 +164,7 @@ class People:
     def _named(self, connection: Connection, name: str) -> Person | None:
         rows = select(*_COLUMNS).where(_person.run_id == self._run.id, _person.name == name)
         row = connection.execute(rows).first()
-        return None if row is None else Person(*row)
+        return None if row is None else Person(*tuple(row))
 
     def _leads(self, connection: Connection) -> list[str]:
         rows = select(_person.name).where(
@@ -193,9 +194,12 @@ def _token(connection: Connection, judge_id: int, kind: str, days: float) -> str
 
 
 def _by_token(connection: Connection, run_id: int, token: str, kinds: Sequence[str]) -> Person | None:
-    given = {"digest": digest_of(token), "kinds": list(kinds), "now": time.time(), "this_run": run_id}
-    row = connection.execute(_BY_TOKEN, given).first()
-    return None if row is None else Person(*row)
+    row = connection.execute(_BY_TOKEN, _given(run_id, token, kinds)).first()
+    return None if row is None else Person(*tuple(row))
+
+
+def _given(run_id: int, token: str, kinds: Sequence[str]) -> dict[str, Any]:
+    return {"digest": digest_of(token), "kinds": list(kinds), "now": time.time(), "this_run": run_id}
 
 
 def _shown_name(name: str) -> str:

@@ -199,6 +199,20 @@ class Run:
         with database.explained(self.place):
             return database.persistently(self._engine, look)
 
+    def one(self, statement: Select[Any], values: Mapping[str, Any]) -> Row[Any] | None:
+        """The first row of one statement, which sees one moment by itself and needs no transaction.
+
+        Raises:
+            InputError: if the database cannot be read.
+        """
+
+        def look() -> Row[Any] | None:
+            with database.looking(self._engine) as connection:
+                return connection.execute(statement, values).first()
+
+        with database.explained(self.place):
+            return database.persistently(self._engine, look)
+
     def __enter__(self) -> Run:
         return self
 

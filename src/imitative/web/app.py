@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 from imitative import __version__
 from imitative.errors import InputError
-from imitative.store.desk import Refused
+from imitative.store.task import Refused
 from imitative.web import judging, leading, programs
 from imitative.web.bodies import explained
 from imitative.web.security import Guarded

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from imitative.errors import one_line, shown
 from imitative.records import GRADES, Answer, Outcome
-from imitative.store.desk import LONGEST_PROPOSAL, LONGEST_WHY, MOST_SECONDS, Refused, Submission
+from imitative.store.task import LONGEST_PROPOSAL, LONGEST_WHY, MOST_SECONDS, Refused, Submission
 
 LARGEST_BODY: Final = 262_144
 """Bytes: a proposal of `LONGEST_PROPOSAL` characters, URL-encoded, fits."""
@@ -36,8 +36,19 @@ Slot = Annotated[int, Field(ge=1, le=MOST_ID, description="The task's.")]
 Name = Annotated[str, Field(min_length=1, max_length=60)]
 
 
+def _just_one(schema: dict[str, Any]) -> None:
+    """Say in the schema what `AnswerBody` checks: programs are made from schemas."""
+    every = schema["properties"]
+    schema["oneOf"] = [
+        {"required": [name], "properties": {name: next(each for each in said["anyOf"] if each.get("type") != "null")}}
+        for name, said in every.items()
+    ]
+
+
 class AnswerBody(_Body):
     """Exactly one of these: a grade of a comparison, a ratio of odds, a bet, a choice, or a skip."""
+
+    model_config = ConfigDict(json_schema_extra=_just_one)
 
     grade: (
         Annotated[int, Field(ge=min(GRADES), le=max(GRADES), description="2: the first shown is much better")] | None
@@ -96,7 +107,16 @@ class DraftBody(_Body):
 
 
 class ProposalBody(_Body):
-    """A better hypothesis, and what is wrong with the one shown."""
+    """A better hypothesis, and what is wrong with the one shown; at least one of the two."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": [name], "properties": {name: {"type": "string", "pattern": r"\S"}}}
+                for name in ("text", "wrong")
+            ]
+        }
+    )
 
     key: Key
     slot: Slot | None = None

@@ -14,8 +14,8 @@ from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Resp
 
 from imitative.mail import Person, Role
 from imitative.records import GRADES, Answer, Kind
-from imitative.store.desk import CHECK_EVERY, Receipt, Refused, Task
 from imitative.store.people import DAY, SESSION_DAYS
+from imitative.store.task import Receipt, Refused, Task
 from imitative.web.bodies import (
     DraftBody,
     GoalBody,
@@ -155,7 +155,7 @@ def _judging(routes: APIRouter, service: Service) -> None:
         body = {**fields, "slot": whole(slot, "slot") if slot else None}
         given = validated(ProposalBody, body)
         read = service.read(given.text)
-        service.judging.propose(person, given.key, given.text, given.wrong, read.readable, given.slot)
+        service.proposals.propose(person, given.key, given.text, given.wrong, read.readable, given.slot)
         written = bool(given.text.strip())
         return service.page(
             "proposed.html",
@@ -383,4 +383,4 @@ def inside(folder: Path, name: str) -> Path | None:
     return path if good else None
 
 
-__all__ = ["CHECK_EVERY", "inside", "markdown", "router", "told", "view"]
+__all__ = ["inside", "markdown", "router", "told", "view"]

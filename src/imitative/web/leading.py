@@ -7,6 +7,7 @@ import tempfile
 import threading
 import time
 import zipfile
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -18,8 +19,8 @@ from imitative.agreement import agreement
 from imitative.errors import InputError
 from imitative.exchange.trips import FORMATS, export, judged
 from imitative.mail import Standing
-from imitative.store.desk import Refused
 from imitative.store.overview import JudgeFigures, Overview, Said, by_hour, by_kind
+from imitative.store.task import Refused
 from imitative.web.bodies import InvitationBody, StandingBody, validated
 from imitative.web.differences import compared
 from imitative.web.service import Fields, Service
@@ -140,7 +141,7 @@ def _counted(service: Service) -> dict[str, Any]:
     answers = overview.answers()
     about, rounds, stage = overview.about(), overview.rounds(), overview.stage()
     lacking, held = overview.open()
-    used = overview.used()
+    used, fitted, left_out = overview.used(), overview.fitted(), overview.left_out()
     judges = overview.judges(answers)
     seconds = sum(each.seconds for each in answers)
     wage, each_costs = float(about.get("wage") or 0.0), float(about.get("cost") or 0.0)
@@ -163,7 +164,7 @@ def _counted(service: Service) -> dict[str, Any]:
         "kinds": [(KINDS.get(kind, kind), n) for kind, n in by_kind(answers).most_common()],
         "most": max(by_kind(answers).values(), default=1),
         "hours": _hours(answers),
-        "judges": [_judge(each) for each in judges],
+        "judges": [_judge(each, fitted.get(each.name), left_out.get(each.name)) for each in judges],
         "rounds": _rounds(rounds),
         "best": str(stage.body.get("best") or "").splitlines() if stage is not None else [],
         "agreement": _agreement(overview),
@@ -182,6 +183,7 @@ def _agreement(overview: Overview) -> list[dict[str, str]]:
             "alpha": str(found.alpha),
             "kappa": str(found.kappa),
             "ac2": str(found.ac2),
+            "undefined": "" if found.shared else "nothing was judged by two yet",
         }
         for kind, found in agreement(overview.judgements()).items()
     ]
@@ -207,14 +209,15 @@ def _stage(event: Any, lacking: int) -> str:
     return f"Round {number} of {event.body.get('rounds', 0)}: {stage}{waits}."
 
 
-def _judge(each: JudgeFigures) -> dict[str, Any]:
-    checks, passed = each.golds + each.repeats, each.gold + each.same
+def _judge(each: JudgeFigures, fitted: Mapping[str, Any] | None, left_out: str | None) -> dict[str, Any]:
+    """How they do by the checks, and by the fit of the run's last round, which nobody else's page has."""
     return {
         **each._asdict(),
-        "checks": checks,
-        "passed": passed,
-        # Laplace's rule: with nothing known, one half; so that one lucky check is not certainty.
-        "reliability": (passed + 1.0) / (checks + 2.0) if checks else None,
+        "checks": each.golds + each.repeats,
+        "passed": each.gold + each.same,
+        "reliability": None if fitted is None else fitted["reliability"],
+        "fitted": 0 if fitted is None else fitted["answers"],
+        "left_out": left_out,
         "left_share": each.left / each.decided if each.decided else None,
         "one_sided": each.decided >= 12 and abs(each.left / each.decided - 0.5) > 0.3,
         "failing": each.golds >= 3 and each.gold / each.golds < 0.7,

@@ -11,8 +11,8 @@ from pydantic import BaseModel
 from imitative.errors import InputError
 from imitative.mail import Standing
 from imitative.records import Answer, Outcome
-from imitative.store.desk import Receipt, Refused, Task
 from imitative.store.overview import PAGE
+from imitative.store.task import Receipt, Refused, Task
 from imitative.web.bodies import MOST_ID, InvitationBody, KeyBody, ProposalBody, StandingBody, SubmissionBody
 from imitative.web.service import Service, active, leading
 
@@ -136,6 +136,15 @@ _WHEN: dict[int | str, dict[str, Any]] = {
 }
 
 
+_ANSWER = {
+    "answer": {
+        "operationId": "answer",
+        "requestBody": {"slot": "$response.body#/task/slot"},
+        "description": "Answer the task that came back, where one did.",
+    }
+}
+
+
 def router(service: Service) -> APIRouter:
     """The routes under /api."""
     routes = APIRouter(prefix="/api", responses=_WHEN)
@@ -150,16 +159,24 @@ def _for_judges(routes: APIRouter, service: Service) -> None:
         person = service.program(request)
         return Me.model_validate(person._asdict())
 
-    @routes.post("/task", tags=["judge"], summary="The query in hand, or the next free one")
+    @routes.post(
+        "/task", tags=["judge"], summary="The query in hand, or the next free one", responses={200: {"links": _ANSWER}}
+    )
     def task(request: Request) -> Next:
         return Next(task=_task(service.judging.claim(active(service.program(request)))))
 
-    @routes.post("/answers", tags=["judge"], summary="Answer the query in hand; the next comes back")
+    @routes.post(
+        "/answers", tags=["judge"], summary="Answer the query in hand; the next comes back",
+        operation_id="answer", responses={200: {"links": _ANSWER}},
+    )  # fmt: skip
     def answer(request: Request, body: SubmissionBody) -> ReceiptShown:
         receipt, following = service.judging.submit(active(service.program(request)), body.submission)
         return _receipt(receipt, following)
 
-    @routes.post("/undo", tags=["judge"], summary="Take back the last answer; its query comes back")
+    @routes.post(
+        "/undo", tags=["judge"], summary="Take back the last answer; its query comes back",
+        responses={200: {"links": _ANSWER}},
+    )  # fmt: skip
     def undo(request: Request, body: KeyBody) -> Next:
         return Next(task=_task(service.judging.undo(active(service.program(request)), body.key)))
 
@@ -167,7 +184,7 @@ def _for_judges(routes: APIRouter, service: Service) -> None:
     def propose(request: Request, body: ProposalBody) -> Kept:
         person = active(service.program(request))
         read = service.read(body.text)
-        service.judging.propose(person, body.key, body.text, body.wrong, read.readable, body.slot)
+        service.proposals.propose(person, body.key, body.text, body.wrong, read.readable, body.slot)
         return Kept(readable=read.readable, said=read.said)
 
 

@@ -15,7 +15,7 @@ from typing import Any, Final, final
 from urllib.parse import urlsplit
 
 from imitative.errors import one_line
-from imitative.store.desk import Refused
+from imitative.store.task import Refused
 from imitative.web.bodies import LARGEST_BODY, read_json
 
 Scope = MutableMapping[str, Any]

@@ -15,10 +15,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from imitative.mail import Person, Standing
 from imitative.readable import clean
-from imitative.store.desk import Desk, Refused
+from imitative.store.desk import Desk
 from imitative.store.overview import Overview
 from imitative.store.people import People
+from imitative.store.proposals import Proposals
 from imitative.store.runs import Run
+from imitative.store.task import Refused
 from imitative.web.bodies import read_form
 
 COOKIE: Final = "imitative"
@@ -83,6 +85,11 @@ class Service:
     def judging(self) -> Desk:
         """Where queries are given."""
         return self.desk or Desk(self.run)
+
+    @cached_property
+    def proposals(self) -> Proposals:
+        """Where judges leave what they wrote."""
+        return Proposals(self.run)
 
     @cached_property
     def overview(self) -> Overview:

@@ -1,0 +1,268 @@
+"""A free place of a query, given to a judge until it expires; and now and then a check instead.
+
+    held: what they hold already, renewed; else
+    due:  a check: a warm-up, a known answer, or a comparison of theirs with its sides exchanged; else
+    free: the first query with a free place that they have no place in
+
+Each is decided by the statement that takes the place, not before it: between a look and a step another could step in.
+On PostgreSQL, where each statement is a journey over the network, taking a place, putting it into the judge's hands
+and reading what the page shows of it are one statement; SQLite, which is in this process, does them one by one.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any, Final, final
+
+from sqlalchemy import Connection, ScalarSelect, Select, bindparam, func, insert, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from imitative.mail import Person, Role, Standing
+from imitative.records import Answer, Kind
+from imitative.store import runs, tables
+from imitative.store.task import Task
+
+LEASE_SECONDS: Final = 600.0
+"""How long a judge may sit over a query, since they last typed, before it is given to another."""
+CHECK_EVERY: Final = 12
+"""Among so many queries one is a check: a known answer, or an earlier query with its sides swapped."""
+APART: Final = 8
+"""How many queries lie at least between a comparison and its repetition, so that it is not remembered."""
+MOST_WARM_UPS: Final = 10
+
+posted, slot, said, hand = (t.c for t in (tables.posted, tables.slot, tables.said, tables.hand))
+judge, query = tables.judge.c, tables.query.c
+_free, _held, _mine, _earlier = (
+    tables.slot.alias("free").c,
+    tables.slot.alias("held").c,
+    tables.slot.alias("mine").c,
+    tables.said.alias("earlier").c,
+)
+
+LOCK: Final = select(judge.answered, judge.standing).where(judge.id == bindparam("me")).with_for_update()
+"""How many answers a judge has given, and how they stand, once whatever they do in another tab is done."""
+
+LAST: Final = (
+    select(func.max(_earlier.revision)).where(_earlier.slot_id == slot.id).correlate(tables.slot).scalar_subquery()
+)
+"""The last revision of what was said at a slot, by whomever."""
+_OWN_LAST = (
+    select(func.max(_earlier.revision))
+    .where(_earlier.slot_id == slot.id, _earlier.judge_id == bindparam("me"))
+    .correlate(tables.slot)
+    .scalar_subquery()
+)
+
+
+def free_now(place: Any) -> Any:
+    """Whether nobody holds this place, or nobody who has not run out of time."""
+    return or_(
+        place.judge_id.is_(None),
+        place.expires < bindparam("now"),
+        place.expires > bindparam("now") + 2.0 * LEASE_SECONDS,  # no lease is so long: the clock was put back
+    )
+
+
+def mine(place: Any) -> Any:
+    """Whether this judge has a place in the same query."""
+    return select(_mine.id).where(_mine.posted_id == place.posted_id, _mine.judge_id == bindparam("me")).exists()
+
+
+_HELD: ScalarSelect[int] = (
+    select(_held.id)
+    .where(_held.judge_id == bindparam("me"), _held.done.is_(False), _held.wanted)
+    .order_by(_held.expires.desc(), _held.id)
+    .limit(1)
+    .with_for_update()  # else somebody could be given it at this very moment
+    .scalar_subquery()
+)
+_FREE: ScalarSelect[int] = (
+    select(_free.id)
+    .where(_free.run_id == bindparam("this_run"), _free.done.is_(False), _free.wanted, _free.number.is_not(None))
+    .where(free_now(_free), ~mine(_free))
+    .order_by(_free.posted_id, _free.number)
+    .limit(1)
+    .with_for_update(skip_locked=True)
+    .scalar_subquery()
+)
+_TAKE = update(tables.slot).values(judge_id=bindparam("me"), expires=bindparam("until")).returning(slot.id)
+_RENEW = _TAKE.where(slot.id == _HELD)
+_GIVE = _TAKE.where(slot.id == func.coalesce(_HELD, _FREE))  # the second is looked for where there is no first
+_MAKE = insert(tables.slot).values(done=False, wanted=True).returning(slot.id)
+_TYPES = {"me": hand.judge_id.type, "swapped": hand.swapped.type, "typed": hand.typed.type, "at": hand.updated.type}
+_ROW = [bindparam(name, type_=kind) for name, kind in _TYPES.items()]
+_COLUMNS = (posted.role, posted.shown, query.kind, query.body, _OWN_LAST.label("revision"))
+_TASK = (
+    select(slot.id, hand.swapped, hand.typed, *_COLUMNS)
+    .join_from(tables.slot, tables.posted)
+    .join(tables.query)
+    .join(tables.hand, (hand.slot_id == slot.id) & (hand.judge_id == slot.judge_id))
+    .where(slot.id == bindparam("this_slot"), slot.judge_id == bindparam("me"))
+)
+
+
+def _at_once() -> Select[Any]:
+    """`_GIVE`, the row of `hand` and `_TASK`, as one statement. What it adds it does not see, so it says it itself."""
+    given = _GIVE.cte("given")
+    names = ["judge_id", "slot_id", "swapped", "typed", "updated"]
+    me, swapped, typed, at = _ROW
+    row = select(me, given.c.id, swapped, typed, at)
+    handed = postgresql.insert(tables.hand).from_select(names, row).on_conflict_do_nothing().cte("handed")
+    return (
+        select(slot.id, func.coalesce(hand.swapped, swapped).label("swapped"), hand.typed, *_COLUMNS)
+        .join_from(given, tables.slot, slot.id == given.c.id)
+        .join(tables.posted)
+        .join(tables.query)
+        .outerjoin(tables.hand, (hand.slot_id == slot.id) & (hand.judge_id == bindparam("me")))
+        .add_cte(handed)
+    )
+
+
+_AT_ONCE = _at_once()
+_UNSEEN = (
+    select(posted.id)
+    .where(posted.run_id == bindparam("this_run"), posted.role == bindparam("this_role"))
+    .where(~select(slot.id).where(slot.posted_id == posted.id, slot.judge_id == bindparam("me")).exists())
+    .order_by(posted.id)
+    .limit(1)
+)
+_again = tables.posted.alias("again").c
+_AGAIN = (
+    select(_mine.id)
+    .where(_mine.posted_id == _again.id, _mine.judge_id == bindparam("me"), _again.role == Role.REPEAT.value)
+    .where(_again.query_key == posted.query_key, _again.run_id == posted.run_id)
+)
+_REPEATABLE = (
+    select(posted.query_key, posted.shown, hand.swapped)
+    .join_from(tables.slot, tables.posted)
+    .join(tables.query)
+    .join(tables.hand, (hand.slot_id == slot.id) & (hand.judge_id == slot.judge_id))
+    .where(slot.judge_id == bindparam("me"), slot.done, posted.role == Role.ASKED.value)
+    .where(query.kind.in_((Kind.COMPARE_HYPOTHESES.value, Kind.COMPARE_ANSWERS.value)))
+    .where(~_AGAIN.exists())
+    .order_by(slot.id.desc())
+    .offset(APART)
+    .limit(1)
+)
+
+
+@final
+class Giving:
+    """What a judge is given, within a transaction in which they do nothing else; see `LOCK`.
+
+    Args:
+        clock: seconds since 1970.
+        lease: see `LEASE_SECONDS`.
+        rng: which side is shown first.
+    """
+
+    def __init__(self, clock: Callable[[], float], lease: float, rng: random.Random) -> None:
+        self._clock, self._lease, self._random = clock, lease, rng
+
+    def now(self) -> float:
+        """Seconds since 1970."""
+        return float(self._clock())
+
+    def until(self) -> float:
+        """When a lease that begins now runs out."""
+        return self.now() + self._lease
+
+    def next(self, connection: Connection, person: Person, answered: int, standing: str) -> Task | None:
+        """What they hold, a check that is due, or a free query; None where there is nothing for them now."""
+        if standing != Standing.ACTIVE:
+            return None
+        if answered < MOST_WARM_UPS or answered % CHECK_EVERY == CHECK_EVERY - 1:
+            number = connection.execute(_RENEW, {"me": person.id, "until": self.until()}).scalar()
+            number = number or self._check(connection, person, answered)
+            if number is not None:
+                return self.task(connection, person, number)
+        return self._given(connection, person)
+
+    def _given(self, connection: Connection, person: Person) -> Task | None:
+        swapped = self._random.random() < 0.5
+        given = {"me": person.id, "this_run": person.run_id, "now": self.now(), "until": self.until()}
+        if connection.dialect.name == "postgresql":
+            in_hand = {"swapped": swapped, "typed": {}, "at": runs.now()}
+            row = connection.execute(_AT_ONCE, given | in_hand).first()
+            return None if row is None else self._read(connection, person, row)
+        number = connection.execute(_GIVE, given).scalar()
+        if number is None:
+            return None
+        put_in_hand(connection, person, number, swapped)
+        return self.task(connection, person, number)
+
+    def task(self, connection: Connection, person: Person, number: int) -> Task:
+        """What the page shows of a slot that is in a judge's hands."""
+        return self._read(connection, person, connection.execute(_TASK, {"me": person.id, "this_slot": number}).one())
+
+    def _read(self, connection: Connection, person: Person, row: Any) -> Task:
+        """With what they themselves said and took back: the place may have been somebody else's before."""
+        before = None
+        if row.revision is not None:
+            last = (said.slot_id == row.id) & (said.judge_id == person.id) & said.answer.is_not(None)
+            found = connection.execute(select(said.answer).where(last).order_by(said.revision.desc()).limit(1)).scalar()
+            if found is not None:
+                answer = Answer.from_json(found)
+                before = answer.swapped() if row.swapped else answer
+        return Task(
+            row.id,
+            Kind(row.kind),
+            Role(row.role),
+            row.shown,
+            tuple(row.body["answers"]),
+            int(row.body["heads"]),
+            row.swapped,
+            row.typed or {},
+            before,
+            0 if row.revision is None else row.revision + 1,
+        )
+
+    # -- checks -----------------------------------------------------------------------------------------------------
+
+    def _check(self, connection: Connection, person: Person, answered: int) -> int | None:
+        """The slot of a check, where one is due."""
+        if answered < MOST_WARM_UPS:
+            found = self._unseen(connection, person, Role.WARM_UP)
+            if found is not None:
+                return self._make(connection, person, found, self._random.random() < 0.5)
+        if answered % CHECK_EVERY != CHECK_EVERY - 1:
+            return None
+        if answered // CHECK_EVERY % 2 == 0:
+            found = self._unseen(connection, person, Role.GOLD)
+            if found is not None:
+                return self._make(connection, person, found, self._random.random() < 0.5)
+        return self._repeat(connection, person)
+
+    def _unseen(self, connection: Connection, person: Person, role: Role) -> int | None:
+        wanted = {"me": person.id, "this_run": person.run_id, "this_role": role.value}
+        return connection.execute(_UNSEEN, wanted).scalar()
+
+    def _make(self, connection: Connection, person: Person, number: int, swapped: bool) -> int:
+        """A slot of this judge's own."""
+        row = {"run_id": person.run_id, "posted_id": number, "judge_id": person.id, "expires": self.until()}
+        made = int(connection.execute(_MAKE, row).scalar_one())
+        put_in_hand(connection, person, made, swapped)
+        return made
+
+    def _repeat(self, connection: Connection, person: Person) -> int | None:
+        """A comparison of theirs from a while ago, with its sides the other way round."""
+        row = connection.execute(_REPEATABLE, {"me": person.id}).first()
+        if row is None:
+            return None
+        copy = {"run_id": person.run_id, "query_key": row.query_key, "role": Role.REPEAT.value, "cap": 1}
+        add = _adding(connection, tables.posted).values(shown=row.shown, created=runs.now(), **copy)
+        connection.execute(add.on_conflict_do_nothing())
+        this = (posted.run_id == person.run_id) & (posted.query_key == row.query_key)
+        number = connection.execute(select(posted.id).where(this, posted.role == Role.REPEAT.value)).scalar_one()
+        return self._make(connection, person, number, not row.swapped)
+
+
+def put_in_hand(connection: Connection, person: Person, number: int, swapped: bool) -> None:
+    """Let a judge answer a slot; what they had in hand of it before stays."""
+    row = {"judge_id": person.id, "slot_id": number, "swapped": swapped, "typed": {}, "updated": runs.now()}
+    connection.execute(_adding(connection, tables.hand).on_conflict_do_nothing(), row)
+
+
+def _adding(connection: Connection, table: Any) -> Any:
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)

@@ -6,8 +6,10 @@ made by z*, in the open. A second random sample, which nothing is fitted to, aud
     M_test(y, x) = softmax_y( α · log P(y | x, z*) + c_y + Σ_s δ_sy · applies_s(x) ),
 
 with a Gaussian prior centred on the reading itself (α = 1, c = δ = 0), so that few answers suffice and many can correct
-it statement by statement. While fitting, an answer is taken to be careless (drawn at random) with probability ε, so
-that one slip on a clear case does not bend the model.
+it statement by statement. How far people depart from the reading, the standard deviation σ of c and δ, is what the
+answers make likeliest (Laplace's approximation of their evidence): a literal reader's noise seldom bends the model, and
+somebody who skips a statement does. While fitting, an answer is taken to be careless (drawn at random) with
+probability ε, so that one slip on a clear case does not bend it either.
 """
 
 from __future__ import annotations
@@ -30,8 +32,11 @@ from imitative.likelihood import Reading
 from imitative.problem import Problem
 from imitative.records import Judgement, Kind, Query
 
-ALPHA_SD, CONSTANT_SD, STATEMENT_SD = 0.5, 0.25, 0.25
-"""How far, in nats, people's answers are expected to depart from the reading of z*."""
+ALPHA_SD = 0.5
+"""How much more, or less, decided than the reading of z* people's answers are expected to be."""
+DEPARTURES = (0.05, 0.25, 1.0)
+"""σ, in nats: people read to the letter, take a hint for slight evidence, or skip what is moderate; each of these is e
+times less likely beforehand than the one before."""
 CARELESS = 0.05
 """ε, the share of answers expected to be slips: the mean of the preference model's prior on carelessness."""
 
@@ -87,31 +92,12 @@ class TransferModel:
     ) -> TransferModel:
         """M_test after the overseer's answers to the N questions of `table`, indices into `space.answers`."""
         unfitted = cls(space, hypothesis, reading, _start(len(hypothesis.statements), len(space.answers)))
-        literal, applies = unfitted._inputs(table)
-        shape = unfitted.weights.shape
-        precision = np.full(shape, 1.0 / STATEMENT_SD**2)
-        precision[0], precision[1] = 1.0 / (ALPHA_SD**2 * shape[1]), 1.0 / CONSTANT_SD**2
-        target = np.eye(shape[1])[answers]
-
-        def loss(flat: Floats) -> tuple[float, Floats]:
-            weights = flat.reshape(shape).copy()
-            weights[0] = weights[0].mean()
-            chance = softmax(_logits(weights, literal, applies), axis=1)
-            said = (chance * target).sum(axis=1, keepdims=True)
-            heard = (1.0 - CARELESS) * said + CARELESS / shape[1]
-            error = (1.0 - CARELESS) * said / heard * (chance - target)
-            departure = weights - unfitted.weights
-            slope = precision * departure
-            slope[0] += (error * literal).sum() / shape[1]
-            slope[1:] += applies.T @ error
-            value = -float(np.log(heard).sum()) + 0.5 * float((precision * departure**2).sum())
-            return value, slope.ravel()
-
         if len(answers) == 0:
             return unfitted
-        fitted = minimize(loss, unfitted.weights.ravel(), jac=True, method="L-BFGS-B").x.reshape(shape)
-        fitted[0] = fitted[0].mean()
-        return cls(space, hypothesis, reading, fitted)
+        literal, applies = unfitted._inputs(table)
+        fits = [_fit(unfitted.weights, literal, applies, answers, sd) for sd in DEPARTURES]
+        likeliest = max(range(len(fits)), key=lambda i: fits[i].log_evidence - i)
+        return cls(space, hypothesis, reading, fits[likeliest].weights)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; `from_json` is its inverse."""
@@ -270,6 +256,59 @@ def audit_of(
     low, high = clopper_pearson(agreed, n)
     judge = ", ".join(sorted({judgement.judge for judgement in judgements if judgement.answered}))
     return Audit(agreed / n, n, low, high, judge)
+
+
+class _Fit(NamedTuple):
+    weights: Floats
+    log_evidence: float
+
+
+def _fit(
+    start: Floats,
+    literal: Floats,
+    applies: Floats,
+    answers: np.ndarray[Any, np.dtype[np.int64]],
+    sd: float,
+    careless: float = CARELESS,
+) -> _Fit:
+    """The likeliest weights where c and δ have this standard deviation, and log P(answers) by Laplace."""
+    shape = start.shape
+    precision = np.full(shape, 1.0 / sd**2)
+    precision[0] = 1.0 / (ALPHA_SD**2 * shape[1])
+    target = np.eye(shape[1])[answers]
+
+    def loss(flat: Floats) -> tuple[float, Floats]:
+        weights = flat.reshape(shape).copy()
+        weights[0] = weights[0].mean()
+        chance = softmax(_logits(weights, literal, applies), axis=1)
+        said = (chance * target).sum(axis=1, keepdims=True)
+        heard = (1.0 - careless) * said + careless / shape[1]
+        error = (1.0 - careless) * said / heard * (chance - target)
+        departure = weights - start
+        slope = precision * departure
+        slope[0] += (error * literal).sum() / shape[1]
+        slope[1:] += applies.T @ error
+        value = -float(np.log(heard).sum()) + 0.5 * float((precision * departure**2).sum())
+        return value, slope.ravel()
+
+    found = minimize(loss, start.ravel(), jac=True, method="L-BFGS-B")
+    weights = found.x.reshape(shape)
+    weights[0] = weights[0].mean()
+    # log det(I + H·Σ) among the answers, N·|Y| square, instead of among the weights, of which a long z has thousands.
+    chance = softmax(_logits(weights, literal, applies), axis=1)
+    said = (chance * target).sum(axis=1)
+    careful = (1.0 - careless) * said / ((1.0 - careless) * said + careless / shape[1])
+    n, k = chance.shape
+    curve = np.zeros((n, k, n, k))
+    rows = np.arange(n)
+    curve[rows, :, rows, :] = careful[:, None, None] * (
+        chance[:, :, None] * np.eye(k) - chance[:, :, None] * chance[:, None]
+    )
+    spread = ALPHA_SD**2 * np.multiply.outer(literal, literal)
+    spread += sd**2 * np.einsum("ij,kl->ikjl", applies @ applies.T, np.eye(k))
+    size = n * k
+    _, log_det = np.linalg.slogdet(np.eye(size) + curve.reshape(size, size) @ spread.reshape(size, size))
+    return _Fit(weights, -float(found.fun) - 0.5 * float(log_det))
 
 
 def _start(statements: int, answers: int) -> Floats:

@@ -30,9 +30,8 @@ from imitative.texts.proposing import StatementProposer
 
 WRONG = 0.2
 SEEDS = 5
-FRESH = range(110, 120)
-"""Seeds of the bias: none of them was used while M_L, M_test or the correction was built (100 to 109 were told of M_L
-before it leant once)."""
+FRESH = range(120, 130)
+"""Seeds of the bias: none of them was looked at while M_L, M_test or the correction was built; 100 to 119 were."""
 SHARE, AUDIT_SHARE = 0.02, 0.17
 """Of the queries, and of an audit's, that people judge too: together below 5 % of all judgements."""
 

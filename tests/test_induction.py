@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from imitative.config import load_problem
 from imitative.data import Feature, FeatureKind, Labelled, Table
+from imitative.guidance import Guided
 from imitative.hypotheses.statements import Hypothesis, Limits, StatementSpace, Strength
-from imitative.induction import Guided, Induced, Progress, ainduce, induce
+from imitative.induction import Induced, Progress, ainduce, induce
 from imitative.labelling import Transferred, transfer
 from imitative.overseers.overseer import Overseer, Record
 from imitative.overseers.recorded import Recorded
@@ -360,7 +361,7 @@ def test_a_hypothesis_that_somebody_wrote_is_scored_and_whoever_is_excluded_teac
     def guide(excluded: str) -> Callable[[int], Guided]:
         def guided(number: int) -> Guided:
             told.append(number)
-            return Guided((written,), frozenset((excluded,)))
+            return Guided((space.show(written),), frozenset((excluded,)))
 
         return guided
 

@@ -25,6 +25,7 @@ from imitative import elicitation
 from imitative.agenda import Agenda, Known, Plan
 from imitative.data import Labelled
 from imitative.elicitation import Pair
+from imitative.guidance import Guide, Guided
 from imitative.hypotheses.statements import Hypothesis
 from imitative.likelihood import LITERAL, Reading
 from imitative.outlay import Outlay, Timer
@@ -46,24 +47,6 @@ SETTLED = 0.01
 AUDITS = 3
 """Audits that must still be affordable for another round without one: what an audit but the last finds implausible is
 heard by M_prior, and need not stay in z*."""
-
-
-class Guided(NamedTuple):
-    """What people do to a round of the search besides judging.
-
-    Args:
-        starts: hypotheses they wrote: the search starts from them too, and each is scored.
-        excluded: judges whose judgements no model is fitted to any more.
-        split: judgements → what each judge said of them, where several answered one query together.
-    """
-
-    starts: tuple[Hypothesis, ...] = ()
-    excluded: frozenset[str] = frozenset()
-    split: Callable[[Sequence[Judgement]], Sequence[Judgement]] = tuple
-
-
-Guide = Callable[[int], Guided]
-"""Asked once when a round begins, by its number; a round that is done again must be told the same."""
 
 
 class Round(NamedTuple):
@@ -275,7 +258,7 @@ class Induction:
         self, prior: StatementPrior, reading: Reading, before: tuple[Scored, ...], rng: np.random.Generator, last: bool
     ) -> tuple[Scored, ...]:
         posterior, space = self._agenda.objective(prior, reading), self.problem.space
-        written = self._guided.starts
+        written = tuple(map(space.read, self._guided.written))
         starts = [*(scored.hypothesis for scored in before[:3]), *written]
         steps = self.settings.steps * (2 if last else 1)
         found = find_statements(posterior, space, self.problem.unlabelled, starts, steps, rng)

@@ -26,6 +26,7 @@ from scipy.special import log_softmax, softmax
 
 from imitative.data import Feature, Floats, Table
 from imitative.evaluation import clopper_pearson
+from imitative.guidance import Heard
 from imitative.hypotheses.statements import Hypothesis, StatementSpace
 from imitative.induction import Induced, Progress
 from imitative.likelihood import Reading
@@ -162,10 +163,6 @@ class Transferred:
     audit: Audit | None
     answered: int
     seconds: dict[str, float]
-
-
-Heard = Callable[[str, Sequence[Judgement]], Sequence[Judgement]]
-"""A stage and its judgements → these judgements without what was excluded since; as many, in the same order."""
 
 
 def transfer(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, final
 
 from imitative.data import Floats
+from imitative.guidance import Guide, Heard
 from imitative.overseers.overseer import Overseer, Record
 from imitative.problem import Problem, Truth
 from imitative.records import Judgement
@@ -30,6 +31,11 @@ class Study(Protocol):
         """See `Problem.fingerprint`."""
         ...
 
+    @property
+    def described(self) -> dict[str, Any]:
+        """Its space, in plain JSON values."""
+        ...
+
     def finish(
         self,
         loaded: LoadedProblem,
@@ -42,8 +48,10 @@ class Study(Protocol):
         progress: Callable[[Any], None],
         encode: Encode,
         settings: Settings,
+        guide: Guide | None = None,
+        heard: Heard | None = None,
     ) -> Finished:
-        """Run them; arguments as in `induction.induce`."""
+        """Run them; arguments as in `induction.induce` and `labelling.transfer`."""
         ...
 
 
@@ -79,3 +87,13 @@ class LoadedProblem:
     study: Study | None = None
     keep_in: Callable[[str], LoadedProblem] | None = None
     told: Callable[[], dict[str, Any]] | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the problem, and of the study where there is one: see `Problem.fingerprint`."""
+        return self.problem.fingerprint if self.study is None else self.study.fingerprint
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """Z, in plain JSON values."""
+        return self.problem.space.describe() if self.study is None else self.study.described

@@ -18,13 +18,13 @@ from typing import Any, NamedTuple, final
 
 import numpy as np
 
-from imitative import induction
 from imitative.data import Floats, Table
 from imitative.errors import InputError, shown
 from imitative.evaluation import baselines, evaluate, folds
+from imitative.guidance import Guide, Guided, Heard
 from imitative.hypotheses.statements import Hypothesis, Statement
-from imitative.induction import Induced, Progress, induce, induce_again
-from imitative.labelling import Heard, TransferModel, Transferred, transfer
+from imitative.induction import Induced, Progress, Round, induce, induce_again
+from imitative.labelling import TransferModel, Transferred, transfer
 from imitative.loaded import LoadedProblem
 from imitative.mail import Reply
 from imitative.overseers.overseer import Overseer
@@ -89,8 +89,7 @@ def run_problem(
     loaded = loaded if loaded.keep_in is None else loaded.keep_in(str(out))
     problem, settings = loaded.problem, settings or loaded.settings
     described = dataclasses.asdict(settings)
-    fingerprint = problem.fingerprint if loaded.study is None else loaded.study.fingerprint
-    with Run.open(out, problem.name, fingerprint, seed, budget, described, store=store) as run:
+    with Run.open(out, problem.name, loaded.fingerprint, seed, budget, described, store=store) as run:
         seconds: dict[str, float] = {}
         started = time.perf_counter()
         source = "none"
@@ -102,7 +101,7 @@ def run_problem(
         if loaded.study is not None and encode is not None:
             studied = loaded.study.finish(
                 loaded, overseer, seed=seed, budget=budget, known=run.known(), record=run.record,
-                progress=watch, encode=encode, settings=settings,
+                progress=watch, encode=encode, settings=settings, guide=guide, heard=heard,
             )  # fmt: skip
             return _written(run, {**studied.result, "encoder": source}, studied.probabilities, studied.model, loaded)
         induced = induce(
@@ -285,14 +284,14 @@ def _judges(fitted: Preference | None) -> dict[str, Any]:
 
 def _overseen(
     overseer: Overseer, run: Run, loaded: LoadedProblem, watch: _Watch
-) -> tuple[Overseer, induction.Guide | None, Heard | None]:
+) -> tuple[Overseer, Guide | None, Heard | None]:
     """People are given the run's mailbox, and a hand in the search; others are as they were built."""
     if not isinstance(overseer, People):
         return overseer, None, None
-    mailbox, space = StoredMailbox(run), loaded.problem.space
+    mailbox = StoredMailbox(run)
     watch.followed = True
     about = {
-        "space": space.describe(),
+        "space": loaded.described,
         "question": loaded.problem.question,
         "instructions": overseer.instructions,
         "wage": overseer.wage,
@@ -302,10 +301,10 @@ def _overseen(
     if [event.body for event in run.events("people")[-1:]] != [about]:
         run.event("people", about)
 
-    def guide(number: int) -> induction.Guided:
+    def guide(number: int) -> Guided:
         given = mailbox.guidance(number)
-        starts = tuple(space.read(each.text) for each in given.proposals)
-        return induction.Guided(starts, frozenset(given.excluded), lambda each: split(each, replies(each)))
+        written = tuple(each.text for each in given.proposals)
+        return Guided(written, frozenset(given.excluded), lambda each: split(each, replies(each)))
 
     def heard(stage: str, judgements: Sequence[Judgement]) -> list[Judgement]:
         return without(judgements, replies(judgements), frozenset(mailbox.guidance(stage).excluded))
@@ -444,7 +443,7 @@ def _scale(induced: Induced) -> dict[str, Any] | None:
     return None if preference is None else dict(preference.scale._asdict())
 
 
-def _round(done: induction.Round, loaded: LoadedProblem, induced: Induced) -> dict[str, Any]:
+def _round(done: Round, loaded: LoadedProblem, induced: Induced) -> dict[str, Any]:
     problem = loaded.problem
     p, p2 = (
         np.exp(induced.reading.log_probabilities(table, done.best, problem.answers))

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from imitative.errors import InputError, one_line
 from imitative.hypotheses.statements import StatementSpace
+from imitative.hypotheses.text import TextSpace
 from imitative.loaded import LoadedProblem
 from imitative.store.overview import Overview
 from imitative.store.runs import DATABASE, Run
@@ -49,20 +50,21 @@ def open_run(
         raise
     problem = loaded.problem
     run = Run.open(
-        folder(loaded), problem.name, problem.fingerprint, loaded.seed, loaded.budget, store=store, alone=False
+        folder(loaded), problem.name, loaded.fingerprint, loaded.seed, loaded.budget, store=store, alone=False
     )
     return run, None if loaded.images is None else Path(loaded.images)
 
 
 def reader(run: Run) -> Callable[[str], Read]:
     """A text → the hypothesis it is, in the language of the run's problem, once the run has told it."""
-    known: dict[str, StatementSpace] = {}
+    known: dict[str, StatementSpace | TextSpace] = {}
 
-    def space() -> StatementSpace | None:
+    def space() -> StatementSpace | TextSpace | None:
         if "space" not in known:
             about = Overview(run).about()
             if about:
-                known["space"] = StatementSpace.from_description(about["space"])
+                of = TextSpace if about["space"].get("kind") == "text" else StatementSpace
+                known["space"] = of.from_description(about["space"])
         return known.get("space")
 
     def read(text: str) -> Read:
@@ -71,6 +73,8 @@ def reader(run: Run) -> Callable[[str], Read]:
             return Read(False, "the run has not begun yet, so nothing can be read")
         if not text.strip():
             return Read(False, "nothing was written")
+        if isinstance(found, TextSpace):
+            return _text(text, found)
         try:
             z = found.read("\n".join(line.strip() for line in text.splitlines() if line.strip()))
         except (ValueError, RecursionError) as error:
@@ -83,6 +87,16 @@ def reader(run: Run) -> Callable[[str], Read]:
         return Read(True, found.show(z))
 
     return read
+
+
+def _text(text: str, space: TextSpace) -> Read:
+    """In free text everything can be said that is not too long; whether it quotes D the run finds out."""
+    try:
+        z = space.read(text)
+    except ValueError as error:
+        return Read(False, one_line(str(error)))
+    refused = space.refuse(z)
+    return Read(True, space.show(z)) if refused is None else Read(False, refused.told)
 
 
 def hosts_of(host: str, address: str | None) -> frozenset[str]:

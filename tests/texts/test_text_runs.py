@@ -12,11 +12,17 @@ import pytest
 
 from imitative.config import load_problem
 from imitative.errors import InputError
+from imitative.guidance import Guided
 from imitative.loaded import LoadedProblem
 from imitative.problems.huskies import FEATURES, huskies
 from imitative.running import load_model, run_problem, write_report
+from imitative.serving import reader
+from imitative.settings import Settings
+from imitative.store import Run
 from imitative.testing.server import Serving
 from imitative.testing.world import World
+from imitative.texts.induction import TextInduced, induce_text
+from imitative.texts.study import TextStudy
 
 
 def toml(value: Any) -> str:
@@ -168,3 +174,33 @@ def test_bad_input_is_one_line_that_names_the_place(tmp_path: Path, overseer: st
         load_problem(folder)
     assert told in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_what_judges_write_joins_the_pool_and_whoever_is_excluded_teaches_nothing(tmp_path: Path) -> None:
+    loaded = load_problem(husky_folder(tmp_path, PERSON))
+    assert isinstance(loaded.study, TextStudy)
+    study, written = loaded.study, "Nothing with floppy ears has ever been a husky."
+
+    def found(excluded: str) -> TextInduced:
+        guided = Guided((written,), frozenset((excluded,)))
+        return induce_text(
+            study.text, loaded.build_overseer(0), study.proposer, budget=30, settings=Settings(rounds=1),
+            guide=lambda number: guided,
+        )  # fmt: skip
+
+    heard, unheard = found("nobody"), found("simulated")
+    assert written in heard.pool.sections
+    assert heard.prior.preference is not None
+    assert unheard.prior.preference is None
+
+
+def test_judges_of_texts_are_told_what_can_be_said(tmp_path: Path) -> None:
+    """The page reads what they write by what the run has told of its space."""
+    loaded = load_problem(husky_folder(tmp_path, '[overseer]\nkind = "people"'))
+    with Run.open(tmp_path / "run", "huskies", loaded.fingerprint, 0, 60) as run:
+        read = reader(run)
+        assert not read("Floppy ears are no husky's.").readable
+        run.event("people", {"space": loaded.described})
+        assert read("Floppy ears are no husky's.").readable
+        assert read(" \n ").said == "nothing was written"
+        assert "more than 300" in read("husky " * 301).said

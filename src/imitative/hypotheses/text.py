@@ -9,7 +9,7 @@ may be and refuses what quotes D: a z that repeats its rows word for word has me
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, final
 
@@ -142,6 +142,15 @@ class TextSpace:
         """Everything that makes this space this space, in plain JSON values."""
         guarded = None if self.guard is None else self.guard.size
         return {"kind": "text", "max_words": self.max_words, "sections": self.sections, "guarded": guarded}
+
+    @classmethod
+    def from_description(cls, row: Mapping[str, Any]) -> TextSpace:
+        """Rebuild a space from `describe`, without its guard: the rows of D are no part of a description.
+
+        Raises:
+            KeyError, ValueError: if `row` is not what `describe` writes.
+        """
+        return cls(int(row["max_words"]), int(row["sections"]))
 
 
 @final

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imitative.data import Floats
+from imitative.guidance import Guide, Guided
 from imitative.hypotheses.text import TextHypothesis
 from imitative.induction import Progress
 from imitative.outlay import Outlay, Timer
@@ -34,12 +35,14 @@ from imitative.texts.agenda import Known, TextAgenda
 from imitative.texts.judges import Judges
 from imitative.texts.prior import OWN_VARIANCE, TextPrior, TextTraits
 from imitative.texts.problem import TextProblem
-from imitative.texts.proposing import Proposer, Situation, accept
+from imitative.texts.proposing import Proposal, Proposer, Situation, accept
 from imitative.texts.reading import Lexicon, TextReading
 from imitative.traits import Encode
 
 WANTED = 24
 """Sections asked of the proposer each round."""
+WRITTEN = "written by people"
+"""The move of sections that judges wrote themselves."""
 MOST_ROUNDS = 5
 """Each round writes and reads a pool of sections anew: after five, proposals are near copies of what is known."""
 MOST_ROWS = 4000
@@ -101,6 +104,7 @@ class TextInduction:
         seed: of everything random.
         progress: told after every stage.
         judges: what M_prior and M_L are made of instead of the sentence encoder.
+        guide: what people do to a round besides judging.
     """
 
     def __init__(
@@ -114,8 +118,9 @@ class TextInduction:
         seed: int,
         progress: Callable[[Progress], None] | None = None,
         judges: Judges | None = None,
+        guide: Guide | None = None,
     ) -> None:
-        self.judges = judges
+        self.judges, self._guide, self._guided = judges, guide, Guided()
         encode = encode if judges is None else judges.encode
         self.text, self.ledger, self.proposer, self.budget = text, ledger, proposer, budget
         self.settings, self.seed, self._encode, self._progress = settings, seed, encode, progress
@@ -147,7 +152,9 @@ class TextInduction:
         with Timer(self.seconds, "proposing"):
             self._tell("proposing", state)
             proposals = await self.proposer.propose(self._situation(state, rng), state.prior, state.reading, rng)
-            accepted = accept(self.text, proposals, state.pool)
+            self._guided = Guided() if self._guide is None else self._guide(number)
+            written = [Proposal(section, WRITTEN) for text in self._guided.written for section in self._sections(text)]
+            accepted = accept(self.text, [*written, *proposals], state.pool)
         pool = (*state.pool, *(proposal.section for proposal in accepted.sections))
         if not pool:
             pool = tuple(f"By default, {clause} (slight evidence)." for clause in self.text.problem.spoken.values())
@@ -252,7 +259,8 @@ class TextInduction:
 
     # -- fitting and searching ---------------------------------------------------------------------------------------
 
-    def _fit(self, pool: Sequence[str], judgements: Sequence[Judgement], number: int) -> tuple[TextPrior, TextReading]:
+    def _fit(self, pool: Sequence[str], heard: Sequence[Judgement], number: int) -> tuple[TextPrior, TextReading]:
+        judgements = [j for j in self._guided.split(heard) if j.judge not in self._guided.excluded]
         judged = [section for j in judgements for text in j.query.hypotheses for section in self._sections(text)]
         if self.judges is not None and self.judges.learn(judgements):
             self.lexicon.forget()
@@ -294,7 +302,8 @@ class TextInduction:
         if self._progress is not None:
             best = self.text.space.show(state.found[0].hypothesis) if state.found else ""
             asked, rounds = self.ledger.asked_in_all, len(state.rounds)
-            self._progress(Progress(stage, rounds + 1, self._rounds, asked, self.budget, self.ledger.cost, best))
+            cost, fitted = self.ledger.cost, state.prior.preference
+            self._progress(Progress(stage, rounds + 1, self._rounds, asked, self.budget, cost, best, fitted))
 
 
 def induce_text(text: TextProblem, overseer: Overseer, proposer: Proposer, **options: Any) -> TextInduced:
@@ -315,6 +324,7 @@ async def ainduce_text(
     encode: Encode | None = None,
     settings: Settings | None = None,
     judges: Judges | None = None,
+    guide: Guide | None = None,
 ) -> TextInduced:
     """Find z* in free text. Arguments as in `induction.induce`, and who proposes.
 
@@ -325,7 +335,7 @@ async def ainduce_text(
         raise ValueError(f"the budget is how many judgements may be asked: at least 1, found {budget}")
     settings = settings or Settings()
     ledger = Ledger(overseer if isinstance(overseer, Archive) else OrderSwapped(overseer, seed), known, record)
-    induction = TextInduction(text, ledger, proposer, budget, encode, settings, seed, progress, judges)
+    induction = TextInduction(text, ledger, proposer, budget, encode, settings, seed, progress, judges, guide)
     state = await induction.init()
     while not induction.done(state):
         state = await induction.step(state)

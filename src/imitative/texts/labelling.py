@@ -20,6 +20,7 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
 from imitative.data import Feature, Floats, Table
+from imitative.guidance import Heard
 from imitative.hypotheses.statements import StatementSpace
 from imitative.hypotheses.text import TextHypothesis
 from imitative.induction import Progress
@@ -137,14 +138,25 @@ class TextTransferred:
 
 
 def transfer_text(
-    induced: TextInduced, *, seed: int = 0, progress: Callable[[Progress], None] | None = None
+    induced: TextInduced,
+    *,
+    seed: int = 0,
+    progress: Callable[[Progress], None] | None = None,
+    heard: Heard | None = None,
 ) -> TextTransferred:
-    """Label D′ with what is left of the budget: three answers in five to fit M_test, two in five to audit it."""
-    return asyncio.run(atransfer_text(induced, seed=seed, progress=progress))
+    """Label D′ with what is left of the budget: three answers in five to fit M_test, two in five to audit it.
+
+    Arguments as of `labelling.transfer`.
+    """
+    return asyncio.run(atransfer_text(induced, seed=seed, progress=progress, heard=heard))
 
 
 async def atransfer_text(
-    induced: TextInduced, *, seed: int = 0, progress: Callable[[Progress], None] | None = None
+    induced: TextInduced,
+    *,
+    seed: int = 0,
+    progress: Callable[[Progress], None] | None = None,
+    heard: Heard | None = None,
 ) -> TextTransferred:
     """`transfer_text` for callers that already run an event loop."""
     problem, ledger, z = induced.text.problem, induced.ledger, induced.best
@@ -156,7 +168,8 @@ async def atransfer_text(
     if progress is not None:
         progress(Progress("answering", 0, 0, ledger.asked_in_all, induced.budget, ledger.cost, shown))
     started = time.perf_counter()
-    judgements = await ledger.judge(questions_of(problem, shown, fitted, "transfer"))
+    judgements: Sequence[Judgement] = await ledger.judge(questions_of(problem, shown, fitted, "transfer"))
+    judgements = judgements if heard is None else heard("transfer", judgements)
     seconds = {"asking": time.perf_counter() - started}
     started = time.perf_counter()
     rows, answers = answers_of(fitted, judgements, problem.answers)
@@ -166,7 +179,8 @@ async def atransfer_text(
     seconds["transfer"] = time.perf_counter() - started
     started = time.perf_counter()
     queries = questions_of(problem, shown, audited, "audit")
-    said = await ledger.judge(queries)
+    said: Sequence[Judgement] = await ledger.judge(queries)
+    said = said if heard is None else heard("audit", said)
     names = {query.key: problem.answers[labels[row]] for query, row in zip(queries, audited, strict=True)}
     corrected, pairs = await _corrected(ledger, said, names)
     seconds["audit"] = time.perf_counter() - started

@@ -11,6 +11,7 @@ from typing import Any, final
 import numpy as np
 
 from imitative.evaluation import baselines, evaluate, folds
+from imitative.guidance import Guide, Heard
 from imitative.induction import Progress
 from imitative.loaded import Finished, LoadedProblem
 from imitative.overseers.mixed import disagreements
@@ -48,6 +49,11 @@ class TextStudy:
         """See `Problem.fingerprint`."""
         return self.text.fingerprint
 
+    @property
+    def described(self) -> dict[str, Any]:
+        """See `loaded.Study`."""
+        return self.text.space.describe()
+
     def finish(
         self,
         loaded: LoadedProblem,
@@ -60,14 +66,16 @@ class TextStudy:
         progress: Callable[[Any], None],
         encode: Encode,
         settings: Settings,
+        guide: Guide | None = None,
+        heard: Heard | None = None,
     ) -> Finished:
         """See `loaded.Study`."""
         induced = induce_text(
             self.text, overseer, self.proposer, seed=seed, budget=budget, known=known, record=record,
             progress=progress, encode=encode, settings=settings,
-            judges=None if self.judges is None else self.judges(seed),
+            judges=None if self.judges is None else self.judges(seed), guide=guide,
         )  # fmt: skip
-        transferred = transfer_text(induced, seed=seed, progress=progress)
+        transferred = transfer_text(induced, seed=seed, progress=progress, heard=heard)
         started, ledger = time.perf_counter(), induced.ledger
         shown = self.text.space.show(induced.best)
         rounds = len(induced.rounds)

@@ -15,9 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imitative.config import cut_points, load_problem, vocabulary
+from imitative.config import load_problem
 from imitative.data import Feature, FeatureKind, Table
 from imitative.errors import InputError
+from imitative.hypotheses.vocabulary import cut_points, vocabulary
 from imitative.loaded import LoadedProblem
 from imitative.problem_file import read_problem_file, row_tests
 from imitative.records import Kind, Query

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -13,9 +14,17 @@ from pathlib import Path
 import pytest
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from sqlalchemy import event, func, select
 
+from bench.postgresql import PrivateServer
 from imitative.errors import InputError
 from imitative.mail import Person, Posting, Role, Standing
 from imitative.overseers.people import People as AskedPeople
@@ -594,8 +603,9 @@ def test_swapping_every_answer_swaps_what_they_say_together() -> None:
 
 
 class Judging(RuleBasedStateMachine):
-    """Claim, submit, take back, skip, expire, revoke, collect and restart, in any order, beside a model of it all."""
+    """Claim, submit, take back, skip, expire, suspend, revoke, collect, restart, in any order, beside a model."""
 
+    store: Callable[[], str | None] = staticmethod(lambda: None)
     names = ("ann", "bob", "cat")
     cap = 2
     queries = 4
@@ -604,8 +614,8 @@ class Judging(RuleBasedStateMachine):
     def open(self) -> None:
         import tempfile
 
-        self.folder = tempfile.TemporaryDirectory()
-        self.office = Office(opened(Path(self.folder.name), None))
+        self.folder, self.url = tempfile.TemporaryDirectory(), self.store()
+        self.office = Office(opened(Path(self.folder.name), self.url))
         self.office.post(*range(self.queries), cap=self.cap)
         for name in self.names:
             self.office.judge(name)
@@ -613,12 +623,13 @@ class Judging(RuleBasedStateMachine):
         self.stands: dict[tuple[str, int], Answer] = {}  # (judge, query) → what they said last and did not take back
         self.collected: dict[str, list[Answer]] = {}
         self.revoked: set[str] = set()
+        self.suspended: set[str] = set()
         self.sent = 0
 
     @rule(name=st.sampled_from(names))
     def claim(self, name: str) -> None:
         task = self.office.desk.claim(self.office.judges[name])
-        assert task is None or name not in self.revoked
+        assert task is None or name not in self.revoked | self.suspended
         self.held[name] = task
 
     @rule(name=st.sampled_from(names), grade=st.sampled_from((-2, -1, 0, 1, 2, None)), twice=st.booleans())
@@ -655,6 +666,13 @@ class Judging(RuleBasedStateMachine):
     def wait(self, seconds: float) -> None:
         self.office.now += seconds
 
+    @rule(name=st.sampled_from(names))
+    def suspend_or_let_in_again(self, name: str) -> None:
+        if name not in self.revoked:
+            back = name in self.suspended
+            self.office.people.stand(name, Standing.ACTIVE if back else Standing.SUSPENDED, by="lead")
+            self.suspended ^= {name}
+
     @precondition(lambda self: len(self.revoked) < 2)
     @rule(name=st.sampled_from(names))
     def revoke(self, name: str) -> None:
@@ -671,7 +689,7 @@ class Judging(RuleBasedStateMachine):
     def restart(self) -> None:
         now, judges = self.office.now, self.office.judges
         self.office.run.close()
-        self.office = Office(opened(Path(self.folder.name), None), now, judges)
+        self.office = Office(opened(Path(self.folder.name), self.url), now, judges)
 
     @invariant()
     def nothing_is_lost_doubled_or_over_the_cap(self) -> None:
@@ -699,6 +717,16 @@ class Judging(RuleBasedStateMachine):
 TestJudging = Judging.TestCase
 SLOWLY = os.environ.get("SLOW", "0") not in ("", "0")
 TestJudging.settings = hypothesis_settings(max_examples=100 if SLOWLY else 10, stateful_step_count=25)
+
+
+@pytest.mark.slow
+def test_judging_in_any_order_on_a_server(postgresql: PrivateServer) -> None:
+    """The same machine over PostgreSQL; each example has a schema of its own."""
+
+    class Served(Judging):
+        store = staticmethod(lambda: postgresql.schema(f"judging_{secrets.token_hex(8)}"))
+
+    run_state_machine_as_test(Served, settings=hypothesis_settings(max_examples=20, stateful_step_count=25))
 
 
 @pytest.mark.parametrize("cap", [1, 3])

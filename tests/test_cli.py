@@ -9,6 +9,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -251,9 +252,10 @@ def judged(folder: Path) -> int:
 
 
 def test_run_prints_z_the_figures_and_where_the_report_is(
-    finished: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+    finished: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, folder = finished
+    path, folder = finished[0], tmp_path / "run"  # in a folder of its own: other tests compare with the finished one
+    shutil.copytree(finished[1], folder)
     monkeypatch.setattr(running, "_encoder", lambda _folder: (encode, "letters"))
     monkeypatch.setattr(running, "Settings", lambda: QUICK)
     ended = call("run", path, "--out", folder)

@@ -80,4 +80,6 @@ def test_transformers_serve_completes_and_is_counted(service: Service) -> None:
     # A random model over bytes may write nothing that can be seen: unreadable, and told as that.
     assert reply.unreadable or (reply.text and reply.output_tokens <= 3 and again.cached)
     assert reply.tokens == ()
-    assert completer.book.total().calls == (4 if reply.unreadable else 1)  # twice each, where nothing is kept
+    # Twice each, where nothing is kept, and once more where the server was still busy.
+    calls = completer.book.total().calls
+    assert 4 <= calls <= 6 if reply.unreadable else calls == 1

@@ -194,6 +194,26 @@ def test_runs_share_a_database_by_the_names_of_their_folders(tmp_path: Path, pos
         Run.load("one", store=store.replace("/shared", "/absent"))
 
 
+@pytest.mark.slow
+def test_a_closed_run_in_a_shared_database_is_free_at_once(tmp_path: Path, postgresql: PrivateServer) -> None:
+    """The lock goes with the run, not when the server happens to notice that the connection has ended."""
+    store = postgresql.database("reopened")
+    engine = create_engine(store)
+    with engine.connect() as watching:
+        for _ in range(50):
+            opened(tmp_path / "one", store=store).close()
+            held = watching.exec_driver_sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").scalar()
+            assert held == 0
+    engine.dispose()
+
+
+@pytest.mark.slow
+def test_runs_of_one_name_in_two_schemas_are_two_runs(tmp_path: Path, postgresql: PrivateServer) -> None:
+    here, there = postgresql.schema("here"), postgresql.schema("there")
+    with opened(tmp_path / "here" / "one", store=here), opened(tmp_path / "there" / "one", store=there):
+        pass
+
+
 @pytest.mark.parametrize("url", ["nonsense", "mysql://h/d", "postgresql+psycopg://u:secret@127.0.0.1:1/d"])
 def test_a_store_that_cannot_be_used_is_named_without_its_password(
     tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch

@@ -56,13 +56,13 @@ def completed(space: BeliefSpace, sentences: Sequence[str], own: Belief) -> tupl
         ValueError: for a sentence that cannot be read, two about one parameter, or none.
     """
     lines = [line.strip() for text in sentences for line in re.split(r"[\n;]", text) if line.strip()]
-    about = [space.read_sentence(line)[0] for line in lines if not re.match(r"(?i)when\b", line)]
     if not lines:
         raise ValueError("no sentence")
+    of_one = [line for line in lines if not re.match(r"(?i)when\b", line)]
+    about = [space.read_sentence(line)[0] for line in of_one]
     kept = [space.show_marginal(i, m) for i, m in enumerate(own.marginals) if i not in about]
     names = {space.parameters[i].name for i in about}
-    told = [line for line in lines if re.match(r"(?i)when\b", line)]
-    tied = [d for d in own.dependences if not names & {d.first, d.second}] if not told else []
+    tied = [d for d in own.dependences if not names & {d.first, d.second}] if of_one == lines else []
     z = space.read("\n".join([*lines, *kept]))
     z = space.checked(replace(z, dependences=(*z.dependences, *tied)))
     return z, tuple(space.parameters[i].name for i in dict.fromkeys(about))

@@ -93,9 +93,8 @@ class Growing:
         if rows not in self._fits:
             built = growth(Observed(y[:rows], groups=self.groups), Options(self.options), {})
             target = Target(built.model, {}, batch=1, name="growth")
-            self._like = (
-                self._like or target
-            )  # the same parameters whatever the rows: their transforms are compiled once
+            # The parameters are the same whatever the rows: their transforms are compiled once.
+            self._like = self._like or target
             near = laplace(target, climbed(target, np.zeros(target.size)))
             noise = np.random.default_rng([self.seed, rows]).standard_normal((DRAWS, target.size))
             found = self._like.shaped(self._like.constrain(near.draw(noise)))

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple, TypeVar, final
 
-from sqlalchemy import Connection, Engine, Row, Select, bindparam, func, insert, select, text
+from sqlalchemy import Connection, Engine, Row, Select, bindparam, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.dml import Insert
@@ -392,11 +392,12 @@ def _advised(engine: Engine, name: str) -> Iterator[None]:
     if engine.dialect.name != "postgresql":
         yield
         return
-    number = int(_text_key(name)[:15], 16)
+    # Of the schema as well: one server may hold runs of one name in several.
+    held = select(func.hashtextextended(func.current_schema() + "/" + name, 0)).scalar_subquery()
     with database.explained(database.named(engine)):
         connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
     try:
-        if not connection.execute(text("SELECT pg_try_advisory_lock(:number)"), {"number": number}).scalar():
+        if not connection.execute(select(func.pg_try_advisory_lock(held))).scalar():
             found, remedy = (
                 "another process working on this run",
                 "wait for it to end, or name another folder with --out",
@@ -404,8 +405,9 @@ def _advised(engine: Engine, name: str) -> Iterator[None]:
             raise InputError(name, found, remedy=remedy)
         yield
     finally:
-        with contextlib.suppress(DBAPIError):  # the server may have gone, and the lock with it
-            connection.close()
+        with contextlib.suppress(DBAPIError), connection:  # the server may have gone, and the lock with it
+            # A connection that merely ends lets go when the server notices, and whoever reopens at once may be earlier.
+            connection.execute(select(func.pg_advisory_unlock_all()))
 
 
 def _name(folder: Path) -> str:

@@ -54,19 +54,29 @@ POINTS = (
 
 def kills(bench: Bench) -> Iterator[Row]:
     """kill -9 of the server at random moments and at named points; judges send again what was not acknowledged."""
+    yield _kills(bench, "SQLite", None)
+    if reason := why_not():
+        yield Row("answers lost over kills, PostgreSQL", float("nan"), "0", False, {"reason": reason})
+        return
+    with PrivateServer() as server:
+        yield _kills(bench, "PostgreSQL", server.schema("kills"))
+
+
+def _kills(bench: Bench, name: str, store: str | None) -> Row:
     with tempfile.TemporaryDirectory() as scratch:
         folder, port = Path(scratch), free_port()
-        site = Site(folder, origin=f"http://127.0.0.1:{port}")
+        site = Site(folder, origin=f"http://127.0.0.1:{port}", store=store)
         site.mailbox.post([comparison(i) for i in range(10_000)])
         tokens = [site.service.people.invite(f"judge {i}", "judge") for i in range(4)]
         site.run.engine.dispose()  # connections must not cross a fork
         judges = _Judges(port, tokens)
         points = [None] * KILLS + [point for point in POINTS for _ in range(EACH_POINT)]
         rng = random.Random(0)  # noqa: S311
+        reached: Counter[str | None] = Counter()
         for i, point in enumerate(points):
-            _one_life(site, port, judges, point, rng)
+            reached[point] += _one_life(site, port, judges, point, rng)
             if i % 20 == 19:
-                bench.say(f"{i + 1} lives, {judges.heard} acknowledged")
+                bench.say(f"{name}: {i + 1} lives, {judges.heard} acknowledged")
         acknowledged, interrupted = judges.stop()
         answers = Overview(site.run).answers()
         site.run.close()
@@ -76,11 +86,12 @@ def kills(bench: Bench) -> Iterator[Row]:
     doubled = sum(n - 1 for n in stand.values()) + sum(n - 1 for n in said.values())
     detail = {
         "lives": len(points), "acknowledged": len(acknowledged), "stored": len(answers), "doubled": doubled,
-        "sent again": interrupted,
+        "sent again": interrupted, "died at": {point: reached[point] for point in POINTS},
     }  # fmt: skip
     bench.say(str(detail))
     good = not lost and doubled == 0 and len(answers) - len(acknowledged) <= len(tokens)
-    yield Row(f"acknowledged answers lost over {len(points)} kills", len(lost), "0; 0 doubled", good, detail)
+    good = good and all(reached[point] == EACH_POINT for point in POINTS)
+    return Row(f"acknowledged answers lost over {len(points)} kills, {name}", len(lost), "0; 0 doubled", good, detail)
 
 
 class _Judges:
@@ -153,8 +164,11 @@ class _Judges:
                 time.sleep(0.02)
 
 
-def _one_life(site: Site, port: int, judges: _Judges, point: str | None, rng: random.Random) -> None:
-    """A server from its start to its death: a fork of this process, which has everything ready and no threads."""
+def _one_life(site: Site, port: int, judges: _Judges, point: str | None, rng: random.Random) -> bool:
+    """A server from its start to its death: a fork of this process, which has everything ready and no threads.
+
+    Returns whether it died where it was to die.
+    """
     heard, nth = judges.heard, rng.randint(1, 8)
     process = multiprocessing.get_context("fork").Process(target=_serve_until, args=(site, port, point, nth))
     process.start()
@@ -166,9 +180,11 @@ def _one_life(site: Site, port: int, judges: _Judges, point: str | None, rng: ra
         time.sleep(rng.uniform(0.0, 0.25))
         os.kill(process.pid, signal.SIGKILL)
     process.join(20.0)
+    died = process.exitcode == -signal.SIGKILL
     if process.is_alive():
         process.kill()
         process.join()
+    return died
 
 
 def _serve_until(site: Site, port: int, point: str | None, nth: int) -> None:
@@ -184,10 +200,10 @@ def _serve_until(site: Site, port: int, point: str | None, nth: int) -> None:
     wrote = threading.local()
 
     def before(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        if statement.startswith("INSERT INTO said"):
+        if "INSERT INTO said" in statement:
             wrote.answer = True
             pass_by(POINTS[0])
-        elif statement.startswith("UPDATE slot SET judge_id"):
+        elif "UPDATE slot SET judge_id" in statement:
             pass_by(POINTS[4])
 
     def commit(_c: Any) -> None:

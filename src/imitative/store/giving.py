@@ -65,8 +65,13 @@ def free_now(place: Any) -> Any:
 
 
 def mine(place: Any) -> Any:
-    """Whether this judge has a place in the same query."""
-    return select(_mine.id).where(_mine.posted_id == place.posted_id, _mine.judge_id == bindparam("me")).exists()
+    """Whether this judge has a place in the same query.
+
+    A value, not EXISTS: PostgreSQL turns that into a join, and where it has not yet counted the rows of a young run,
+    into one of all free places with all of this judge's.
+    """
+    own = select(_mine.id).where(_mine.posted_id == place.posted_id, _mine.judge_id == bindparam("me"))
+    return own.scalar_subquery().is_not(None)
 
 
 _HELD: ScalarSelect[int] = (

@@ -25,9 +25,10 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest migration, kept here so that opening an up-to-date database needs no Alembic (a quarter of a second)."""
 
 KEY = String(64)  # a SHA-256 in hexadecimal digits
@@ -145,7 +146,14 @@ slot = Table(
     Column("wanted", Boolean, nullable=False),  # whether the run still waits for it
     UniqueConstraint("posted_id", "number", name="slot_number"),  # no more answers than slots: the cap, by construction
     UniqueConstraint("posted_id", "judge_id", name="slot_judge"),  # nobody is given the same query twice
-    Index("slot_free", "run_id", "done", "posted_id"),
+    Index(  # in the order in which places are given
+        "slot_free",
+        "run_id",
+        "posted_id",
+        "number",
+        postgresql_where=text("done IS false AND wanted AND number IS NOT NULL"),
+        sqlite_where=text("done IS 0 AND wanted = 1 AND number IS NOT NULL"),
+    ),
     Index("slot_held", "judge_id", "done"),
 )
 

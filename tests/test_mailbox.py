@@ -30,7 +30,7 @@ from imitative.mail import Person, Posting, Role, Standing
 from imitative.overseers.people import People as AskedPeople
 from imitative.overseers.people import combined, split, without
 from imitative.records import Answer, Judgement, Kind, Outcome, Query
-from imitative.store import Run, tables
+from imitative.store import Run, giving, tables
 from imitative.store.desk import Desk
 from imitative.store.giving import APART, CHECK_EVERY
 from imitative.store.mailbox import StoredMailbox
@@ -775,6 +775,20 @@ def test_an_answer_and_the_next_query_are_four_statements_on_a_server(office: Of
     office.desk.submit(ann, given)
     event.remove(office.run.engine, "before_cursor_execute", count)
     assert len(statements) <= (4 if office.run.engine.dialect.name == "postgresql" else 9), statements
+
+
+def test_the_next_free_place_is_found_without_sorting_all_there_are(office: Office) -> None:
+    """However young the run: a server that had counted nothing joined all free places with all of the judge's."""
+    office.post(*range(300))
+    dialect = office.run.engine.dialect
+    free = giving._FREE.element.compile(dialect=dialect)
+    values = {**free.params, "this_run": office.run.id, "me": 1, "now": 0.0}
+    given = tuple(values[name] for name in free.positiontup) if free.positiontup else values
+    told = "EXPLAIN" if dialect.name == "postgresql" else "EXPLAIN QUERY PLAN"
+    rows = office.run.read(lambda connection: connection.exec_driver_sql(f"{told} {free}", given).all())
+    plan = "\n".join(str(row[-1]) for row in rows)
+    assert "slot_free" in plan or "slot_number" in plan, plan
+    assert not any(word in plan for word in ("Sort", "Join", "TEMP B-TREE")), plan
 
 
 def test_an_old_page_does_not_get_a_judge_a_second_place_in_a_query(office: Office) -> None:

@@ -17,6 +17,7 @@ from bench.crowd import MUSHROOMS, RuleTraits, Said, agreement, cross_validate, 
 from imitative.config import load_problem
 from imitative.data import Feature, FeatureKind, Table
 from imitative.errors import InputError
+from imitative.hypotheses.conditions import Condition, Relation
 from imitative.hypotheses.statements import Hypothesis, Limits, Statement, StatementSpace, Strength
 from imitative.overseers.overseer import Archive, Ledger, Overseer
 from imitative.overseers.recorded import FEATURES, LITERAL_READER, Comparison, Rating, Recorded, Stretch
@@ -418,3 +419,30 @@ def test_claims_about_words_that_nobody_rated_are_doubted_by_as_much_as_was_stat
             assert stated[word, answer] == pytest.approx([-2.5] * 4)
     assert {word for word, _ in claims(None)} == {"lovely", "vile"}
     assert {key: value for key, value in stated.items() if key[0] in ("lovely", "vile")} == claims(None)
+
+
+def test_what_was_heard_of_some_words_tells_claims_about_rated_words_from_others() -> None:
+    """Few words can be heard on strengths; M_prior knows of the others only whether somebody rated them."""
+    rated, unrated = ([f"{kind}{i}" for i in range(40)] for kind in ("rated", "unrated"))
+    space = StatementSpace(
+        (NOTE,), ("e", "p"), SPOKEN, Limits(4, 1, 2), words={"note": [*rated, *unrated]}, rated={"note": rated}
+    )
+    rows = [Rating(word, 0.0, 0.0, "ann") for word in rated[:20]]
+    archive = Recorded(space, ratings=rows, doubts=(0.2, 0.5), unrated_doubt=2.3)
+    some = {*rated[:20], *unrated[:20]}
+
+    def word_of(judgement: Judgement) -> str:
+        [statement] = space.read(judgement.query.hypotheses[0]).statements
+        return statement.conditions[0].values[0]
+
+    heard = [judgement for judgement in said(archive) if word_of(judgement) in some]
+    prior = StatementPrior.fit(Traits(space, None), heard)
+    silence = Hypothesis((), "e")
+
+    def claimed(word: str) -> float:
+        condition = Condition("note", Relation.MENTIONS, (word,))
+        z = Hypothesis((Statement((condition,), "e", Strength.HINT),), "e")
+        return prior.log_prior(z) - prior.log_prior(silence)
+
+    known, unknown = ([claimed(word) for word in words[20:]] for words in (rated, unrated))
+    assert min(known) > max(unknown) + 1.5

@@ -305,7 +305,8 @@ class _Loader:
         }
         limits = Limits(section.statements, section.conditions, section.cuts)
         try:
-            return StatementSpace(features, tuple(self.file.answers), dict(self.file.answers), limits, words, cuts)
+            answers = dict(self.file.answers)
+            return StatementSpace(features, tuple(answers), answers, limits, words, cuts, self._rated(words))
         except ValueError as error:
             raise InputError(self._at("features"), str(error), "sentences that can be told apart") from None
 
@@ -316,6 +317,14 @@ class _Loader:
                     raise InputError(self._at(f"space.words.from[{i}]"), shown(word), "one word, in small letters")
             return tuple(dict.fromkeys(section.source))
         return vocabulary(feature.name, tables, section.minimum, section.most)
+
+    def _rated(self, words: Mapping[str, Sequence[str]]) -> dict[str, set[str]]:
+        """Text feature → those of its words that the archive holds ratings of."""
+        archive = self.file.overseer
+        if not isinstance(archive, RecordedSection) or archive.ratings is None:
+            return {}
+        items = {item for item, *_ in self._ratings(archive.ratings)}
+        return {name: items & set(known) for name, known in words.items()}
 
     # -- who judges --------------------------------------------------------------------------------------------------
 

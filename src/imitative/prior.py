@@ -139,6 +139,8 @@ class StatementPrior:
             words = np.array([p.words for p in parts], dtype=np.float64)
             by_strength = by_strength + words[:, None, None] * thetas[:, traits.words_at] * NATS[:, None] ** 2
         constant = thetas[:, 0] + relevance @ thetas[:, traits.relevance_at].T
+        if traits.texts:
+            constant = constant + np.array([p.unrated for p in parts])[:, None] * thetas[:, traits.unrated_at]
         return np.asarray(constant[:, None, None, :] + by_strength[:, None] + leaning[:, :, None, :] * NATS[:, None])
 
 

@@ -8,10 +8,10 @@ A statement s = (conditions c, answer y, strength w) has the traits
 conditions and further values, which features, and the sentence encoder's reading of them. `p(c)`, its *polarity*
 traits, are about which answer they speak for: `v_y` is the contrast code of the answer (columns orthogonal, summing to
 zero over Y), so exchanging the answers of a two-answer problem flips the sign. Where the questions hold texts,
-m · w² is there a second time, for the words of texts alone. A hypothesis has the sum of its statements' traits, its
-default's `b², b · v_y`, and a constant that only reference bets can see. M_prior is linear in
-them: additive over statements, so a search that changes one statement never rereads the others, and a judgement on one
-statement informs those that mean alike.
+m · w² is there a second time, for the words of texts alone, and so is how many of them nobody has rated. A hypothesis
+has the sum of its statements' traits, its default's `b², b · v_y`, and a constant that only reference bets can see.
+M_prior is linear in them: additive over statements, so a search that changes one statement never rereads the others,
+and a judgement on one statement informs those that mean alike.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ class Parts(NamedTuple):
         meaning: the rest of p(c), (q,).
         affinity: (|Y|,).
         words: how many words of texts are named.
+        unrated: how many of those nobody has rated, where others of the same feature were.
     """
 
     relevance: Floats
@@ -63,6 +64,7 @@ class Parts(NamedTuple):
     meaning: Floats
     affinity: Floats
     words: int
+    unrated: int
 
 
 @final
@@ -85,13 +87,14 @@ class Traits:
         self.polarity_size = len(self._atoms) + meaning.shape[1]
         self.texts = any(feature.kind is FeatureKind.TEXT for feature in space.features)
         by_answer = int(self.contrasts.shape[1]) * (1 + self.polarity_size)
-        self.size = 5 + self.relevance_size + by_answer + int(self.texts) + 1
+        self.size = 5 + self.relevance_size + by_answer + 2 * int(self.texts) + 1
         self._cache: dict[tuple[Condition, ...], Parts] = {}
         self._by_text: dict[str, Floats] = {}
         self._statements: dict[Statement, Floats] = {}
 
     # φ is laid out as
-    # [Σ 1, Σ w, Σ m · w², b², 1 | relevance | default contrasts | polarity (contrast by contrast) | words? | affinity].
+    # [Σ 1, Σ w, Σ m · w², b², 1 | relevance | default contrasts | polarity (contrast by contrast) | of texts: words,
+    # unrated | affinity].
 
     constant_at = 4
     """Where the constant stands in φ."""
@@ -109,6 +112,11 @@ class Traits:
     @property
     def words_at(self) -> int:
         """Where Σ m · w² of the words of texts stands in φ, if `texts`."""
+        return int(self.size - 3)
+
+    @property
+    def unrated_at(self) -> int:
+        """Where the number of words that nobody has rated stands in φ, if `texts`."""
         return int(self.size - 2)
 
     def polarity_at(self, contrast: int) -> slice:
@@ -131,11 +139,13 @@ class Traits:
             relevance, meaning = np.zeros(self.relevance_size), np.zeros(self._meaning.shape[1])
             affinity = np.zeros(len(self.space.answers))
             named: dict[int, float] = {}
-            words = 0
+            words = unrated = 0
             relevance[0] = len(conditions) - 1
             for condition in conditions:
                 atoms, sign = self._atoms_of(condition)
-                words += len(condition.values) * (condition.relation in (Relation.MENTIONS, Relation.NEGATES))
+                if condition.relation in (Relation.MENTIONS, Relation.NEGATES):
+                    words += len(condition.values)
+                    unrated += self._unrated(condition)
                 relevance[1] += len(condition.values) - 1 if len(condition.values) > 1 else 0
                 relevance[2 + self._features[condition.feature]] = 1.0
                 if atoms:
@@ -144,7 +154,7 @@ class Traits:
                     meaning += sign * self._meaning[atoms].sum(axis=0)
                     affinity += sign * self._affinity[atoms].sum(axis=0)
             known = self._cache[conditions] = Parts(
-                relevance, list(named), list(named.values()), meaning, affinity, words
+                relevance, list(named), list(named.values()), meaning, affinity, words, unrated
             )
         return known
 
@@ -161,7 +171,8 @@ class Traits:
         for contrast in range(self.contrasts.shape[1]):
             traits[self.polarity_at(contrast)] = w * self.contrasts[y, contrast] * polarity
         if self.texts:
-            traits[self.words_at] = self.parts(statement.conditions).words * w * w
+            parts = self.parts(statement.conditions)
+            traits[self.words_at], traits[self.unrated_at] = parts.words * w * w, parts.unrated
         traits[-1] = w * affinity[y]
         self._statements[statement] = traits
         return traits
@@ -188,7 +199,8 @@ class Traits:
         A sentence more costs a nat and a half, and 0.3 · w² for every value it names: without a reason people doubt a
         claim, the more so the stronger it is. A strong default is doubted too, since it speaks of what nobody has
         seen. A text mentions hundreds of words, most of which say little of anything: a strong claim about one of them
-        is doubted far more. What words mean is open: by it a strong statement may gain or lose several nats.
+        is doubted far more, and any claim about one that nobody has a feeling about. What words mean is open: by it a
+        strong statement may gain or lose several nats.
         """
         mean, sd = np.zeros(self.size), np.zeros(self.size)
         mean[:5], sd[:5] = [-1.5, 0.0, -0.3, -0.5, -3.0], [1.0, 0.5, 0.2, 0.25, 5.0]
@@ -206,6 +218,7 @@ class Traits:
             sd[self.polarity_at(contrast)] = polarity
         if self.texts:
             mean[self.words_at], sd[self.words_at] = -2.0, 1.0
+            mean[self.unrated_at], sd[self.unrated_at] = -1.0, 1.5
         sd[-1] = 2.0
         return TraitPrior(mean, 1.0 / sd**2)
 
@@ -216,6 +229,10 @@ class Traits:
     def feature(self, name: str) -> int:
         """The index in φ of the relevance of a feature."""
         return int(self.relevance_at.start) + 2 + self._features[name]
+
+    def _unrated(self, condition: Condition) -> int:
+        rated = self.space.rated.get(condition.feature)
+        return 0 if rated is None else sum(word not in rated for word in condition.values)
 
     def _atoms_of(self, condition: Condition) -> tuple[list[int], float]:
         if condition.relation in (Relation.AT_LEAST, Relation.BELOW):

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import chain, combinations
@@ -139,6 +139,8 @@ class StatementSpace:
         limits: how large a hypothesis may be.
         words: text feature → the words conditions may look for.
         cuts: numeric feature → the thresholds conditions may use, ascending.
+        rated: text feature → those of its words that people have rated; where it has any, a claim about another word is
+            one about which nobody is known to have a feeling, which M_prior may tell apart.
 
     Raises:
         ValueError: if something would be written like something else, or an answer has no clause.
@@ -152,6 +154,7 @@ class StatementSpace:
         limits: Limits | None = None,
         words: Mapping[str, Sequence[str]] | None = None,
         cuts: Mapping[str, Sequence[float]] | None = None,
+        rated: Mapping[str, Collection[str]] | None = None,
     ) -> None:
         if len(answers) < 2:
             raise ValueError(f"a question needs two answers or more; found {list(answers)}")
@@ -163,6 +166,7 @@ class StatementSpace:
         self.limits = limits or Limits()
         self.words = {name: tuple(words) for name, words in (words or {}).items()}
         self.cuts = {name: tuple(float(cut) for cut in cuts) for name, cuts in (cuts or {}).items()}
+        self.rated = {name: frozenset(words) for name, words in (rated or {}).items() if words}
         self.english = English(self.features, self.spoken)
         self.feature = {feature.name: feature for feature in self.features}
         self._answer_clauses = sorted(answers, key=lambda answer: len(self.spoken[answer]), reverse=True)
@@ -207,6 +211,7 @@ class StatementSpace:
             "limits": [self.limits.statements, self.limits.conditions, self.limits.cuts],
             "words": {name: list(words) for name, words in self.words.items()},
             "cuts": {name: list(cuts) for name, cuts in self.cuts.items()},
+            **({"rated": {name: sorted(words) for name, words in self.rated.items()}} if self.rated else {}),
         }
 
     @classmethod
@@ -221,7 +226,8 @@ class StatementSpace:
             for name, kind, spoken, words, phrases, values, unit in row["features"]
         ]
         limits = Limits(*row["limits"])
-        return cls(features, tuple(row["answers"]), row["answers"], limits, row["words"], row["cuts"])
+        answers, rated = row["answers"], row.get("rated")
+        return cls(features, tuple(answers), answers, limits, row["words"], row["cuts"], rated)
 
     # -- English out and back in ---------------------------------------------------------------------------------
 

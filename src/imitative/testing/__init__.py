@@ -97,7 +97,8 @@ def spaces(
         words = {f.name: VOCABULARY for f in told_apart if f.kind is FeatureKind.TEXT}
         cuts = {f.name: CUTS for f in told_apart if f.kind is FeatureKind.NUMERIC}
         limits = Limits(draw(st.integers(1, 4)), draw(st.integers(1, 2)), len(CUTS))
-        return StatementSpace(told_apart, answers, spoken, limits, words, cuts)
+        rated = {name: draw(st.sets(st.sampled_from(known), max_size=2)) for name, known in words.items()}
+        return StatementSpace(told_apart, answers, spoken, limits, words, cuts, rated)
 
     return space()
 

@@ -16,10 +16,11 @@ import pytest
 from typer.testing import CliRunner
 
 from imitative import cli
-from imitative.config import judged_by_record, load_problem
+from imitative.config import load_problem
 from imitative.errors import InputError
 from imitative.exchange.lines import JSONL, read_recorded
 from imitative.exchange.trips import FORMATS, export_run, import_file
+from imitative.overseer_config import judged_by_record
 from imitative.overseers.recorded import Recorded
 from imitative.records import Answer, Judgement, Kind, Query
 from imitative.running import run_problem

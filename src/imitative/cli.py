@@ -140,7 +140,7 @@ def run(
     loaded = asking_people(loaded) if people else loaded
     folder = out or default_folder(loaded, seed)
     if recorded:
-        from imitative.config import judged_by_record
+        from imitative.overseer_config import judged_by_record
 
         loaded = judged_by_record(loaded, recorded)
         showing.notes(getattr(loaded.build_overseer(loaded.seed), "notes", ()))

@@ -6,8 +6,6 @@ loaded = load_problem("huskies")
 
 from __future__ import annotations
 
-import importlib.util
-import math
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -16,18 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from imitative.data import Feature, FeatureKind, Table
 from imitative.errors import InputError, did_you_mean, listed, shown
-from imitative.exchange.lines import read_recorded
 from imitative.hypotheses.vocabulary import cut_points, vocabulary
 from imitative.loaded import LoadedProblem
+from imitative.overseer_config import OverseerConfig
 from imitative.overseers.overseer import Overseer
 from imitative.problem import Problem, Truth
 from imitative.problem_file import (
     CausalJudgesSection,
-    ComparisonsFile,
     FileSection,
     LanguageModelSection,
     LimitsSection,
@@ -36,26 +32,18 @@ from imitative.problem_file import (
     NamesFile,
     PeopleSection,
     PriceSection,
-    ProblemFile,
-    RatingsFile,
     RecordedSection,
-    RelevanceFile,
     SimulatedSection,
     WordsSection,
-    quoted,
-    read_problem_file,
-    row_tests,
 )
+from imitative.problem_source import ProblemSource
 from imitative.reading import Data, Stated, read_data
-from imitative.records import GRADES
-from imitative.rows import Source, floats, no_column, read_rows
 from imitative.settings import Settings
 
 if TYPE_CHECKING:
     from imitative.calls import Paid, Price, Service
-    from imitative.hypotheses.statements import Statement, StatementSpace
+    from imitative.hypotheses.statements import StatementSpace
     from imitative.overseers.prompts import Phrasing
-    from imitative.overseers.recorded import Recorded, Stretch
     from imitative.texts.judges import Judges
     from imitative.texts.proposing import Proposer
 
@@ -63,10 +51,6 @@ __all__ = ["LoadedProblem", "load_problem"]
 
 CALLS = "calls.sqlite"
 """Calls that were paid for, in the run's folder."""
-DATA_VARIABLE = "IMITATIVE_DATA"
-"""The environment variable that names the folder of `data:` paths."""
-MOST_NATS = 50.0
-"""What a rating may be worth: odds of e^50 to one are beyond what anybody can mean."""
 
 
 def load_problem(
@@ -106,40 +90,18 @@ def _built_in(name: str, seed: int | None) -> LoadedProblem:
     return loaded if seed is None else replace(loaded, seed=seed)
 
 
-def judged_by_record(loaded: LoadedProblem, folders: Sequence[Path]) -> LoadedProblem:
-    """The same problem with what people said earlier, as `imitative import` keeps it, in the place of its overseer.
-
-    Raises:
-        InputError: naming the file, the line and the remedy.
-    """
-    from imitative.overseers.recorded import Recorded
-
-    judgements = read_recorded(folders)
-    recorded = Recorded(loaded.problem.space, judgements=judgements)
-    _check_teaches(recorded, len(judgements), ", ".join(map(str, folders)))
-    return replace(loaded, build_overseer=lambda seed: recorded)
-
-
-def _check_teaches(recorded: Recorded, given: int, place: str) -> None:
-    """Refuse an archive that was given judgements, and can teach nothing of this problem."""
-    if given and not recorded.queries:
-        why = recorded.notes[0] if len(recorded.notes) > 1 else "import those of this problem"
-        raise InputError(
-            place, f"{given} judgements, none of which says anything of its hypotheses", "some that do", why
-        )
-
-
 @final
 class _Loader:
-    """One problem file on its way to objects: knows where paths start from and how places are named."""
+    """One problem file on its way to objects."""
 
     def __init__(self, path: Path, data: Path | None) -> None:
-        self.path, self.data = path, data
-        self.file: ProblemFile = read_problem_file(path)
+        self._source = ProblemSource(path, data)
+        self._file = self._source.file
+        self._who = OverseerConfig(self._source)
 
     def load(self, seed: int | None) -> LoadedProblem:
         """D and D′, then the space that can speak of them, then whoever judges."""
-        file = self.file
+        file = self._file
         data = self._read()
         space = self._space(data)
         problem = Problem(
@@ -153,81 +115,35 @@ class _Loader:
             budget=file.problem.budget,
             settings=Settings(evidence=file.labelled.evidence),
             notes=data.notes,
-            source=str(self.path),
-            images=self._images(file.overseer),
+            source=str(self._source.path),
+            images=self._who.images(file.overseer),
         )
         return self._with_models(loaded, None)
 
     def _with_models(self, loaded: LoadedProblem, folder: Path | None) -> LoadedProblem:
         """Who judges and who proposes; calls that cost money are kept in `folder`, or nowhere."""
-        desk = _Desk(self, loaded.problem, folder)
-        build = desk.overseer(self.file.overseer, "overseer")
+        desk = _Desk(self._source, self._who, loaded.problem, folder)
+        build = desk.overseer(self._file.overseer, "overseer")
         study = None
-        if self.file.space.kind == "text":
-            study = desk.study(self.file.space.max_words, self.file.space.sections)
-        elif self.file.proposer is not None:
+        if self._file.space.kind == "text":
+            study = desk.study(self._file.space.max_words, self._file.space.sections)
+        elif self._file.proposer is not None:
             raise InputError(
-                self._at("proposer"), "a proposer", '[space] kind = "text"', "statements propose themselves"
+                self._source.at("proposer"), "a proposer", '[space] kind = "text"', "statements propose themselves"
             )
         if not desk.paid:
             return replace(loaded, build_overseer=build, study=study)
         keep_in = (lambda folder: self._with_models(loaded, Path(folder))) if folder is None else None
         return replace(loaded, build_overseer=build, study=study, keep_in=keep_in, told=desk.told)
 
-    def _at(self, key: str) -> str:
-        return f"{self.path}: {key}"
-
-    # -- files -------------------------------------------------------------------------------------------------------
-
-    def _resolve(self, text: str, key: str) -> Path:
-        """A path as written → a path: `data:` and `package:` prefixes, ${IMITATIVE_DATA}, ~, relative to the file."""
-        place = self._at(key)
-        if "\0" in text or not text.strip():
-            raise InputError(place, shown(text), "a path")
-        if "://" in text:
-            raise InputError(place, shown(text), "a path on this machine", "fetch the file first")
-        if text.startswith("package:"):
-            return _in_package(text.removeprefix("package:"), place)
-        if text.startswith("data:"):
-            return self._in_data(text.removeprefix("data:").lstrip("/"), place)
-        if "${IMITATIVE_DATA}" in text:
-            folder = os.environ.get(DATA_VARIABLE) or self.data
-            if not folder:
-                raise InputError(place, shown(text), f"a value of {DATA_VARIABLE}", "set it, or give --data DIR")
-            text = text.replace("${IMITATIVE_DATA}", str(folder))
-        try:
-            path = Path(text).expanduser()
-        except RuntimeError as error:
-            raise InputError(place, shown(text), "a path", str(error)) from None
-        return path if path.is_absolute() else self.path.parent / path
-
-    def _in_data(self, rest: str, place: str) -> Path:
-        variable = os.environ.get(DATA_VARIABLE)
-        folders = [folder for folder in (self.data, Path(variable) if variable else None) if folder is not None]
-        if not folders:
-            remedy = f"give --data DIR, or set {DATA_VARIABLE} to the folder that holds {rest}"
-            raise InputError(place, shown(f"data:{rest}"), "a data folder to look in", remedy)
-        return next((folder / rest for folder in folders if (folder / rest).exists()), folders[0] / rest)
-
-    def _source(self, section: FileSection, key: str) -> Source:
-        return Source(
-            path=self._resolve(section.file, f"{key}.file"),
-            where=row_tests(section.where, self._at(f"{key}.where")),
-            separator=section.separator,
-            encoding=section.encoding,
-            missing=tuple(map(str, section.missing)),
-            quote=section.quote,
-            columns=tuple(section.columns),
-        )
-
     def _read(self) -> Data:
-        file, features = self.file, self.file.features
-        first = self._source(file.labelled, "labelled")
+        file, features = self._file, self._file.features
+        first = self._source.table(file.labelled, "labelled")
         said = file.unlabelled.model_dump(exclude_unset=True, exclude={"truth"})
         taken = file.labelled.model_dump(
             exclude={"answer", "evidence", "where"} | ({"separator"} if "file" in said else set())
         )
-        second = self._source(FileSection(**(taken | said)), "unlabelled")
+        second = self._source.table(FileSection(**(taken | said)), "unlabelled")
         columns = {
             name: Stated(
                 kind=section.feature_kind,
@@ -250,17 +166,17 @@ class _Loader:
             named=named,
             only=features.only,
             leave_out=features.leave_out,
-            place=str(self.path),
+            place=str(self._source.path),
         )
 
     def _names(self, section: NamesFile) -> dict[str, Stated]:
         """Column → what a table of clauses says of it: `odor=f`, `odour is <i>foul</i>`."""
-        pairs = self._columns(section, "features.names", {"value": section.value, "clause": section.clause})
+        pairs = self._source.columns(section, "features.names", {"value": section.value, "clause": section.clause})
         found: dict[str, Stated] = {}
         for row, (value, clause) in enumerate(zip(pairs["value"], pairs["clause"], strict=True), 1):
             name, equals, code = (value or "").partition("=")
             if not equals or not clause:
-                place = self._at(f"features.names: row {row}")
+                place = self._source.at(f"features.names: row {row}")
                 raise InputError(place, shown(f"{value}, {clause}"), "FEATURE=VALUE and a clause")
             said = found.get(name, Stated())
             named = _clause(clause)
@@ -272,30 +188,12 @@ class _Loader:
             )
         return found
 
-    def _columns(self, section: FileSection, key: str, columns: Mapping[str, str]) -> dict[str, list[str | None]]:
-        """The named columns of a table beside the data."""
-        source = self._source(section, key)
-        frame = read_rows(source).frame
-        for part, name in columns.items():
-            if name not in frame.columns:
-                no_column(name, frame.columns, f"{source.named} ({self._at(f'{key}.{part}')})")
-        return {part: frame[name].to_list() for part, name in columns.items()}
-
-    def _numbers(self, cells: Sequence[str | None], key: str) -> NDArray[np.float64]:
-        import polars as pl
-
-        numbers = floats(pl.Series(cells, dtype=pl.String))
-        wrong = [i for i, cell in enumerate(cells) if cell and not math.isfinite(numbers[i])]
-        if wrong:
-            raise InputError(self._at(f"{key}: row {wrong[0] + 1}"), shown(cells[wrong[0]]), "a finite number")
-        return numbers
-
     # -- the space ---------------------------------------------------------------------------------------------------
 
     def _space(self, data: Data) -> StatementSpace:
         from imitative.hypotheses.statements import Limits, StatementSpace
 
-        section, tables = self.file.space, (data.labelled.table, data.unlabelled)
+        section, tables = self._file.space, (data.labelled.table, data.unlabelled)
         features = data.unlabelled.features
         words = {f.name: self._words(section.words, f, tables) for f in features if f.kind is FeatureKind.TEXT}
         cuts = {
@@ -305,226 +203,30 @@ class _Loader:
         }
         limits = Limits(section.statements, section.conditions, section.cuts)
         try:
-            answers = dict(self.file.answers)
+            answers = dict(self._file.answers)
             return StatementSpace(features, tuple(answers), answers, limits, words, cuts, self._rated(words))
         except ValueError as error:
-            raise InputError(self._at("features"), str(error), "sentences that can be told apart") from None
+            raise InputError(self._source.at("features"), str(error), "sentences that can be told apart") from None
 
     def _words(self, section: WordsSection, feature: Feature, tables: Sequence[Table]) -> tuple[str, ...]:
         if section.source != "data":
             for i, word in enumerate(section.source):
                 if not _A_WORD.fullmatch(word):
-                    raise InputError(self._at(f"space.words.from[{i}]"), shown(word), "one word, in small letters")
+                    raise InputError(
+                        self._source.at(f"space.words.from[{i}]"), shown(word), "one word, in small letters"
+                    )
             return tuple(dict.fromkeys(section.source))
         return vocabulary(feature.name, tables, section.minimum, section.most)
 
     def _rated(self, words: Mapping[str, Sequence[str]]) -> dict[str, set[str]]:
         """Text feature → those of its words that the archive holds ratings of."""
-        archive = self.file.overseer
+        archive = self._file.overseer
         if not isinstance(archive, RecordedSection) or archive.ratings is None:
             return {}
-        items = {item for item, *_ in self._ratings(archive.ratings)}
+        items = {item for item, *_ in self._who.ratings(archive.ratings)}
         return {name: items & set(known) for name, known in words.items()}
 
     # -- who judges --------------------------------------------------------------------------------------------------
-
-    def _simulated(self, section: SimulatedSection, space: StatementSpace) -> Callable[[int], Overseer]:
-        from imitative.overseers.simulated import Simulated
-
-        believes = [self._belief(text, i, space) for i, text in enumerate(section.believes)]
-        names = [feature.name for feature in space.features]
-        for name in section.relevance:
-            if name not in names:
-                no_column(name, names, self._at("overseer.relevance"))
-        relevance = self._relevance(section.relevance_file, names) | section.relevance
-        plain = section.model_dump(
-            exclude={"kind", "believes", "relevance", "relevance_file", "covers"}, exclude_none=True
-        )
-        covers = self._covers(section, space)
-
-        def build(seed: int) -> Overseer:
-            return Simulated(space=space, believes=believes, relevance=relevance, covers=covers, seed=seed, **plain)
-
-        return build
-
-    def _belief(self, text: str, i: int, space: StatementSpace) -> Statement:
-        try:
-            return space.read_statement(text)
-        except ValueError:
-            from imitative.hypotheses.statements import Statement, Strength
-
-            place = self._at(f"overseer.believes[{i}]")
-            condition = next(space.conditions(), None)
-            form = "If CONDITION, ANSWER (STRENGTH)."
-            if condition is not None:
-                form = space.show_statement(Statement((condition,), space.answers[0], Strength.MODERATE))
-            strengths = ", ".join(str(strength.value) for strength in Strength)
-            remedy = f"use the problem's own words, and one of: {strengths}"
-            raise InputError(place, f"“{text}”", f"a sentence such as “{form}”", remedy) from None
-
-    def _relevance(self, section: str | RelevanceFile | None, names: Sequence[str]) -> dict[str, float]:
-        """Feature → nats: its mean rating, stretched linearly. Ratings of what is no feature are passed over."""
-        if section is None:
-            return {}
-        key = "overseer.relevance_file"
-        table = RelevanceFile(file=section) if isinstance(section, str) else section
-        (low, high), (least, most) = table.between, table.nats
-        if low >= high:
-            raise InputError(self._at(f"{key}.between"), shown(table.between), "two numbers, the lower first")
-        columns = self._columns(table, key, {"feature": table.feature, "rating": table.rating})
-        numbers = self._numbers(columns["rating"], key)
-        ratings: dict[str, list[float]] = {}
-        for row, (name, rating) in enumerate(zip(columns["feature"], numbers.tolist(), strict=True), 1):
-            if math.isnan(rating) or name is None or name not in names:
-                continue
-            if not low <= rating <= high:
-                raise InputError(self._at(f"{key}: row {row}"), f"the rating {rating:g}", f"{low:g} to {high:g}")
-            ratings.setdefault(name, []).append(rating)
-        return {
-            name: least + (sum(given) / len(given) - low) / (high - low) * (most - least)
-            for name, given in ratings.items()
-        }
-
-    def _covers(self, section: SimulatedSection, space: StatementSpace) -> dict[tuple[str, str], frozenset[str]]:
-        """(feature, value) → the values it is taken to cover, from their words or the values themselves."""
-        features = {feature.name: feature for feature in space.features}
-        found: dict[tuple[str, str], frozenset[str]] = {}
-        for name, table in section.covers.items():
-            if name not in features:
-                no_column(name, list(features), self._at("overseer.covers"))
-            place = self._at(f"overseer.covers.{quoted(name)}")
-            values = {features[name].word(value): value for value in features[name].values}
-            values |= {value: value for value in features[name].values}
-            for word, covered in table.items():
-                for each in (word, *covered):
-                    if each not in values:
-                        raise InputError(place, shown(each), f"one of {listed(values)}", did_you_mean(each, values))
-                found[name, values[word]] = frozenset(values[each] for each in covered)
-        return found
-
-    def _recorded(self, section: RecordedSection, space: StatementSpace) -> Callable[[int], Overseer]:
-        from imitative.overseers.recorded import Recorded
-
-        comparisons: list[tuple[str, str, int, str]] = []
-        ratings: list[tuple[str, float, float, str]] = []
-        if section.comparisons is None and section.ratings is None and not section.judgements:
-            expected = "at least one of them"
-            raise InputError(self._at("overseer"), "neither judgements nor comparisons nor ratings", expected)
-        if section.comparisons is not None:
-            comparisons = self._comparisons(section.comparisons)
-        if section.ratings is not None:
-            ratings = self._ratings(section.ratings)
-
-        features, words, favours = self._worth(section.ratings, space)
-        said = section.ratings
-        doubts = None if said is None or said.doubts is None else (said.doubts[0], said.doubts[1])
-        unrated, unrated_doubt = (None, None) if said is None else (said.unrated, said.unrated_doubt)
-        folders = [section.judgements] if isinstance(section.judgements, str) else section.judgements or []
-        said_before = read_recorded([self._resolve(folder, "overseer.judgements") for folder in folders])
-        recorded = Recorded(
-            space,
-            comparisons,
-            ratings,
-            section.reader,
-            features,
-            words,
-            favours,
-            doubts,
-            unrated,
-            unrated_doubt,
-            said_before,
-        )
-        _check_teaches(recorded, len(said_before), self._at("overseer.judgements"))
-        return lambda seed: recorded  # nothing in an archive is random, and reading every rule takes a while
-
-    def _people(self, section: PeopleSection, problem: Problem) -> Callable[[int], Overseer]:
-        from imitative.overseers.people import GRACE, People
-        from imitative.overseers.presenting import checks, presenter
-
-        names = [feature.name for feature in problem.space.features]
-        if section.image is not None and section.image not in names:
-            no_column(section.image, names, self._at("overseer.image"))
-        if (section.image is None) != (section.images is None):
-            given = "image" if section.images is None else "images"
-            raise InputError(self._at("overseer"), f"{given} alone", "image, a feature, and images, their folder")
-        show = presenter(problem, section.image)
-        grace = GRACE if section.grace is None else section.grace
-
-        def build(seed: int) -> Overseer:
-            known = checks(problem, show, seed) if section.checks else []
-            return People(
-                show, checks=known, cap=section.overlap, wage=section.wage, cost=section.cost, grace=grace,
-                instructions=section.instructions,
-            )  # fmt: skip
-
-        return build
-
-    def _images(self, section: object) -> str | None:
-        if not isinstance(section, PeopleSection) or section.images is None:
-            return None
-        folder = self._resolve(section.images, "overseer.images")
-        if not folder.is_dir():
-            raise InputError(self._at("overseer.images"), shown(str(folder)), "a folder", "check the path")
-        return str(folder.absolute())
-
-    def _worth(self, section: RatingsFile | None, space: StatementSpace) -> tuple[Stretch, Stretch, str | None]:
-        """What ratings of features and of words are worth in nats, and which answer high ratings speak for."""
-        from imitative.overseers.recorded import FEATURES, WORDS, Stretch
-
-        key = "overseer.ratings"
-        if section is None:
-            return FEATURES, WORDS, None
-        if (section.between is None) != (section.nats is None):
-            given, other = ("between", "nats") if section.nats is None else ("nats", "between")
-            raise InputError(self._at(key), f"{given} without {other}", "both or neither")
-        if section.favours is not None and section.favours not in space.answers:
-            near = did_you_mean(section.favours, space.answers)
-            expected = f"one of {listed(space.answers)}"
-            raise InputError(self._at(f"{key}.favours"), shown(section.favours), expected, near)
-        if section.between is None or section.nats is None:
-            return FEATURES, WORDS, section.favours
-        (low, high), (least, most) = section.between, section.nats
-        if low >= high:
-            raise InputError(self._at(f"{key}.between"), shown(section.between), "two numbers, the lower first")
-        if max(abs(least), abs(most)) > MOST_NATS:
-            expected = f"numbers from -{MOST_NATS:g} to {MOST_NATS:g}"
-            raise InputError(self._at(f"{key}.nats"), shown(section.nats), expected)
-        stretch = Stretch((low, high), (least, most))
-        return stretch, stretch, section.favours
-
-    def _comparisons(self, section: ComparisonsFile) -> list[tuple[str, str, int, str]]:
-        """(first, second, grade, judge): what was compared, 2 … −2 for the first, and who said so."""
-        key = "overseer.comparisons"
-        names = {"first": section.first, "second": section.second, "preference": section.preference}
-        columns = self._columns(section, key, names | ({"judge": section.judge} if section.judge else {}))
-        grades = self._numbers(columns["preference"], key)
-        judges = columns.get("judge") or ["crowd"] * len(grades)
-        found = []
-        for row, (a, b, grade, judge) in enumerate(
-            zip(columns["first"], columns["second"], grades.tolist(), judges, strict=True), 1
-        ):
-            if math.isnan(grade) or not a or not b:
-                continue  # a comparison left out is a skip, not a tie
-            if grade not in GRADES:
-                raise InputError(self._at(f"{key}: row {row}"), f"{grade:g}", "a whole number from -2 to 2")
-            found.append((a, b, int(grade), judge or "unknown"))
-        return found
-
-    def _ratings(self, section: RatingsFile) -> list[tuple[str, float, float, str]]:
-        """(item, rating, spread, judge): what was rated, how, its standard deviation (0 where not said), by whom."""
-        key = "overseer.ratings"
-        names = {"item": section.item, "rating": section.rating}
-        names |= {part: name for part in ("spread", "judge") if (name := getattr(section, part))}
-        columns = self._columns(section, key, names)
-        ratings = self._numbers(columns["rating"], key).tolist()
-        spreads = self._numbers(columns["spread"], key).tolist() if "spread" in columns else [0.0] * len(ratings)
-        judges = columns.get("judge") or ["crowd"] * len(ratings)
-        rows = zip(columns["item"], ratings, spreads, judges, strict=True)
-        return [
-            (item, rating, 0.0 if math.isnan(spread) else spread, judge or "unknown")
-            for item, rating, spread, judge in rows
-            if item and not math.isnan(rating)
-        ]
 
 
 @final
@@ -532,13 +234,15 @@ class _Desk:
     """Builds who judges and who proposes, and the calls they share.
 
     Args:
-        loader: the file.
+        source: the file.
+        who: who judges but for models.
         problem: what is judged.
         folder: of the run, where calls are kept; None: nothing is asked yet, as for `imitative check`.
     """
 
-    def __init__(self, loader: _Loader, problem: Problem, folder: Path | None) -> None:
-        self.loader, self.problem, self.folder = loader, problem, folder
+    def __init__(self, source: ProblemSource, who: OverseerConfig, problem: Problem, folder: Path | None) -> None:
+        self._source, self._who = source, who
+        self.problem, self.folder = problem, folder
         self.paid: list[Paid] = []
 
     def told(self) -> dict[str, Any]:
@@ -556,18 +260,18 @@ class _Desk:
         """seed → who judges."""
         space = self.problem.space
         if isinstance(section, SimulatedSection):
-            return self._reading_texts(self.loader._simulated(section, space))
+            return self._reading_texts(self._who.simulated(section, space))
         if isinstance(section, RecordedSection):
-            return self.loader._recorded(section, space)
+            return self._who.recorded(section, space)
         if isinstance(section, PeopleSection):
-            return self.loader._people(section, self.problem)
+            return self._who.people(section, self.problem)
         if isinstance(section, MixedSection):
             return self._mixed(section, key)
         return self._language_model(section, key)
 
     def _reading_texts(self, build: Callable[[int], Overseer]) -> Callable[[int], Overseer]:
         """A simulated person understands the controlled English in a text."""
-        if self.loader.file.space.kind != "text":
+        if self._source.file.space.kind != "text":
             return build
         from imitative.overseers.reader import Reader
 
@@ -586,7 +290,7 @@ class _Desk:
 
         if len(self.problem.answers) > MOST_ANSWERS:
             found = f"{len(self.problem.answers)} answers"
-            raise InputError(self.loader._at("answers"), found, f"at most {MOST_ANSWERS} with a language model")
+            raise InputError(self._source.at("answers"), found, f"at most {MOST_ANSWERS} with a language model")
         service = self._service(section, key)
         price = self._price(section.price, section.prices, section.model, key)
         paid = self._pay(service, price, section.limits, key, section.cache, section.at_once)
@@ -606,7 +310,7 @@ class _Desk:
         from imitative.texts.problem import TextProblem
         from imitative.texts.study import TextStudy
 
-        judges = self.loader.file.judges
+        judges = self._source.file.judges
         made = self._judges(judges) if isinstance(judges, CausalJudgesSection) else None
         return TextStudy(TextProblem.of(self.problem, max_words, sections), self._proposer(), made)
 
@@ -615,10 +319,10 @@ class _Desk:
         from imitative.texts.causal import load_reader
         from imitative.texts.judges import TrunkJudges
 
-        folder = self.loader._resolve(section.model, "judges.model")
+        folder = self._source.resolve(section.model, "judges.model")
         if not (folder / "config.json").is_file():
             remedy = "save one there with model.save_pretrained and tokenizer.save_pretrained"
-            raise InputError(self.loader._at("judges.model"), str(folder), "a folder with a transformers model", remedy)
+            raise InputError(self._source.at("judges.model"), str(folder), "a folder with a transformers model", remedy)
         problem, phrasing = self.problem, self.phrasing()
         clauses = [problem.spoken[answer] for answer in problem.answers]
 
@@ -633,8 +337,8 @@ class _Desk:
     def _proposer(self) -> Proposer:
         from imitative.texts.proposing import LanguageModelProposer, StatementProposer
 
-        section = self.loader.file.proposer
-        judge = self.loader.file.overseer
+        section = self._source.file.proposer
+        judge = self._source.file.overseer
         model = judge.model if isinstance(judge, MixedSection) else judge
         if not isinstance(section, ModelProposerSection):
             if section is None and isinstance(model, LanguageModelSection):
@@ -644,7 +348,7 @@ class _Desk:
         base = model if isinstance(model, LanguageModelSection) else None
         if section.model is None and base is None:
             raise InputError(
-                self.loader._at("proposer.model"), "nothing", "a model's name", "name one, and its base_url"
+                self._source.at("proposer.model"), "nothing", "a model's name", "name one, and its base_url"
             )
         same = base is not None and section.model in (None, base.model) and section.base_url in (None, base.base_url)
         if same and self.paid:
@@ -663,7 +367,7 @@ class _Desk:
         from imitative.calls import Service
 
         said = section.model_dump(include={"model", "base_url", "key", "context", "timeout", "extra"})
-        return Service(**said, place=self.loader._at(key))
+        return Service(**said, place=self._source.at(key))
 
     def _price(self, inline: PriceSection | None, file: str | None, model: str, key: str) -> Price | None:
         from imitative.calls import Price, read_prices
@@ -672,11 +376,11 @@ class _Desk:
             return Price(inline.input, inline.output)
         if file is None:
             return None
-        prices = read_prices(self.loader._resolve(file, f"{key}.prices"))
+        prices = read_prices(self._source.resolve(file, f"{key}.prices"))
         if model not in prices:
             remedy = did_you_mean(model, prices) or "add it"
             raise InputError(
-                self.loader._at(f"{key}.prices"), f"no price of {model!r}", f"one of {listed(prices)}", remedy
+                self._source.at(f"{key}.prices"), f"no price of {model!r}", f"one of {listed(prices)}", remedy
             )
         return prices[model]
 
@@ -685,10 +389,10 @@ class _Desk:
     ) -> Paid:
         from imitative.calls import Book, Limits, Paid, Server
 
-        place = self.loader._at(f"{key}.limits")
+        place = self._source.at(f"{key}.limits")
         path = None if self.folder is None else self.folder / CALLS
         if cache is not None and self.folder is not None:
-            path = self.loader._resolve(cache, f"{key}.cache")
+            path = self._source.resolve(cache, f"{key}.cache")
         # Each model's money is counted by itself: its limits are its own.
         run = "" if self.folder is None else f"{self.folder.resolve().name}/{key}"
         book = Book(path, f"{run}/{self.problem.fingerprint[:16]}")
@@ -732,14 +436,3 @@ def _clause(text: str) -> _Clause:
 
 def _with_article(text: str) -> str:
     return text if text.split(" ", 1)[0].lower() in _DETERMINED else f"the {text}"
-
-
-def _in_package(rest: str, place: str) -> Path:
-    """A file that an installed package carries: `package:vaderSentiment/vader_lexicon.txt`."""
-    package, _, inside = rest.partition("/")
-    found = importlib.util.find_spec(package) if package.isidentifier() else None
-    if found is None or not found.submodule_search_locations:
-        raise InputError(
-            place, f"no installed package {shown(package)}", "one that carries the file", f"pip install {package}"
-        )
-    return Path(found.submodule_search_locations[0]) / inside

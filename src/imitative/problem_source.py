@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import final
@@ -13,11 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imitative.errors import InputError, shown
+from imitative.paths import resolve
 from imitative.problem_file import FileSection, ProblemFile, read_problem_file, row_tests
 from imitative.rows import Source, floats, no_column, read_rows
-
-DATA_VARIABLE = "IMITATIVE_DATA"
-"""The environment variable that names the folder of `data:` paths."""
 
 
 @final
@@ -41,34 +37,8 @@ class ProblemSource:
         return f"{self.path}: {key}"
 
     def resolve(self, text: str, key: str) -> Path:
-        """A path as written → a path: `data:` and `package:` prefixes, ${IMITATIVE_DATA}, ~, relative to the file."""
-        place = self.at(key)
-        if "\0" in text or not text.strip():
-            raise InputError(place, shown(text), "a path")
-        if "://" in text:
-            raise InputError(place, shown(text), "a path on this machine", "fetch the file first")
-        if text.startswith("package:"):
-            return _in_package(text.removeprefix("package:"), place)
-        if text.startswith("data:"):
-            return self._in_data(text.removeprefix("data:").lstrip("/"), place)
-        if "${IMITATIVE_DATA}" in text:
-            folder = os.environ.get(DATA_VARIABLE) or self.data
-            if not folder:
-                raise InputError(place, shown(text), f"a value of {DATA_VARIABLE}", "set it, or give --data DIR")
-            text = text.replace("${IMITATIVE_DATA}", str(folder))
-        try:
-            path = Path(text).expanduser()
-        except RuntimeError as error:
-            raise InputError(place, shown(text), "a path", str(error)) from None
-        return path if path.is_absolute() else self.path.parent / path
-
-    def _in_data(self, rest: str, place: str) -> Path:
-        variable = os.environ.get(DATA_VARIABLE)
-        folders = [folder for folder in (self.data, Path(variable) if variable else None) if folder is not None]
-        if not folders:
-            remedy = f"give --data DIR, or set {DATA_VARIABLE} to the folder that holds {rest}"
-            raise InputError(place, shown(f"data:{rest}"), "a data folder to look in", remedy)
-        return next((folder / rest for folder in folders if (folder / rest).exists()), folders[0] / rest)
+        """A path as written → a path: see `paths.resolve`."""
+        return resolve(text, self.at(key), self.path.parent, self.data)
 
     def table(self, section: FileSection, key: str) -> Source:
         """A table, as a section describes it."""
@@ -100,14 +70,3 @@ class ProblemSource:
         if wrong:
             raise InputError(self.at(f"{key}: row {wrong[0] + 1}"), shown(cells[wrong[0]]), "a finite number")
         return numbers
-
-
-def _in_package(rest: str, place: str) -> Path:
-    """A file that an installed package carries: `package:vaderSentiment/vader_lexicon.txt`."""
-    package, _, inside = rest.partition("/")
-    found = importlib.util.find_spec(package) if package.isidentifier() else None
-    if found is None or not found.submodule_search_locations:
-        raise InputError(
-            place, f"no installed package {shown(package)}", "one that carries the file", f"pip install {package}"
-        )
-    return Path(found.submodule_search_locations[0]) / inside

@@ -41,10 +41,12 @@ class Read(NamedTuple):
     Args:
         readable: whether Z can say it.
         said: as the method reads it, or why it cannot.
+        sent_back: whether what cannot be read is sent back to whoever wrote it, to be mended, and not kept.
     """
 
     readable: bool
     said: str
+    sent_back: bool = False
 
 
 @final

@@ -32,6 +32,7 @@ Floats = NDArray[np.float64]
 KEPT = 1000
 """Draws of the posterior kept in the run's folder, for forecasts later."""
 TOLD = ("0.05", "0.25", "0.5", "0.75", "0.95")
+FOUND = "The belief that was found"
 CURVES = 12
 """Curves drawn of what the prior would make happen."""
 
@@ -74,6 +75,8 @@ def run_belief(
         }
         # `best`: the page shows what the last event says of z*.
         told = {"hypothesis": result["hypothesis"], "best": result["hypothesis"], "written": result["written"]}
+        told["called"] = f"The belief that was found, as {believed.author} wrote it" if believed.author else FOUND
+        told["prior"] = result["elicited"]["belief"] if result["elicited"] else ""
         run.event("finished", {"seconds": result["seconds"], **told, "asked": len(believed.judgements)})
         finite: dict[str, Any] = _finite(result)
         run.write_results(

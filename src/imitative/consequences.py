@@ -50,7 +50,7 @@ class Across(NamedTuple):
     def order(self) -> NDArray[np.int64]:
         """At most `POINTS` of the steps, in the order they are drawn in."""
         order = np.argsort(np.array(self.x), kind="stable") if self.kind == "number" else np.arange(len(self.labels))
-        return order[np.unique(np.linspace(0, len(order) - 1, POINTS).round().astype(int))]
+        return np.asarray(order[np.unique(np.linspace(0, len(order) - 1, POINTS).round().astype(int))])
 
 
 NOWHERE: Final = Across("rows", "row", ())

@@ -33,7 +33,7 @@ from imitative.overseers.presenting import checks, presenter
 from imitative.preference import Preference
 from imitative.preference.reliability import reliabilities
 from imitative.reading import Read, read_table
-from imitative.results import audit_told, judgements_told
+from imitative.results import audit_told, clauses_told, judgements_told
 from imitative.rows import Source
 from imitative.settings import Settings
 from imitative.store import Run, files, runs
@@ -123,8 +123,11 @@ def _written(
     """Write the files of a finished run; what its `result.json` holds."""
     if loaded.told is not None:
         result = {**result, "calls": loaded.told()}
-    run.event("finished", {"seconds": result["seconds"], "hypothesis": result["hypothesis"]})
     finite: dict[str, Any] = _finite(result)
+    run.event("finished", {
+        "seconds": finite["seconds"], "hypothesis": finite["hypothesis"], "best": finite["hypothesis"],
+        "clauses": clauses_told(finite),
+    })  # fmt: skip
     run.write_results(
         result=finite,
         hypothesis=hypothesis_page(result),
@@ -390,8 +393,16 @@ def _statement(statement: Statement, induced: Induced) -> dict[str, Any]:
         "log_likelihood": posterior.log_likelihood(z) - posterior.log_likelihood(others),
         "applies_labelled": int(induced.reading.statement(statement, problem.labelled.table).sum()),
         "applies_unlabelled": int(induced.reading.statement(statement, problem.unlabelled).sum()),
+        "decides": _decides(others, problem.unlabelled, induced),
         "examples": _decided(statement, others, problem.unlabelled, induced),
     }
+
+
+def _decides(others: Hypothesis, table: Table, induced: Induced) -> int:
+    """Rows whose most probable answer would be another without one statement."""
+    answers, reading = induced.problem.answers, induced.reading
+    chosen = [reading.log_probabilities(table, z, answers).argmax(axis=1) for z in (induced.best, others)]
+    return int((chosen[0] != chosen[1]).sum())
 
 
 def _decided(statement: Statement, others: Hypothesis, table: Table, induced: Induced) -> list[dict[str, Any]]:

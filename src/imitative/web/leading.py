@@ -18,7 +18,9 @@ from fastapi.responses import RedirectResponse, Response
 from imitative.agreement import agreement
 from imitative.errors import InputError
 from imitative.exchange.trips import FORMATS, export, judged
+from imitative.explained import statements
 from imitative.mail import Standing
+from imitative.readable import Entry, count, figure, nats, of_100, percent
 from imitative.store.overview import JudgeFigures, Overview, Said, by_hour, by_kind
 from imitative.store.task import Refused
 from imitative.web.bodies import InvitationBody, StandingBody, validated
@@ -35,6 +37,7 @@ KINDS: Final = {
     "answer": "an answer, following a hypothesis",
 }
 HOURS: Final = 24
+CALLED: Final = "The best hypothesis so far"
 SUFFIXES: Final = {"jsonl": ".jsonl", "csv": ".csv", "crowd-kit": ".csv", "summarize-from-feedback": ".jsonl"}
 """What the file of a format is called, where it is not .json."""
 
@@ -167,11 +170,81 @@ def _counted(service: Service) -> dict[str, Any]:
         "judges": [_judge(each, fitted.get(each.name), left_out.get(each.name)) for each in judges],
         "rounds": _rounds(rounds),
         "best": str(stage.body.get("best") or "").splitlines() if stage is not None else [],
+        "called": CALLED if stage is None else str(stage.body.get("called") or CALLED),
+        "prior": _prior(stage),
+        "clauses": _clauses(overview.clauses()) if stage is not None and stage.kind == "finished" else [],
         "agreement": _agreement(overview),
         "formats": [(name, each.what) for name, each in FORMATS.items()],
-        "proposals": overview.proposals(),
+        "proposals": _scored(overview.proposals(), stage),
         "changes": overview.changes()[:20],
     }
+
+
+def _prior(stage: Any) -> list[str]:
+    """The prior that people's answers have taught so far, where the page shows something else as the best."""
+    if stage is None:
+        return []
+    prior = str(stage.body.get("prior") or "")
+    return prior.splitlines() if prior != str(stage.body.get("best") or "") else []
+
+
+def _clauses(told: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Each clause of z* as the report explains it, with the share of D′ that it decides."""
+    run = Entry(told)
+    total = run.entry("rows").number("unlabelled")
+    found = []
+    for said, row in zip(statements(run), (r for r in run.entries("statements") if r.text("text")), strict=True):
+        decides = row.number("decides")
+        share = None if decides is None or not total else decides / total
+        found.append(
+            {
+                "said": said,
+                "decides": count(decides),
+                "of": count(total),
+                "width": of_100(share),
+                "share": percent(share),
+            }
+        )
+    return found
+
+
+def _scored(proposals: list[Mapping[str, Any]], stage: Any) -> list[dict[str, Any]]:
+    """What judges wrote, each with what the run has made of it since."""
+    rows = [] if stage is None else Entry(stage.body).entries("written")
+    by_id = {row.number("id"): row for row in rows}
+    return [{**each, "scored": _worth(by_id.get(float(each["id"])))} for each in proposals]
+
+
+def _worth(row: Entry | None) -> dict[str, Any] | None:
+    """A belief's score in its parts, and what it says of each number beside what the data say."""
+    if row is None:
+        return None
+    if row.number("score") is None:
+        return {"why": row.text("why") or "it could not be scored", "figures": [], "says": []}
+    figures = (
+        ("log prior", "log_prior"),
+        ("evidence", "log_likelihood"),
+        ("score", "score"),
+        ("to the exact posterior", "words_lose"),
+    )
+    says = [
+        {
+            "name": each.text("name"),
+            "own": _give_or_take(each.number("mean"), each.number("sd")),
+            "exact": _give_or_take(each.number("exact_mean"), each.number("exact_sd")),
+            "apart": figure(each.number("apart")),
+        }
+        for each in row.entries("says")
+    ]
+    return {"why": "", "figures": [(name, nats(row.number(key))) for name, key in figures], "says": says}
+
+
+def _give_or_take(mean: float | None, sd: float | None) -> str:
+    return f"{_three(mean)} ± {_three(sd)}"
+
+
+def _three(value: float | None) -> str:
+    return figure(None if value is None else float(f"{value:.3g}"))
 
 
 def _agreement(overview: Overview) -> list[dict[str, str]]:
@@ -203,6 +276,10 @@ def _stage(event: Any, lacking: int) -> str:
         return "The run has not begun: start it with `imitative run`."
     if event.kind == "finished":
         return "The run is finished."
+    if "doing" in event.body:  # a run over beliefs: it has stages, and no rounds
+        doing = str(event.body["doing"])
+        waits = f"; waiting for {lacking} judgements" if lacking else "; the run is at work"
+        return f"{doing[:1].upper()}{doing[1:]}{waits}."
     number = min(int(event.body.get("round", 0)), int(event.body.get("rounds", 0)))
     waits = f"; waiting for {lacking} judgements" if lacking else "; the search is at work"
     stage = _STAGES.get(str(event.body.get("stage")), str(event.body.get("stage")))

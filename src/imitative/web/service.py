@@ -112,6 +112,17 @@ class Service:
         text = self._templates.get_template(name).render(**values)
         return HTMLResponse(text, status)
 
+    def read_or_send_back(self, text: str) -> Read:
+        """What became of a text that is to be a hypothesis.
+
+        Raises:
+            Refused: 422 for one that is sent back to be mended: nothing of it is kept.
+        """
+        found = self.read(text)
+        if text.strip() and found.sent_back:
+            raise Refused(422, found.said)
+        return found
+
     def token(self, request: Request) -> str | None:
         """The session's token, if the browser sent one."""
         return request.cookies.get(self.cookie)

@@ -119,9 +119,7 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def live(
-    folder: Path, images: Path | None = None, store: str | None = None, run: Run | None = None
-) -> Iterator[Site]:
+def live(folder: Path, images: Path | None = None, store: str | None = None, run: Run | None = None) -> Iterator[Site]:
     """A site served on a port of this machine, as `imitative serve` serves it, by a thread of this process.
 
     Args:

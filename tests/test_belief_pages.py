@@ -16,21 +16,29 @@ from typing import Any
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from bench.site import ORIGIN, Site
+from bench.site import Site
 from imitative.belief_config import asking_people, load_belief
+from imitative.belief_presenting import checks, presenter
 from imitative.belief_running import run_belief
-from imitative.believing import BeliefProblem, spoken, target_of
+from imitative.believing import Asking, BeliefProblem, Company, Stood, spoken, target_of
 from imitative.hypotheses.belief import BeliefSpace, Parameter
 from imitative.hypotheses.sentences import Unread, example, said
-from imitative.mail import Role
-from imitative.overseers.overseer import Overseer
+from imitative.mail import Posting, Role
+from imitative.overseers.believer import Believer
+from imitative.overseers.overseer import Ledger, Overseer
 from imitative.overseers.people import People
-from imitative.records import Answer, Judgement, Kind, Query
+from imitative.prior_by_comparison import Elicitor
+from imitative.records import Answer, Judgement, Kind, Outcome, Query
 from imitative.store import Run, tables
+from imitative.store.mailbox import StoredMailbox
+from imitative.web.bodies import LARGEST_BODY
 from imitative.web.curves import pictures
 from imitative.web.judging import RATIOS
+from tests.test_web import XSS
 
 X = np.linspace(-1.5, 1.5, 24)
 Y = 1.0 + 2.0 * X + 0.5 * np.random.default_rng(0).standard_normal(24)
@@ -95,9 +103,9 @@ class Marking:
     def _marked(self, answer: Answer) -> Answer:
         if answer.ratio is None:
             return answer
-        said = math.log(answer.ratio)
+        nats = math.log(answer.ratio)
         marks = (1.0, *(mark for n in RATIOS for mark in (float(n), 1.0 / n)))
-        return Answer(ratio=min(marks, key=lambda mark: abs(math.log(mark) - said)))
+        return Answer(ratio=min(marks, key=lambda mark: abs(math.log(mark) - nats)))
 
 
 def marking(problem: BeliefProblem) -> BeliefProblem:
@@ -231,7 +239,11 @@ def test_a_run_judged_through_the_page_comes_to_the_same_posterior(
     assert 0 < sum(found["judgements"]["asked"].values()) <= 12
     assert {each.judge for each in site.service.overview.judgements()} == {"ann"}
     asked = {re.search(r'<h1 id="asks">([^<]*)', text)[1] for text in pages}  # type: ignore[index]
-    assert asked >= {"Which is more plausible?", "How many times more plausible?", "Which number fits this belief better?"}
+    assert asked >= {
+        "Which is more plausible?",
+        "How many times more plausible?",
+        "Which number fits this belief better?",
+    }
     assert "Which looks more plausible?" in asked
     drawn = [text for text in pages if text.count('class="curves"') == 2]
     assert len(drawn) >= 12
@@ -240,3 +252,290 @@ def test_a_run_judged_through_the_page_comes_to_the_same_posterior(
     assert "The belief that was found" in lead
     assert found["hypothesis"].splitlines()[0] in lead
     run.close()
+
+
+# -- what judges write -------------------------------------------------------------------------------------------------
+
+NUMBERS = BeliefSpace(
+    (
+        Parameter("R0", "", "the number of people one case infects", lower=0.0),
+        Parameter("the delay", "days", "from infection to death", lower=0.0),
+        Parameter("the share", "", "who are ill", lower=0.0, upper=1.0),
+        Parameter("the effect", "%"),
+    )
+)
+
+
+@pytest.fixture
+def writing(tmp_path: Path, store: str | None) -> Iterator[Site]:
+    """A run over beliefs that has told the page what it is about, and asks one comparison."""
+    run = Run.open(tmp_path / "run", "epidemic", "abc", 0, 100, store=store)
+    run.event("people", {"space": NUMBERS.describe(), "question": "How many?", "instructions": ""})
+    sides = [f"R0 is about {r}, give or take a factor of 1.1." for r in (2, 3)]
+    query = Query(Kind.COMPARE_HYPOTHESES, (sides[0], sides[1]))
+    StoredMailbox(run).post([Posting(query, presenter("How many?", NUMBERS, None)(query))])
+    site = Site(tmp_path, run=run)
+    yield site
+    run.close()
+
+
+def kept(site: Site) -> dict[str, int]:
+    def count(connection: Any) -> dict[str, int]:
+        return {
+            name: int(connection.execute(select(func.count()).select_from(tables.metadata.tables[name])).scalar_one())
+            for name in ("proposal", "said", "late", "event", "judgement")
+        }
+
+    return site.run.read(count)
+
+
+def test_a_belief_that_is_written_is_read_back_and_waits_for_the_run(writing: Site) -> None:
+    page, program = writing.entered("ann"), writing.program("bob")
+    text = "r0 is between 2 and 3, most likely 2.4. The delay is about 20 days, give or take 4"
+    told = page.post("/judge/propose", data={"key": "prop-key-1", "text": text})
+    assert told.status_code == 200
+    assert "R0 is between 2 and 3, most likely 2.4." in told.text
+    assert "scores this beside its own" in told.text
+    share = "The share is about 0.4, as after 20 cases"
+    answer = program.post("/api/proposals", json={"key": "prop-key-2", "text": share})
+    assert answer.json() == {"readable": True, "said": "The share is about 0.4, as after 20 cases."}
+    first = writing.mailbox.proposed()[0]
+    assert (first.author, first.text) == ("ann", text)
+    lead = writing.entered("lea", "lead").get("/lead").text
+    assert lead.count("to be scored") == 2
+    row = {"id": writing.mailbox.proposed()[0].id, "score": -20.5, "log_prior": -1.25, "log_likelihood": -19.25}
+    writing.run.event("stage", {"doing": "looking", "best": "", "written": [row, {"id": 2, "why": "impossible"}]})
+    lead = Site(Path(), run=writing.run).entered("leo", "lead").get("/lead").text  # which has counted nothing yet
+    assert "−1.25" in lead
+    assert "−19.2" in lead
+    assert "Impossible." in lead
+
+
+UNREAD = [
+    ("R0 is nice", "“nice” says nothing that can be read"),
+    ("the slope is between 2 and 3", "speaks of none of the parameters"),
+    ("R0 is between 3 and 2", "the smaller number comes first"),
+    ("R0 is about 2, give or take 0", "more than 0"),
+    ("R0 is between -1 and 2", "reaches where"),
+    ("the delay is about 2 km, give or take 1", "the unit"),
+    ("the share is about 1.4, as after 20 cases", "between 0 and 1"),
+    ("R0 is about 2, give or take 1\nR0 is about 3, give or take 1", "two sentences about R0"),
+    ("When R0 is high, the delay is nicer", "is not: When A is high"),
+    ("When R0 is high, R0 is larger", "circle"),
+    ("R0 is about 1e999, give or take 1", "finite"),
+    ("R0 is about nan, give or take 1", "nothing that can be read"),
+    (f"R0 is about {'9' * 270}, give", "nothing that can be read"),
+    (f"R0 is about {'9' * 5_000}, give or take 1", "at most 300"),
+    ("\n".join(["R0 is about 2, give or take 1"] * 101), "at most 100"),
+    (f"R0 is {'either ' * 30}", "a share before each or"),
+    ("R0 is either about 1, give or take 1 (200 %) or about 2, give or take 1", "below 100 %"),
+    *((f"R0 is {payload}", "For example") for payload in XSS),
+    *((payload, "For example") for payload in XSS),
+]
+
+
+@pytest.mark.parametrize(("text", "told"), UNREAD, ids=range(len(UNREAD)))
+def test_a_sentence_that_cannot_be_read_is_told_why_with_an_example_and_leaves_no_row(
+    writing: Site, text: str, told: str
+) -> None:
+    page, program = writing.entered("ann"), writing.program("bob")
+    before = kept(writing)
+    started = time.perf_counter()
+    answers = [
+        page.post("/judge/propose", data={"key": "prop-key-1", "text": text, "wrong": "all of it"}),
+        program.post("/api/proposals", json={"key": "prop-key-2", "text": text}),
+    ]
+    assert time.perf_counter() - started < 5.0  # nobody keeps a server busy with a sentence
+    said_so = answers[1].json()["message"]
+    for answer in answers:
+        assert answer.status_code == 422, answer.text
+    assert answers[0].text == said_so
+    assert told.lower() in said_so.lower()
+    found = re.search(r"For example: (.*)$", said_so)
+    assert found is not None
+    assert said(NUMBERS, found[1]).show(NUMBERS) == found[1]
+    assert answers[0].headers["content-type"].startswith("text/plain")
+    assert kept(writing) == before
+
+
+def test_a_sentence_of_five_megabytes_is_refused_before_it_is_read(writing: Site) -> None:
+    page, program = writing.entered("ann"), writing.program("bob")
+    before = kept(writing)
+    for size in (5_000_000, 100_000):
+        text = "R0 is about 2" + "0" * size
+        answers = [
+            page.post("/judge/propose", data={"key": "prop-key-1", "text": text}),
+            program.post("/api/proposals", json={"key": "prop-key-2", "text": text}),
+        ]
+        assert [answer.status_code for answer in answers] == [413 if size > LARGEST_BODY else 422] * 2
+        assert all(len(answer.text) > 10 for answer in answers)
+    assert kept(writing) == before
+
+
+def test_what_is_wrong_may_be_said_without_a_belief(writing: Site) -> None:
+    told = writing.entered("ann").post("/judge/propose", data={"key": "prop-key-1", "text": "", "wrong": "neither"})
+    assert told.status_code == 200
+    assert [each["wrong"] for each in writing.service.overview.proposals()] == ["neither"]
+    assert writing.mailbox.proposed() == []
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_what_a_belief_says_is_read_back_in_any_order_and_on_one_line(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    z = NUMBERS.sample(rng)
+    lines = NUMBERS.show(z).splitlines()
+    some = [lines[i] for i in rng.permutation(len(lines))[: 1 + int(rng.integers(len(lines)))]]
+    found = said(NUMBERS, " ".join(some))
+    assert sorted(found.show(NUMBERS).splitlines()) == sorted(some)
+    assert BeliefSpace.from_description(json.loads(json.dumps(NUMBERS.describe()))) == NUMBERS
+
+
+@given(st.text(max_size=400))
+def test_whatever_is_written_is_read_or_refused_with_an_example_that_can_be_read(text: str) -> None:
+    try:
+        found = said(NUMBERS, text)
+    except Unread as error:
+        assert said(NUMBERS, error.example).show(NUMBERS) == error.example
+        assert str(error)
+    else:
+        assert found.marginals or found.dependences
+
+
+@pytest.mark.parametrize(
+    "ends", [(0.0, 1.0), (0.0, math.inf), (5.0, 6.0), (-math.inf, -3.0), (7.0, math.inf), (1e6, 2e6)]
+)
+def test_examples_fit_where_a_number_must_end(ends: tuple[float, float]) -> None:
+    space = BeliefSpace((Parameter("it", lower=ends[0], upper=ends[1]),))
+    assert said(space, example(space)).show(space) == example(space)
+
+
+# -- checks ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_is_known_of_a_check_is_what_the_belief_says(seed: int) -> None:
+    ends = BeliefSpace((*NUMBERS.parameters, Parameter("low", upper=-2.0), Parameter("high", lower=3.0)))
+    made = checks(ends, presenter("How many?", ends, None), seed)
+    assert [each.role for each in made[:4]] == [Role.WARM_UP] * 3 + [Role.GOLD]
+    for each in made:
+        query, known = each.query, each.expected
+        assert known is not None
+        if query.kind is Kind.COMPARE_HYPOTHESES:
+            assert (query.hypotheses[0], known.grade) == (query.hypotheses[1], 0)
+            continue
+        found = said(ends, query.hypotheses[0])
+        [(i, marginal)] = found.marginals.items()
+        p = ends.parameters[i]
+        first, second = marginal.log_density(np.array([float(answer) for answer in query.answers]), p.lower, p.upper)
+        assert (first > second + 2.0) if known.grade == 1 else (second > first + 2.0)
+        assert all(p.lower <= float(answer) <= p.upper for answer in query.answers)
+    assert len({each.query.key for each in made}) == len(made)
+
+
+# -- pictures ----------------------------------------------------------------------------------------------------------
+
+
+def side(*middle: float, spread: float = 1.2) -> dict[str, Any]:
+    return {
+        "low": [v / spread for v in middle], "middle": list(middle), "high": [v * spread for v in middle],
+        "curves": [list(middle)],
+    }  # fmt: skip
+
+
+def drawn(first: dict[str, Any], second: dict[str, Any], **more: Any) -> dict[str, Any]:
+    labels = [f"2021-03-{i + 1:02d}" for i in range(len(first["middle"]))]
+    return {"of": "deaths", "group": "", "kind": "time", "labels": labels, "x": [], "sides": [first, second], **more}
+
+
+def test_both_pictures_have_the_same_axes_and_change_sides_with_the_order() -> None:
+    told = drawn(side(1.0, 2.0, 3.0), side(9.0, 6.0, 4.0))
+    straight, turned = pictures(told, False), pictures(told, True)
+    assert straight is not None
+    assert turned is not None
+    assert straight.sides == turned.sides[::-1]
+    assert (straight.up, straight.across) == (turned.up, turned.across)
+    assert [mark.text for mark in straight.across] == ["1 Mar", "2 Mar", "3 Mar"]
+    assert straight.sides[0].told == "1 Mar: about 1 (0.83 to 1.2). 3 Mar: about 3 (2.5 to 3.6)."
+    assert "Highest" in pictures(drawn(side(1.0, 9.0, 2.0), side(1.0, 1.0, 1.0)), False).sides[0].told  # type: ignore[union-attr]
+
+
+def test_the_higher_value_lies_higher_and_what_is_far_apart_is_drawn_in_powers() -> None:
+    near = pictures(drawn(side(1.0, 2.0), side(3.0, 4.0)), False)
+    far = pictures(drawn(side(1.0, 2.0), side(3e4, 4e6)), False)
+    assert near is not None
+    assert far is not None
+    assert (near.times, far.times >= 10) == (0, True)
+    for found in (near, far):
+        heights = [float(point.split()[1]) for each in found.sides for point in each.middle[1:].split("L")]
+        assert heights == sorted(heights, reverse=True)
+        assert [mark.at for mark in found.up] == sorted((mark.at for mark in found.up), reverse=True)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        None, "curves", [], {}, {"sides": []}, {"labels": ["a"], "sides": [side(1.0)]},
+        drawn(side(1.0, 2.0), side(1.0)), drawn(side(1.0), {**side(1.0), "low": ["<svg>"]}),
+        drawn(side(1.0), {**side(1.0), "curves": [[None]]}), {**drawn(side(1.0), side(2.0)), "labels": [7]},
+        drawn({**side(1.0), "middle": [True]}, side(1.0)), drawn({**side(1.0), "high": [1e300]}, side(1.0)),
+    ],
+    ids=range(12),
+)  # fmt: skip
+def test_a_posting_without_pictures_that_can_be_drawn_has_none(told: Any) -> None:
+    assert pictures(told, False) is None
+
+
+@given(st.lists(st.floats(-1e25, 1e25), min_size=1, max_size=8), st.floats(0.0, 1e20), st.booleans())
+def test_whatever_the_numbers_every_line_has_a_place(middle: list[float], spread: float, rows: bool) -> None:
+    one = {
+        "low": [v - spread for v in middle],
+        "middle": middle,
+        "high": [v + spread for v in middle],
+        "curves": [middle],
+    }
+    told = drawn(one, {**one, "middle": middle[::-1]}, kind="rows" if rows else "time")
+    told["labels"] = [str(i) for i in range(len(middle))]
+    found = pictures(told, False)
+    assert found is not None
+    for each in found.sides:
+        for path in (each.band, each.middle, *each.curves):
+            places = [[float(part) for part in point.split()] for point in re.split("[MLZ]", path) if point]
+            assert all(math.isfinite(v) and 0.0 <= x <= 340.0 for x, v in places)
+        assert "nan" not in each.told
+
+
+# -- what people take out ----------------------------------------------------------------------------------------------
+
+
+def test_what_is_excluded_teaches_nothing_and_no_more_is_asked_than_may_be() -> None:
+    space = BeliefSpace((Parameter("R0", lower=0.0), Parameter("the delay", lower=0.0)))
+    believes = space.read(
+        "R0 is about 2.4, give or take a factor of 1.3.\nThe delay is about 9, give or take a factor of 1.3."
+    )
+    asked, lengths = list[int](), list[int]()
+
+    class Counting:
+        """Somebody who takes their time: nothing is known to a thirtieth of a nat after a few answers."""
+
+        def __init__(self) -> None:
+            self.believer = Believer(space, believes, noise=2.0)
+
+        async def judge(self, queries: Sequence[Query]) -> list[Judgement]:
+            asked.append(len(queries))
+            return await self.believer.judge(queries)
+
+    def heard(stage: str, judgements: Sequence[Judgement]) -> list[Judgement]:
+        lengths.append(len(judgements))
+        out = [replace(each, answer=Answer(Outcome.SKIPPED)) for each in judgements[:4]]
+        return [*out, *judgements[4:]] if stage == "batch 2" else list(judgements)
+
+    stood: list[Stood] = []
+    elicitor = Elicitor(space, np.log([3.0, 10.0]), np.array([0.4, 0.4]))
+    asking = Asking(elicitor, Ledger(Counting()), Company(heard=heard, follow=stood.append))
+    found = asking.first(24)
+    assert len(lengths) >= 3
+    assert lengths[2] <= lengths[1] - 4 + 6
+    assert found.judgements == lengths[-1] <= 24 - 4
+    assert sum(asked) <= 24
+    assert [each.asked for each in stood] == sorted(each.asked for each in stood)
+    assert stood[-1].prior.startswith("R0 is about")

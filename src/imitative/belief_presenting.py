@@ -23,7 +23,7 @@ from imitative.records import Answer, Kind, Query
 WARM_UPS: Final = 3
 GOLD: Final = 20
 ASKED_ABOUT: Final = "the number"
-"""What a check's question is about: the cell that names the parameter."""
+"""What a check's question is about: the feature that names the parameter."""
 
 Show = Callable[[Query], dict[str, Any]]
 
@@ -50,8 +50,8 @@ def presenter(question: str, space: BeliefSpace, consequences: Consequences | No
             spoken = str(query.question[ASKED_ABOUT])
             named = next((p for p in space.parameters if p.name == spoken), Parameter(spoken))
             shown["asks"] = f"What is {spoken}?"
-            cells = (("", spoken), ("what it is", named.sentence), ("in", named.unit))
-            shown["item"] = [{"name": name or ASKED_ABOUT, "value": value} for name, value in cells if value]
+            cells = (("what it is", named.sentence), ("in", named.unit))
+            shown["item"] = [{"name": name, "value": value} for name, value in cells if value]
         elif consequences is not None:
             # Which of several series is looked at is drawn from the query, so that each comes up.
             found = consequences.of(query.hypotheses, int(query.key[:8], 16))

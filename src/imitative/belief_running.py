@@ -77,6 +77,7 @@ def run_belief(
         told = {"hypothesis": result["hypothesis"], "best": result["hypothesis"], "written": result["written"]}
         told["called"] = f"The belief that was found, as {believed.author} wrote it" if believed.author else FOUND
         told["prior"] = result["elicited"]["belief"] if result["elicited"] else ""
+        told["own"] = _finite(result["score"])
         run.event("finished", {"seconds": result["seconds"], **told, "asked": len(believed.judgements)})
         finite: dict[str, Any] = _finite(result)
         run.write_results(
@@ -116,7 +117,7 @@ class _Page:
         called = "The belief so far" if stood.belief else "The prior so far, as people’s answers have it"
         self._run.event("stage", {
             "doing": stood.doing, "asked": stood.asked, "best": best, "called": called, "prior": stood.prior,
-            "written": _finite(list(stood.written)),
+            "own": _finite(stood.own), "written": _finite(list(stood.written)),
         })  # fmt: skip
 
 

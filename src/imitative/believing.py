@@ -134,6 +134,7 @@ class Stood(NamedTuple):
         asked: judgements asked so far.
         prior: what has been learned of it so far, in words; '' before the first answer.
         belief: z*, in words; '' before the first posterior.
+        own: its score, nats.
         written: what people wrote, scored, as `Written.told`; empty before the first posterior.
     """
 
@@ -141,6 +142,7 @@ class Stood(NamedTuple):
     asked: int
     prior: str = ""
     belief: str = ""
+    own: float | None = None
     written: tuple[dict[str, Any], ...] = ()
 
 
@@ -199,7 +201,7 @@ def believe(
         overseer, company = attend(problem.build_overseer(space, seed), space)
         ledger = Ledger(overseer, known, record)
         elicitor = elicitor_of(plain, space, places, seed)
-        asking = _Asking(elicitor, ledger, company)
+        asking = Asking(elicitor, ledger, company)
         first = max(1, round(budget * (1 - LATER)))
         tell(f"asking which beliefs are more plausible: up to {first} judgements")
         elicited = asking.first(first)
@@ -228,18 +230,24 @@ def believe(
 
 def _so_far(
     posterior: ExactPosterior, space: BeliefSpace, places: Sequence[int], seed: int, company: Company
-) -> tuple[str, tuple[dict[str, Any], ...]]:
+) -> tuple[str, float | None, tuple[dict[str, Any], ...]]:
     """z* as it stands, and what people wrote, for whoever follows; nothing is put into words for nobody."""
     if company.follow is None:
-        return "", ()
+        return "", None, ()
     found = in_words(posterior, space, places, seed=seed)
     written = scored(posterior, space, places, found.belief, company.wrote(), seed + 2)
-    return space.show(found.belief), tuple(each.told(space, posterior, places) for each in written)
+    return space.show(found.belief), found.score, tuple(each.told(space, posterior, places) for each in written)
 
 
 @final
-class _Asking:
-    """Asks within the budget, and tells whoever follows how it stands; what was excluded since is forgotten."""
+class Asking:
+    """Asks within the budget, and tells whoever follows how it stands; what was excluded since is forgotten.
+
+    Args:
+        elicitor: chooses what is asked, and learns.
+        ledger: asks, and keeps.
+        company: whoever excludes and follows.
+    """
 
     def __init__(self, elicitor: Elicitor, ledger: Ledger, company: Company) -> None:
         self._elicitor, self._ledger, self._company = elicitor, ledger, company
@@ -265,7 +273,9 @@ class _Asking:
         self._told(None)
         return self._elicitor.elicited()
 
-    def stands(self, doing: str, belief: str = "", written: tuple[dict[str, Any], ...] = ()) -> None:
+    def stands(
+        self, doing: str, belief: str = "", own: float | None = None, written: tuple[dict[str, Any], ...] = ()
+    ) -> None:
         """Tell whoever follows what is done next."""
         follow = self._company.follow
         if follow is None:
@@ -273,7 +283,7 @@ class _Asking:
         elicitor, prior = self._elicitor, ""
         if elicitor.judged:
             prior = elicitor.space.show(elicitor.belief())
-        follow(Stood(doing, self._ledger.asked_in_all, prior, belief, written))
+        follow(Stood(doing, self._ledger.asked_in_all, prior, belief, own, written))
 
     def _told(self, _: object) -> None:
         self._batches += 1

@@ -120,7 +120,9 @@ def _belief(text: str, space: BeliefSpace) -> Read:
     try:
         return Read(True, said(space, text).show(space))
     except Unread as error:
-        return Read(False, f"{one_line(error.why)}. For example: {error.example}", sent_back=True)
+        why = one_line(error.why.partition(" is none of: ")[0])
+        said_so = why if why == one_line(error.why) else f"{why} says nothing that can be read"
+        return Read(False, f"{said_so[:1].upper()}{said_so[1:]}.\nFor example: {error.example}", sent_back=True)
 
 
 def _text(text: str, space: TextSpace) -> Read:

@@ -14,8 +14,6 @@ from typing import Any, Final, NamedTuple
 from imitative.charts import Tick, scale, ticks
 from imitative.readable import Entry, figure, number
 
-WIDE: Final = 340.0
-HIGH: Final = 212.0
 RIGHT: Final = 330.0
 TOP: Final = 12.0
 BOTTOM: Final = 176.0
@@ -50,7 +48,8 @@ class Pictures(NamedTuple):
         left: where the axes meet.
         of: what goes upwards.
         along: what goes to the right.
-        tens: whether each step upwards is ten times as much.
+        times: how many times the one below each mark upwards is; 0 where they are evenly apart.
+        first: whether the pictures come before the words.
     """
 
     sides: tuple[Side, ...]
@@ -59,7 +58,7 @@ class Pictures(NamedTuple):
     left: float
     of: str
     along: str
-    tens: bool
+    times: int
     first: bool
 
 
@@ -87,6 +86,7 @@ def pictures(shown: Any, swapped: bool) -> Pictures | None:
     tens = _far_apart(both)
     low, high = _range(both, tens)
     marks = _powers(low, high) if tens else ticks(low, high)
+    times = round(marks[1] / marks[0]) if tens else 0
     names = [_large(mark) for mark in marks]
     left = min(14.0 + A_LETTER * max(map(len, names)), 96.0)
     reach = (marks[0], marks[-1]) if not tens else (math.log10(marks[0]), math.log10(marks[-1]))
@@ -101,7 +101,7 @@ def pictures(shown: Any, swapped: bool) -> Pictures | None:
     of = " · ".join(part for part in (told.text("of"), told.text("group")) if part)
     shown_marks = tuple(Tick(up(mark), name) for mark, name in zip(marks, names, strict=True))
     below = _below(labels, x, rows, across, left, told)
-    return Pictures(made, shown_marks, below, left, of, _along(told), tens, told.cells.get("first") is True)
+    return Pictures(made, shown_marks, below, left, of, _along(told), times, told.cells.get("first") is True)
 
 
 def _side(entry: Entry) -> _Drawn | None:
@@ -172,7 +172,7 @@ def _below(
     if x and max(x) > min(x):
         to = scale(min(x), max(x), left, RIGHT)
         return tuple(Tick(to(m), figure(m)) for m in ticks(min(x), max(x)) if min(x) <= m <= max(x))
-    spoken = [_spoken(label) for label in labels]
+    spoken = _spoken(labels)
     if rows:
         step = max(1, math.ceil(len(labels) / 8))
         return tuple(Tick(across[k], spoken[k]) for k in range(0, len(labels), step))
@@ -188,39 +188,40 @@ def _told(side: _Drawn, labels: Sequence[str], x: Sequence[float], told: Entry) 
     """What a picture shows, for whoever cannot see it and for whoever wants the numbers."""
 
     def at(k: int) -> str:
-        low, middle, high = (_large(each[k]) for each in (side.low, side.middle, side.high))
+        low, middle, high = (_large(each[k], 2) for each in (side.low, side.middle, side.high))
         return f"about {middle} ({low} to {high})"
 
     last = len(labels) - 1
     if told.text("kind") == "rows":
         said = "; ".join(f"row {labels[k]}: {at(k)}" for k in range(min(len(labels), 6)))
-        return f"{said[:1].upper()}{said[1:]}. In brackets, where eight in ten lie."
+        return f"{said[:1].upper()}{said[1:]}."
     if x:
         order = sorted((0, last), key=lambda k: x[k])
         name = told.text("along") or "it"
         said = "; ".join(f"where {name} is {figure(x[k])}, {at(k)}" for k in dict.fromkeys(order))
-        return f"{said[:1].upper()}{said[1:]}. In brackets, where eight in ten lie."
+        return f"{said[:1].upper()}{said[1:]}."
+    spoken = _spoken(labels)
     if not last:
-        return f"{_spoken(labels[0])}: {at(0)}. In brackets, where eight in ten lie."
+        return f"{spoken[0]}: {at(0)}."
     top = max(range(len(labels)), key=lambda k: side.middle[k])
     peak = ""
     if 0 < top < last and side.middle[top] > 1.1 * max(side.middle[0], side.middle[last]) > 0.0:
-        peak = f" Highest around {_spoken(labels[top])}: about {_large(side.middle[top])}."
-    first = f"{_spoken(labels[0])}: {at(0)}. {_spoken(labels[last])}: {at(last)}."
-    return f"{first}{peak} In brackets, where eight in ten lie."
+        peak = f" Highest around {spoken[top]}: about {_large(side.middle[top], 2)}."
+    return f"{spoken[0]}: {at(0)}. {spoken[last]}: {at(last)}.{peak}"
 
 
-def _spoken(label: str) -> str:
-    """A date as it is said, `4 Mar 2021`; anything else as it is."""
+def _spoken(labels: Sequence[str]) -> list[str]:
+    """Dates as they are said, `4 Mar`, with the year where there are two; anything else as it is."""
     try:
-        day = date.fromisoformat(label)
+        days = [date.fromisoformat(label) for label in labels]
     except ValueError:
-        return label[:24]
-    return f"{day.day} {day:%b} {day.year}"
+        return [label[:24] for label in labels]
+    year = len({day.year for day in days}) > 1
+    return [f"{day.day} {day:%b}" + (f" {day.year}" if year else "") for day in days]
 
 
-def _large(value: float) -> str:
-    """A number in three figures, with its millions in words.
+def _large(value: float, figures: int = 3) -> str:
+    """A number in so many figures, with its millions in words.
 
     >>> _large(1234.5), _large(2.5e6), _large(1e18), _large(0.000001)
     ('1,230', '2.5 million', '1 × 10¹⁸', '1 × 10⁻⁶')
@@ -229,11 +230,11 @@ def _large(value: float) -> str:
     if size and not 1e-4 <= size < 1e15:
         power = math.floor(math.log10(size))
         raised = str(power).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-        return f"{value / 10.0**power:.3g} × 10{raised}".replace("-", "−")
+        return f"{value / 10.0**power:.{figures}g} × 10{raised}".replace("-", "−")
     for at, name in LARGE:
         if size >= at:
-            return f"{value / at:.3g} {name}".replace("-", "−")
-    rounded = float(f"{value:.3g}")
+            return f"{float(f'{value / at:.{figures}g}'):g} {name}".replace("-", "−")
+    rounded = float(f"{value:.{figures}g}")
     return figure(rounded) if abs(rounded) < 1000 else f"{rounded:,.0f}".replace("-", "−")
 
 

@@ -220,8 +220,8 @@ def _today() -> str:
 
 
 _EXPLAINED = {
-    True: "Right. That is what the instructions say.",
-    False: "Not quite: look at what the instructions say of this question.",
+    True: "Right. That is what it says.",
+    False: "Not quite: look again at what it says.",
 }
 
 
@@ -241,9 +241,9 @@ def told(receipt: Receipt | None) -> str:
 
 def _right(expected: Answer) -> str:
     if expected.choice is not None:
-        return "The answer the instructions give was another."
+        return "The answer that it gives was another."
     if expected.grade == 0:
-        return "The two were the same, so neither is better."
+        return "The two said the same, so neither is better."
     return f"The {'first' if (expected.grade or 0) > 0 else 'second'} was the better one."
 
 
@@ -329,7 +329,8 @@ def _parameters(shown: Mapping[str, Any]) -> list[dict[str, str]]:
     """The numbers that a belief speaks of: what each is called, and what it is."""
     found = []
     for each in Entry(shown).entries("parameters"):
-        about = ", in ".join(part for part in (each.text("about"), each.text("unit")) if part)
+        unit = f"({each.text('unit')})" if each.text("unit") else ""
+        about = " ".join(part for part in (each.text("about"), unit) if part)
         if each.text("name"):
             found.append({"name": each.text("name"), "about": about})
     return found

@@ -20,7 +20,7 @@ from imitative.errors import InputError
 from imitative.exchange.trips import FORMATS, export, judged
 from imitative.explained import statements
 from imitative.mail import Standing
-from imitative.readable import Entry, count, figure, nats, of_100, percent
+from imitative.readable import Entry, count, figure, nats, number, of_100, percent
 from imitative.store.overview import JudgeFigures, Overview, Said, by_hour, by_kind
 from imitative.store.task import Refused
 from imitative.web.bodies import InvitationBody, StandingBody, validated
@@ -175,6 +175,7 @@ def _counted(service: Service) -> dict[str, Any]:
         "clauses": _clauses(overview.clauses()) if stage is not None and stage.kind == "finished" else [],
         "agreement": _agreement(overview),
         "formats": [(name, each.what) for name, each in FORMATS.items()],
+        "of_beliefs": Entry(about.get("space")).text("kind") == "belief",
         "proposals": _scored(overview.proposals(), stage),
         "changes": overview.changes()[:20],
     }
@@ -212,15 +213,17 @@ def _scored(proposals: list[Mapping[str, Any]], stage: Any) -> list[dict[str, An
     """What judges wrote, each with what the run has made of it since."""
     rows = [] if stage is None else Entry(stage.body).entries("written")
     by_id = {row.number("id"): row for row in rows}
-    return [{**each, "scored": _worth(by_id.get(float(each["id"])))} for each in proposals]
+    own = None if stage is None else number(stage.body.get("own"))
+    return [{**each, "scored": _worth(by_id.get(float(each["id"])), own)} for each in proposals]
 
 
-def _worth(row: Entry | None) -> dict[str, Any] | None:
-    """A belief's score in its parts, and what it says of each number beside what the data say."""
+def _worth(row: Entry | None, own: float | None) -> dict[str, Any] | None:
+    """A belief's score in its parts, beside the run's own; and what it says of each number beside what the data say."""
     if row is None:
         return None
     if row.number("score") is None:
-        return {"why": row.text("why") or "it could not be scored", "figures": [], "says": []}
+        why = row.text("why") or "it could not be scored"
+        return {"why": f"{why[:1].upper()}{why[1:]}.", "figures": [], "says": []}
     figures = (
         ("log prior", "log_prior"),
         ("evidence", "log_likelihood"),
@@ -232,11 +235,16 @@ def _worth(row: Entry | None) -> dict[str, Any] | None:
             "name": each.text("name"),
             "own": _give_or_take(each.number("mean"), each.number("sd")),
             "exact": _give_or_take(each.number("exact_mean"), each.number("exact_sd")),
-            "apart": figure(each.number("apart")),
+            "apart": _three(each.number("apart")),
         }
         for each in row.entries("says")
     ]
-    return {"why": "", "figures": [(name, nats(row.number(key))) for name, key in figures], "says": says}
+    told = [(name, nats(row.number(key))) for name, key in figures]
+    return {
+        "why": "",
+        "figures": told + ([("the run’s own score", nats(own))] if own is not None else []),
+        "says": says,
+    }
 
 
 def _give_or_take(mean: float | None, sd: float | None) -> str:

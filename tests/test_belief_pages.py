@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import math
 import re
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -251,6 +254,52 @@ def test_a_run_judged_through_the_page_comes_to_the_same_posterior(
     lead = site.entered("lea", "lead").get("/lead").text
     assert "The belief that was found" in lead
     assert found["hypothesis"].splitlines()[0] in lead
+    run.close()
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_while_it_waits_asks_nothing_twice_and_ends_the_same(
+    without: dict[str, Any], tmp_path: Path
+) -> None:
+    """kill -9 while people judge, three times; what they wrote is scored, whenever it was written."""
+    path = write(tmp_path / "line", PROBLEM.split("[overseer]")[0] + '[overseer]\nkind = "people"\ngrace = 0.0\n')
+    taste = taste_of(load_belief(write(tmp_path / "person")))
+    problem, folder = load_belief(path), tmp_path / "run"
+    command = [sys.executable, "-m", "imitative", "run", str(path), "--out", str(folder)]
+    run = opened(problem, folder, None)
+    site = Site(folder, run=run)
+    page = site.entered("ann")
+    given = 0
+    with contextlib.ExitStack() as stack:
+        for life in range(4):
+            process = stack.enter_context(
+                subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+            )
+            until = given + 5 if life < 3 else 10**6
+            while given < until and process.poll() is None:
+                slot = slot_on(page.get("/judge").text)
+                if slot is None:
+                    time.sleep(0.05)
+                    continue
+                form = {"slot": str(slot), "key": f"sent-key-{slot}-{given}", "seconds": "3"}
+                sent = page.post("/judge/answer", data=form | field_of(answer_of(run, slot, taste)))
+                assert sent.status_code == 303, sent.text
+                given += 1
+            if life < 3:
+                process.kill()
+                process.wait()
+            if life == 1:
+                text = "The effect of x is about 1.9, give or take 0.2"
+                assert page.post("/judge/propose", data={"key": "prop-key-1", "text": text}).status_code == 200
+    assert process.returncode == 0
+    found = json.loads((folder / "result.json").read_text("utf-8"))
+    same(found, without)
+    asked = [each.query_key for each in site.service.overview.answers() if each.role == Role.ASKED]
+    assert len(asked) == len(set(asked)) == 12
+    [row] = found["written"]
+    assert (row["author"], [each["name"] for each in row["says"]]) == ("ann", ["the effect of x"])
+    assert row["score"] == pytest.approx(row["log_prior"] + row["log_likelihood"], abs=1e-6)
+    assert row["score"] <= found["log_evidence"]
     run.close()
 
 

@@ -370,6 +370,24 @@ def test_every_page_passes_axe_and_fits(
     for details in lea.page.locator("details").all():
         details.evaluate("each => each.open = true")
     check(lea, "lead-open")
+    told = [
+        {"text": line, "log_prior": 1.2 - k, "log_likelihood": 14.2 / (k + 1), "applies_labelled": 120 - k,
+         "applies_unlabelled": 310 - 90 * k, "decides": 200 // (k + 1) ** 2, "examples": [dict(x)] * (k + 1)}
+        for k, line in enumerate(other.splitlines()[:-1][:3])
+    ]  # fmt: skip
+    clauses = {"statements": told, "rows": {"labelled": 400, "unlabelled": 1000}, "answers": loaded.problem.spoken}
+    site.run.event("finished", {"hypothesis": other, "best": other, "clauses": clauses})
+    lea.page.wait_for_selector(".clauses")
+    assert lea.page.locator(".clauses > li").count() == len(told) > 0
+    for details in lea.page.locator("details").all():
+        details.evaluate("each => each.open = true")
+    check(lea, "lead-finished")
+    lea.page.locator(".clauses summary").nth(1).focus()
+    with lea.page.expect_response("**/lead/figures"):
+        pass
+    lea.page.wait_for_timeout(200)  # what was opened stays open, and the focus where it was
+    assert lea.page.locator(".clauses details[open]").count() == len(told)
+    assert lea.page.evaluate("document.activeElement.matches('.clauses > li:nth-child(2) summary')")
     ann.page.goto(f"{site.service.address}/welcome")
     ann.page.get_by_role("button", name="Leave").click()
     ann.page.wait_for_url("**/join")

@@ -37,7 +37,6 @@ KINDS: Final = {
     "answer": "an answer, following a hypothesis",
 }
 HOURS: Final = 24
-CALLED: Final = "The best hypothesis so far"
 SUFFIXES: Final = {"jsonl": ".jsonl", "csv": ".csv", "crowd-kit": ".csv", "summarize-from-feedback": ".jsonl"}
 """What the file of a format is called, where it is not .json."""
 
@@ -170,7 +169,7 @@ def _counted(service: Service) -> dict[str, Any]:
         "judges": [_judge(each, fitted.get(each.name), left_out.get(each.name)) for each in judges],
         "rounds": _rounds(rounds),
         "best": str(stage.body.get("best") or "").splitlines() if stage is not None else [],
-        "called": CALLED if stage is None else str(stage.body.get("called") or CALLED),
+        "called": _called(stage),
         "prior": _prior(stage),
         "clauses": _clauses(overview.clauses()) if stage is not None and stage.kind == "finished" else [],
         "agreement": _agreement(overview),
@@ -179,6 +178,14 @@ def _counted(service: Service) -> dict[str, Any]:
         "proposals": _scored(overview.proposals(), stage),
         "changes": overview.changes()[:20],
     }
+
+
+def _called(stage: Any) -> str:
+    """What the best is called, as it stands."""
+    if stage is None:
+        return "The best hypothesis so far"
+    ended = stage.kind == "finished"
+    return str(stage.body.get("called") or ("The hypothesis that was found" if ended else "The best hypothesis so far"))
 
 
 def _prior(stage: Any) -> list[str]:

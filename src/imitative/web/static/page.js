@@ -128,6 +128,33 @@
       store.drop(draftKey());
     }
   });
+  // What a lead has opened, and where they stand, stays so when the figures are counted anew.
+  let kept = { open: new Set(), at: "" };
+  const folds = () => {
+    const seen = new Map();
+    return $$("#figures details").map((details) => {
+      const name = `${details.closest("section")?.ariaLabel} ${$("summary", details)?.textContent}`;
+      seen.set(name, (seen.get(name) ?? 0) + 1);
+      return [`${name} ${seen.get(name)}`, details];
+    });
+  };
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (event.detail.target?.id !== "figures") return;
+    const at = document.activeElement?.closest?.("#figures summary")?.parentElement;
+    kept = { open: new Set(), at: "" };
+    for (const [name, details] of folds()) {
+      if (details.open) kept.open.add(name);
+      if (details === at) kept.at = name;
+    }
+  });
+  document.addEventListener("htmx:afterSwap", (event) => {
+    if (event.detail.target?.id !== "figures") return;
+    for (const [name, details] of folds()) {
+      if (kept.open.has(name)) details.open = true;
+      if (name === kept.at) $("summary", details).focus({ preventScroll: true });
+    }
+  });
+
   document.addEventListener("htmx:afterSwap", (event) => {
     if (event.detail.target?.id !== "task" && event.target.id !== "task") return;
     say("");

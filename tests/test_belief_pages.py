@@ -22,25 +22,31 @@ from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import func, select
+from typer.testing import CliRunner
 
 from bench.site import Site
 from imitative.belief_config import asking_people, load_belief
 from imitative.belief_presenting import checks, presenter
 from imitative.belief_running import run_belief
 from imitative.believing import Asking, BeliefProblem, Company, Stood, spoken, target_of
+from imitative.cli import app
+from imitative.consequences import NOWHERE, Across, Consequences
+from imitative.families.family import Built, Spoken
 from imitative.hypotheses.belief import BeliefSpace, Parameter
 from imitative.hypotheses.sentences import Unread, example, said
-from imitative.mail import Posting, Role
+from imitative.mail import Posting, Proposed, Role
 from imitative.overseers.believer import Believer
 from imitative.overseers.overseer import Ledger, Overseer
 from imitative.overseers.people import People
 from imitative.prior_by_comparison import Elicitor
 from imitative.records import Answer, Judgement, Kind, Outcome, Query
+from imitative.search.readable import Readable
 from imitative.store import Run, tables
 from imitative.store.mailbox import StoredMailbox
 from imitative.web.bodies import LARGEST_BODY
 from imitative.web.curves import pictures
 from imitative.web.judging import RATIOS
+from imitative.written import Written, better
 from tests.test_web import XSS
 
 X = np.linspace(-1.5, 1.5, 24)
@@ -551,6 +557,104 @@ def test_whatever_the_numbers_every_line_has_a_place(middle: list[float], spread
             places = [[float(part) for part in point.split()] for point in re.split("[MLZ]", path) if point]
             assert all(math.isfinite(v) and 0.0 <= x <= 340.0 for x, v in places)
         assert "nan" not in each.told
+
+
+def growing(horizon: int = 0) -> None:
+    import jax.numpy as jnp
+    import numpyro
+    import numpyro.distributions as dist
+
+    rate = numpyro.sample("R0", dist.LogNormal(1.0, 0.5))
+    delay = numpyro.sample("the delay", dist.LogNormal(1.0, 0.5))
+    if horizon:
+        mean = jnp.stack([rate * jnp.arange(1.0, horizon + 1.0), delay * jnp.ones(horizon)], axis=1)
+        numpyro.sample("forecast", dist.Normal(jnp.where(mean > 900.0, jnp.nan, mean), 0.1))
+
+
+def beliefs(rate: float, delay: float) -> str:
+    return f"R0 is about {rate:g}, give or take a factor of 1.05.\nThe delay is about {delay:g} days, give or take 0.1."
+
+
+def test_consequences_are_the_model_s_under_each_belief_with_the_same_noise() -> None:
+    space = BeliefSpace(NUMBERS.parameters[:2])
+    built = Built(growing, tuple(Spoken(p, "") for p in space.parameters))
+    ahead = Across("time", "day", ("2021-03-01", "2021-03-02", "2021-03-03"))
+    made = Consequences(built, space, ahead, ("Italy", "France"), "deaths")
+    found = made.of([beliefs(2, 5), beliefs(2, 9), beliefs(2, 5)], series=0)
+    assert found is not None
+    first, second, again = found["sides"]
+    assert first == again == second  # of Italy alone: they differ in France only
+    assert (found["group"], found["labels"]) == ("Italy", list(ahead.labels))
+    for k, middle in enumerate(first["middle"]):
+        assert middle == pytest.approx(2.0 * (k + 1), rel=0.05)
+        assert first["low"][k] < middle < first["high"][k]
+    assert [len(curve) for curve in first["curves"]] == [3] * 8
+    elsewhere = made.of([beliefs(2, 5), beliefs(2, 9)], series=3)
+    assert elsewhere is not None
+    assert elsewhere["group"] == "France"
+    assert [side["middle"][0] for side in elsewhere["sides"]] == pytest.approx([5.0, 9.0], rel=0.05)
+    assert made.of([beliefs(2, 5), beliefs(2000, 5)]) is None  # it blows up ahead
+    assert Consequences(built, space, NOWHERE, ("",), "deaths").of([beliefs(2, 5)]) is None
+    assert len(json.dumps(found)) < 10_000
+
+
+def test_rows_along_one_column_are_drawn_in_its_order_and_long_series_thinned() -> None:
+    along = Across("number", "x", ("2", "0", "1"), (2.0, 0.0, 1.0))
+    assert along.order.tolist() == [1, 2, 0]
+    long = Across("time", "day", tuple(map(str, range(300))))
+    assert len(long.order) == 40
+    assert (long.order[0], long.order[-1]) == (0, 299)
+
+
+def test_a_written_belief_is_z_only_where_it_surely_scores_better() -> None:
+    def worth(score: float) -> Readable:
+        return Readable(NUMBERS.sample(np.random.default_rng(0)), score, 0.1, 0.0, np.zeros(4), np.ones(4))
+
+    def wrote(i: int, score: float | None) -> Written:
+        return Written(Proposed(i, "", "ann"), None if score is None else worth(score))
+
+    assert better(worth(-10.0), []) is None
+    assert better(worth(-10.0), [wrote(1, None), wrote(2, -9.8)]) is None
+    best = better(worth(-10.0), [wrote(1, -9.0), wrote(2, -8.0), wrote(3, None)])
+    assert best is not None
+    assert best.wrote.id == 2
+
+
+# -- the command line --------------------------------------------------------------------------------------------------
+
+
+def test_people_are_asked_for_by_the_problem_file_and_its_run_is_served_before_it_begins(tmp_path: Path) -> None:
+    people = PROBLEM.split("[overseer]")[0] + '[overseer]\nkind = "people"\nwage = 12.0\noverlap = 2\n'
+    path = write(tmp_path / "line", people)
+    problem = load_belief(path)
+    space, _ = spoken(problem.built.parameters, target_of(problem))
+    assert problem.build_overseer is not None
+    overseer = problem.build_overseer(space, 0)
+    assert isinstance(overseer, People)
+    assert (overseer.cap, overseer.wage, len(overseer.checks)) == (2, 12.0, 23)
+    assert load_belief(write(tmp_path / "line", people.replace("12.0", "13.0"))).fingerprint == problem.fingerprint
+    out = tmp_path / "run"
+    told = CliRunner().invoke(app, ["invite", str(path), "--name", "Ann", "--out", str(out)])
+    assert told.exit_code == 0, told.output
+    assert "/join#" in told.output
+    with Run.load(out) as run:
+        assert (run.problem, run.fingerprint, run.budget) == ("line", problem.fingerprint, 12)
+
+
+@pytest.mark.parametrize(
+    ("words", "change", "told"),
+    [
+        (["--recorded", "said"], "", "a problem of beliefs"),
+        ([], 'kind = "people"\nimage = "x"\nimages = "photos"', "beliefs are shown with curves of their own"),
+        ([], 'kind = "persons"', "people"),
+    ],
+)
+def test_what_people_cannot_be_asked_is_one_line(tmp_path: Path, words: list[str], change: str, told: str) -> None:
+    path = write(tmp_path, PROBLEM.split("[overseer]")[0] + f"[overseer]\n{change}\n" if change else PROBLEM)
+    ended = CliRunner().invoke(app, ["run", str(path), "--out", str(tmp_path / "run"), *words])
+    assert ended.exit_code == 2
+    assert told in ended.output
+    assert len(ended.output.splitlines()) == 1
 
 
 # -- what people take out ----------------------------------------------------------------------------------------------

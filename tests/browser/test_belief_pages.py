@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -194,7 +194,7 @@ def test_a_run_of_beliefs_judged_by_clicks_comes_to_the_same_posterior(
             if not slot:
                 ann.page.wait_for_timeout(100)
                 continue
-            said = apart(lambda at=int(slot): answer_of(run, at, taste))
+            said = apart(partial(answer_of, run, int(slot), taste))
             name, value = ("grade", said.grade) if said.grade is not None else ("ratio", said.ratio)
             if said.grade is not None and ann.page.locator("svg.curves").count() and "line" not in seen:
                 passes(ann, "belief-line", PHONE, "light")

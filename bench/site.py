@@ -6,7 +6,7 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +16,7 @@ from fastapi.testclient import TestClient
 
 from imitative.mail import Posting
 from imitative.records import Kind, Query
+from imitative.serving import reader
 from imitative.store import Run
 from imitative.store.mailbox import StoredMailbox
 from imitative.web.app import make_api
@@ -73,13 +74,20 @@ class Site:
         rate: float = 1e6,
         origin: str = ORIGIN,
         store: str | None = None,
+        run: Run | None = None,
     ) -> None:
-        self.serve(Run.open(folder / "run", "mushrooms", "abc", 0, 100, store=store), origin, images, rate)
+        if run is None:
+            run = Run.open(folder / "run", "mushrooms", "abc", 0, 100, store=store)
+            self.serve(run, origin, images, rate)
+        else:
+            self.serve(run, origin, images, rate, reader(run))
 
-    def serve(self, run: Run, origin: str, images: Path | None = None, rate: float = 1e6) -> None:
+    def serve(
+        self, run: Run, origin: str, images: Path | None = None, rate: float = 1e6, reads: Callable[[str], Read] = read
+    ) -> None:
         """The page of a run."""
         self.run = run
-        self.service = Service(self.run, origin, read, images)
+        self.service = Service(self.run, origin, reads, images)
         self.api = make_api(self.service)
         self.app = Guarded(self.api, frozenset((str(urlsplit(origin).hostname),)), False, rate)
         self.mailbox = StoredMailbox(self.run)
@@ -111,10 +119,17 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def live(folder: Path, images: Path | None = None, store: str | None = None) -> Iterator[Site]:
-    """A site served on a port of this machine, as `imitative serve` serves it, by a thread of this process."""
+def live(folder: Path, images: Path | None = None, store: str | None = None, run: Run | None = None) -> Iterator[Site]:
+    """A site served on a port of this machine, as `imitative serve` serves it, by a thread of this process.
+
+    Args:
+        folder: of a run made for it.
+        images: the folder of pictures.
+        store: the run's database.
+        run: the run to serve, in its own language, instead of one made for it.
+    """
     port = free_port()
-    site = Site(folder, images, origin=f"http://127.0.0.1:{port}", store=store)
+    site = Site(folder, images, origin=f"http://127.0.0.1:{port}", store=store, run=run)
     config = uvicorn.Config(site.app, host="127.0.0.1", port=port, log_level="warning", access_log=False)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from imitative.belief_config import load_belief
-from imitative.belief_scoring import completed, scored
+from imitative.belief_scoring import scored
 from imitative.believing import names_of
 from imitative.cli import app
 from imitative.errors import InputError
@@ -19,6 +19,7 @@ from imitative.families.family import Observed, Options, Spoken, read_prior, set
 from imitative.families.registry import FAMILIES, family
 from imitative.forecasting import Forecast, assessed, crps, flat_line, wis
 from imitative.hypotheses.belief import BeliefSpace, Parameter
+from imitative.hypotheses.sentences import completed
 from imitative.overseers.believer import Believer
 from imitative.records import Kind, Outcome, Query
 from imitative.search.exact import exact_posterior

@@ -24,6 +24,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from bench.site import Site
 from imitative import cli, fetch, running, showing
 from imitative.config import load_problem
 from imitative.describing import describe
@@ -31,6 +32,7 @@ from imitative.errors import InputError
 from imitative.induction import Progress
 from imitative.loaded import LoadedProblem
 from imitative.overseers.overseer import Overseer
+from imitative.readable import percent
 from imitative.records import Judgement, Query
 from imitative.running import run_problem
 from imitative.settings import Settings
@@ -145,6 +147,27 @@ def test_a_run_writes_its_folder(finished: tuple[Path, Path]) -> None:
     assert found["accuracy"]["unlabelled"] is not None
     assert all(0 <= value["unlabelled"] <= 1 for value in found["baselines"].values())
     assert "<html" in (folder / runs.REPORT).read_text("utf-8")
+
+
+def test_the_lead_sees_which_clause_decides_which_answers(finished: tuple[Path, Path]) -> None:
+    _, folder = finished
+    found = json.loads((folder / runs.RESULT).read_text("utf-8"))
+    assert found["statements"]
+    for clause in found["statements"]:
+        assert 0 <= clause["decides"] <= clause["applies_unlabelled"]  # what it does not speak of it cannot decide
+    assert sum(clause["decides"] for clause in found["statements"]) > 0
+    assert "What each clause decides" in call("show", folder).stdout
+    run = Run.load(folder)
+    page = Site(folder, run=run).entered("lea", "lead").get("/lead").text
+    run.close()
+    section = page.split('aria-label="What each clause decides"')[1].split("</section>")[0]
+    assert section.count('<li>\n      <p class="sentence">') == len(found["statements"])
+    for clause in found["statements"]:
+        share = percent(clause["decides"] / found["rows"]["unlabelled"])
+        assert f'{clause["decides"]:,} <span class="soft">({share})</span>' in section
+        told = f"Without it, {clause['decides']:,} of them would be answered otherwise."
+        assert told in section
+        assert told in (folder / runs.REPORT).read_text("utf-8")
 
 
 def test_what_the_ledger_says_is_what_the_overseer_was_asked(tmp_path: Path) -> None:

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import importlib.util
 import math
-import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from imitative.belief_file import BeliefFile, BelieverSection, read_belief_file
+from imitative.belief_presenting import checks, presenter
 from imitative.believing import BeliefProblem, BeliefSearch, fingerprint
 from imitative.choosing import Chooser
+from imitative.consequences import Across, Consequences
 from imitative.errors import InputError, shown
 from imitative.families.family import Built, Observed, Options, Spoken, priors_of
 from imitative.families.registry import family
 from imitative.hypotheses.belief import BeliefSpace, Parameter
 from imitative.overseers.overseer import Overseer
-from imitative.problem_file import FileSection, read_toml, row_tests
+from imitative.overseers.people import GRACE, People
+from imitative.paths import resolve
+from imitative.problem_file import FileSection, PeopleSection, read_toml, row_tests
 from imitative.rows import Source
 from imitative.search.target import load_jax
 from imitative.series_reading import Read, read_arrays, read_examples, read_series, with_groups
 
-DATA_VARIABLE = "IMITATIVE_DATA"
 IN_TIME = ("ar", "arma", "garch", "structural", "hidden-markov", "ode", "renewal", "growth")
 """Families whose rows are steps in time: their D′ is so many steps ahead."""
 
@@ -52,7 +54,7 @@ def load_belief(
     built, note = _built(file, path, read, said)
     priors_of(built.parameters)  # a prior that cannot be read is said now, not in the middle of a run
     search = file.search
-    return BeliefProblem(
+    problem = BeliefProblem(
         name=file.problem.name,
         question=file.problem.question,
         built=built,
@@ -64,11 +66,11 @@ def load_belief(
         truth=read.truth,
         fingerprint=fingerprint(
             [file.model.family, file.model.function, file.model.options, [_plain(each) for each in built.parameters],
-             None if file.overseer is None else file.overseer.model_dump(), ahead,
+             _whose(file.overseer), ahead,
              *(["weighed"] if file.unlabelled.weighed else [])],
             [read.observed.y, read.observed.x, read.observed.x_new, *read.observed.arrays.values()],
         ),
-        build_overseer=None if file.overseer is None else _overseer(file.overseer, path),
+        across=_across(read),
         budget=file.problem.budget,
         search=BeliefSearch(
             search.sampler, search.yardstick, search.warmup, search.draws, search.unidentified == "keep"
@@ -78,6 +80,9 @@ def load_belief(
         notes=(*read.notes, *note),
         source=str(path),
     )  # fmt: skip
+    if file.overseer is None:
+        return problem
+    return replace(problem, build_overseer=_overseer(file.overseer, problem, path))
 
 
 def _plain(each: Spoken) -> list[Any]:
@@ -134,7 +139,7 @@ def _one(value: str | list[str]) -> str:
 
 def _source(section: FileSection, where: Mapping[str, Any], path: Path, data: Path | None, key: str) -> Source:
     return Source(
-        path=_resolve(section.file, f"{path}: {key}.file", path, data),
+        path=resolve(section.file, f"{path}: {key}.file", path.parent, data),
         where=row_tests(where, f"{path}: {key}.where"),
         separator=section.separator,
         encoding=section.encoding,
@@ -142,21 +147,6 @@ def _source(section: FileSection, where: Mapping[str, Any], path: Path, data: Pa
         quote=section.quote,
         columns=tuple(section.columns),
     )
-
-
-def _resolve(text: str, place: str, path: Path, data: Path | None) -> Path:
-    if "\0" in text or not text.strip() or "://" in text:
-        raise InputError(place, shown(text), "a path on this machine")
-    if not text.startswith("data:"):
-        found = Path(text).expanduser()
-        return found if found.is_absolute() else path.parent / found
-    rest = text.removeprefix("data:").lstrip("/")
-    variable = os.environ.get(DATA_VARIABLE)
-    folders = [folder for folder in (data, Path(variable) if variable else None) if folder is not None]
-    if not folders:
-        remedy = f"give --data DIR, or set {DATA_VARIABLE} to the folder that holds {rest}"
-        raise InputError(place, shown(text), "a data folder to look in", remedy)
-    return next((folder / rest for folder in folders if (folder / rest).exists()), folders[0] / rest)
 
 
 def _weighed(file: BeliefFile, path: Path, read: Read) -> Callable[[int], Chooser]:
@@ -250,8 +240,6 @@ def _own(function: Callable[..., None], observed: Observed, said: Mapping[str, S
 
 def _supports(model: Callable[..., None], said: Mapping[str, Spoken]) -> tuple[Spoken, ...]:
     """The stated parameters with the ends that the model gives them; every scalar site where none is stated."""
-    from dataclasses import replace
-
     from imitative.search.target import Target
 
     try:
@@ -279,7 +267,23 @@ def _supports(model: Callable[..., None], said: Mapping[str, Spoken]) -> tuple[S
 # -- whose prior -------------------------------------------------------------------------------------------------------
 
 
-def _overseer(section: BelieverSection, path: Path) -> Callable[[BeliefSpace, int], Overseer]:
+def _whose(section: BelieverSection | PeopleSection | None) -> Any:
+    """What of an overseer makes a problem another: not what people are paid, nor what they are told."""
+    if isinstance(section, PeopleSection):
+        return {"kind": section.kind}
+    return None if section is None else section.model_dump()
+
+
+def _overseer(
+    section: BelieverSection | PeopleSection, problem: BeliefProblem, path: Path
+) -> Callable[[BeliefSpace, int], Overseer]:
+    if isinstance(section, PeopleSection):
+        if section.image is not None or section.images is not None:
+            raise InputError(
+                f"{path}: overseer", "image", "none: beliefs are shown with curves of their own", "leave image out"
+            )
+        return _people(section, problem)
+
     def build(space: BeliefSpace, seed: int) -> Overseer:
         from imitative.overseers.believer import Believer
 
@@ -298,3 +302,35 @@ def _overseer(section: BelieverSection, path: Path) -> Callable[[BeliefSpace, in
         )
 
     return build
+
+
+def _people(section: PeopleSection, problem: BeliefProblem) -> Callable[[BeliefSpace, int], Overseer]:
+    """Judges on a page, who see beliefs beside what each would make happen."""
+
+    def build(space: BeliefSpace, seed: int) -> Overseer:
+        of = problem.unit or problem.name
+        consequences = Consequences(problem.built, space, problem.across, problem.groups, of, seed)
+        show = presenter(problem.question, space, consequences)
+        return People(
+            show, checks=checks(space, show, seed) if section.checks else [], cap=section.overlap, wage=section.wage,
+            cost=section.cost, grace=GRACE if section.grace is None else section.grace,
+            instructions=section.instructions,
+        )  # fmt: skip
+
+    return build
+
+
+def asking_people(problem: BeliefProblem) -> BeliefProblem:
+    """The same problem, judged by people on the page instead of whoever it names."""
+    return replace(problem, build_overseer=_people(PeopleSection(kind="people"), problem))
+
+
+def _across(read: Read) -> Across:
+    """What D′ lies along."""
+    new, columns = read.observed.x_new, read.observed.columns
+    if new is None:
+        return Across("time", read.observed.step, read.ahead)
+    if len(columns) == 1:
+        x = tuple(float(v) for v in new[:, 0])
+        return Across("number", columns[0], tuple(f"{v:.4g}" for v in x), x)
+    return Across("rows", "new row", tuple(map(str, range(1, len(new) + 1))))

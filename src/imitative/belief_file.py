@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from imitative.problem_file import Amount, FileSection, Line, ProblemSection, read_toml, validated
+from imitative.problem_file import Amount, FileSection, Line, PeopleSection, ProblemSection, read_toml, validated
 
 
 class _Section(BaseModel):
@@ -100,7 +100,7 @@ class BeliefFile(_Section):
     unlabelled: FutureSection = FutureSection()
     parameters: dict[str, ParameterSection] = {}
     search: SearchSection = SearchSection()
-    overseer: BelieverSection | None = None
+    overseer: Annotated[BelieverSection | PeopleSection, Field(discriminator="kind")] | None = None
 
 
 def is_belief(raw: dict[str, Any]) -> bool:

@@ -9,16 +9,19 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from imitative.attended import attended
 from imitative.belief_page import render
-from imitative.believing import BeliefProblem, Believed, believe, target_of, with_prior
+from imitative.believing import BeliefProblem, Believed, Company, Stood, believe, target_of, with_prior
 from imitative.errors import InputError
 from imitative.forecasting import LEVELS, Forecast, assessed, flat_line, forecast
 from imitative.hypotheses.belief import Belief, BeliefSpace
+from imitative.overseers.overseer import Overseer
+from imitative.overseers.people import People
 from imitative.prior_by_comparison import Elicited, Elicitor
 from imitative.search.exact import ExactPosterior
 from imitative.search.gradient import Fitted, Gaussian
@@ -29,15 +32,24 @@ Floats = NDArray[np.float64]
 KEPT = 1000
 """Draws of the posterior kept in the run's folder, for forecasts later."""
 TOLD = ("0.05", "0.25", "0.5", "0.75", "0.95")
+FOUND = "The belief that was found"
 CURVES = 12
 """Curves drawn of what the prior would make happen."""
 
 
 def run_belief(
     problem: BeliefProblem, out: Path, *, seed: int | None = None, budget: int | None = None,
-    tell: Callable[[str], None] = lambda _: None,
+    tell: Callable[[str], None] = lambda _: None, store: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Run Steps 1–4 on a problem of beliefs and write the folder; what was judged before is not asked again.
+
+    Args:
+        problem: what is to be believed something about, and whose prior it is; people are asked on the run's page.
+        out: the run's folder, made where missing.
+        seed: instead of the problem's own.
+        budget: judgements in all, instead of the problem's own.
+        tell: told what is being done.
+        store: the URL of a database shared by several runs, instead of the folder's own.
 
     Returns:
         What `result.json` holds.
@@ -46,9 +58,12 @@ def run_belief(
         InputError: for a model no posterior can be believed of, or a folder that cannot be used.
     """
     seed, budget = problem.seed if seed is None else seed, problem.budget if budget is None else budget
-    with Run.open(out, problem.name, problem.fingerprint, seed, budget, {"space": "belief"}) as run:
+    with Run.open(out, problem.name, problem.fingerprint, seed, budget, {"space": "belief"}, store=store) as run:
         started = time.perf_counter()
-        believed = believe(problem, seed=seed, budget=budget, known=run.known(), record=run.record, tell=tell)
+        page = _Page(run, problem.question, tell)
+        believed = believe(
+            problem, seed=seed, budget=budget, known=run.known(), record=run.record, tell=page.tell, attend=page.attend,
+        )  # fmt: skip
         seconds = {"believing": time.perf_counter() - started}
         started = time.perf_counter()
         tell("looking ahead")
@@ -58,13 +73,52 @@ def run_belief(
             stage: round(spent, 3)
             for stage, spent in (seconds | {"forecasting": time.perf_counter() - started}).items()
         }
-        run.event("finished", {"seconds": result["seconds"], "hypothesis": result["hypothesis"]})
+        # `best`: the page shows what the last event says of z*.
+        told = {"hypothesis": result["hypothesis"], "best": result["hypothesis"], "written": result["written"]}
+        told["called"] = f"The belief that was found, as {believed.author} wrote it" if believed.author else FOUND
+        told["prior"] = result["elicited"]["belief"] if result["elicited"] else ""
+        told["own"] = _finite(result["score"])
+        run.event("finished", {"seconds": result["seconds"], **told, "asked": len(believed.judgements)})
         finite: dict[str, Any] = _finite(result)
         run.write_results(
             result=finite, hypothesis=_page(finite), labels=forecast_csv(problem, ahead), report=render(finite),
             model=_kept(believed),
         )  # fmt: skip
     return finite
+
+
+@final
+class _Page:
+    """Gives people who judge the run's mailbox, lets them write beliefs, and the lead follow; others are left alone."""
+
+    def __init__(self, run: Run, question: str, tell: Callable[[str], None]) -> None:
+        self._run, self._question, self._tell = run, question, tell
+        self._doing = ""
+
+    def tell(self, doing: str) -> None:
+        """What is being done."""
+        self._doing = doing
+        self._tell(doing)
+
+    def attend(self, overseer: Overseer, space: BeliefSpace) -> tuple[Overseer, Company]:
+        """See `believing.Attend`."""
+        if not isinstance(overseer, People):
+            return overseer, Company()
+        about = {"space": space.describe(), "question": self._question, "images": None}
+        found = attended(overseer, self._run, about, self._waiting)
+        return found.people, Company(found.heard, found.mailbox.proposed, self._follow)
+
+    def _waiting(self, lacking: int, of: int) -> None:
+        waits = f"waiting for people, {of - lacking} of {of} judged" if lacking else "all judged; a moment's grace"
+        self._tell(f"{self._doing} ({waits})")
+
+    def _follow(self, stood: Stood) -> None:
+        best = stood.belief or stood.prior
+        called = "The belief so far" if stood.belief else "The prior so far, as people’s answers have it"
+        self._run.event("stage", {
+            "doing": stood.doing, "asked": stood.asked, "best": best, "called": called, "prior": stood.prior,
+            "own": _finite(stood.own), "written": _finite(list(stood.written)),
+        })  # fmt: skip
 
 
 def write_belief_report(folder: Path) -> Path:
@@ -210,6 +264,8 @@ def _result(believed: Believed, ahead: Ahead | None, seed: int, budget: int) -> 
         "past": [[None if not np.isfinite(v) else float(v) for v in series[-60:]] for series in table.T],
         "forecast": None if ahead is None else _told(problem, ahead),
         "elicited": _prior_told(believed),
+        "author": believed.author,
+        "written": _finite([each.told(space, posterior, believed.places) for each in believed.written]),
         "consequences": _consequences(believed, seed),
         "judgements": {
             "asked": dict(Counter(j.query.kind.value for j in used)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import Any, NamedTuple
 from imitative.belief_running import revived
 from imitative.believing import BeliefProblem, spoken
 from imitative.errors import InputError
-from imitative.hypotheses.belief import Belief, BeliefSpace
+from imitative.hypotheses.belief import BeliefSpace
+from imitative.hypotheses.sentences import completed
 from imitative.search.readable import Readable, score_words
 from imitative.store import runs
 
@@ -45,24 +45,3 @@ def scored(problem: BeliefProblem, folder: Path, sentences: Sequence[str], seed:
         raise InputError("the belief", str(error), "sentences about the parameters, one each") from None
     written, found = (score_words(posterior, space, places, each, seed=seed) for each in (z, own))
     return Scored(space, written, found, said, result)
-
-
-def completed(space: BeliefSpace, sentences: Sequence[str], own: Belief) -> tuple[Belief, tuple[str, ...]]:
-    """The belief that some sentences say, and the names they speak of; the rest is as in `own`.
-
-    A dependence of `own` stays where neither of its parameters is spoken of.
-
-    Raises:
-        ValueError: for a sentence that cannot be read, two about one parameter, or none.
-    """
-    lines = [line.strip() for text in sentences for line in re.split(r"[\n;]", text) if line.strip()]
-    if not lines:
-        raise ValueError("no sentence")
-    of_one = [line for line in lines if not re.match(r"(?i)when\b", line)]
-    about = [space.read_sentence(line)[0] for line in of_one]
-    kept = [space.show_marginal(i, m) for i, m in enumerate(own.marginals) if i not in about]
-    names = {space.parameters[i].name for i in about}
-    tied = [d for d in own.dependences if not names & {d.first, d.second}] if of_one == lines else []
-    z = space.read("\n".join([*lines, *kept]))
-    z = space.checked(replace(z, dependences=(*z.dependences, *tied)))
-    return z, tuple(space.parameters[i].name for i in dict.fromkeys(about))

@@ -19,15 +19,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imitative.choosing import Chooser
+from imitative.consequences import NOWHERE, Across
 from imitative.errors import InputError
 from imitative.families.family import Built, Spoken
+from imitative.guidance import Heard
 from imitative.hypotheses.belief import BeliefSpace
-from imitative.overseers.overseer import Ledger, Overseer, Record
+from imitative.mail import Proposed
+from imitative.overseers.overseer import Budgeted, BudgetSpent, Ledger, Overseer, Record
 from imitative.prior_by_comparison import Elicited, Elicitor, ask_prior, start_of
 from imitative.records import Judgement, Kind, Query, content_key
 from imitative.search.exact import ExactPosterior, exact_posterior
-from imitative.search.readable import Readable, in_words
+from imitative.search.readable import WORTH, Readable, in_words
 from imitative.search.target import Target
+from imitative.written import Written, better, scored
 
 Floats = NDArray[np.float64]
 LATER = 0.25
@@ -62,6 +66,7 @@ class BeliefProblem:
         truth: what D′ turned out to be, where known; for evaluation only.
         fingerprint: tells one problem from another.
         build_overseer: (space, seed) → whose prior it is; None: the model's own priors hold.
+        across: what D′ lies along, for pictures of it.
         budget: judgements in all.
         search: how the posterior is found.
         weighed: (steps) → what looks ahead in the model's stead: several, weighed by their past; None: the model does.
@@ -79,6 +84,7 @@ class BeliefProblem:
     truth: Floats | None
     fingerprint: str
     build_overseer: Callable[[BeliefSpace, int], Overseer] | None = None
+    across: Across = NOWHERE
     budget: int = 100
     search: BeliefSearch = field(default_factory=BeliefSearch)
     weighed: Callable[[int], Chooser] | None = None
@@ -100,6 +106,8 @@ class Believed(NamedTuple):
         prior: the model with whatever prior was used: a numpyro function of `horizon`.
         yardstick: NUTS beside importance sampling: largest disagreement in standard deviations, or None.
         judgements: every judgement used.
+        written: what people wrote, scored.
+        author: of z*, where it is one of these; '' where the search found it.
     """
 
     problem: BeliefProblem
@@ -111,9 +119,51 @@ class Believed(NamedTuple):
     prior: Callable[..., None]
     yardstick: float | None
     judgements: tuple[Judgement, ...]
+    written: tuple[Written, ...] = ()
+    author: str = ""
 
 
 Tell = Callable[[str], None]
+
+
+class Stood(NamedTuple):
+    """How a run stands, for whoever follows it.
+
+    Args:
+        doing: what is done next.
+        asked: judgements asked so far.
+        prior: what has been learned of it so far, in words; '' before the first answer.
+        belief: z*, in words; '' before the first posterior.
+        own: its score, nats.
+        written: what people wrote, scored, as `Written.told`; empty before the first posterior.
+    """
+
+    doing: str
+    asked: int
+    prior: str = ""
+    belief: str = ""
+    own: float | None = None
+    written: tuple[dict[str, Any], ...] = ()
+
+
+@final
+@dataclass(frozen=True)
+class Company:
+    """People who have a hand in a run besides judging, and whoever follows it; by default nobody.
+
+    Args:
+        heard: stage, judgements → these without what was excluded since.
+        wrote: the beliefs that people have written so far.
+        follow: told at every stage.
+    """
+
+    heard: Heard = lambda _, judgements: judgements
+    wrote: Callable[[], Sequence[Proposed]] = tuple
+    follow: Callable[[Stood], None] | None = None
+
+
+Attend = Callable[[Overseer, BeliefSpace], tuple[Overseer, Company]]
+"""Whoever judges, and the space → the same at a run's mailbox, where they are people, and their company."""
 
 
 def believe(
@@ -124,6 +174,7 @@ def believe(
     known: Mapping[str, Judgement] | None = None,
     record: Record | None = None,
     tell: Tell = lambda _: None,
+    attend: Attend = lambda overseer, _: (overseer, Company()),
 ) -> Believed:
     """Steps 1–3.
 
@@ -134,36 +185,113 @@ def believe(
         known: judgements kept from before, by `Query.key`: not asked again.
         record: called with every new judgement before it is used.
         tell: told what is being done.
+        attend: gives people who judge a mailbox and a hand in it.
 
     Raises:
         InputError: for a model that no posterior can be believed of; see `exact_posterior`.
     """
     seed, budget = problem.seed if seed is None else seed, problem.budget if budget is None else budget
+    company = Company()
     plain = target_of(problem)
     space, places = spoken(problem.built.parameters, plain)
     if problem.build_overseer is None:
         posterior = _posterior(plain, problem, seed, tell)
         model, elicited, ledger = problem.built.model, None, None
     else:
-        ledger = Ledger(problem.build_overseer(space, seed), known, record)
+        overseer, company = attend(problem.build_overseer(space, seed), space)
+        ledger = Ledger(overseer, known, record)
         elicitor = elicitor_of(plain, space, places, seed)
+        asking = Asking(elicitor, ledger, company)
         first = max(1, round(budget * (1 - LATER)))
         tell(f"asking which beliefs are more plausible: up to {first} judgements")
-        elicited = asyncio.run(ask_prior(elicitor, ledger, first))
+        elicited = asking.first(first)
+        asking.stands("looking at the data")
         posterior, model = _with_prior(problem, elicited, seed, tell)
-        later = min(budget - elicited.judgements, round(budget * LATER))
+        later = min(budget - ledger.asked_in_all, round(budget * LATER))
         if later > 0:
+            asking.stands("asking again where the posterior is", *_so_far(posterior, space, places, seed, company))
             tell(f"asking again where the posterior is: {later} judgements")
-            elicited = asyncio.run(ask_near(elicitor, ledger, posterior.u[:, places], later))
+            elicited = asking.near(posterior.u[:, places], later)
             posterior, model = _with_prior(problem, elicited, seed, tell)
     tell("putting it into words")
     readable = in_words(posterior, space, places, seed=seed)
+    written = scored(posterior, space, places, readable.belief, company.wrote(), seed + 2)
+    theirs = better(readable, written)
+    if theirs is not None and theirs.worth is not None:
+        readable = theirs.worth
     apart = None
     if problem.search.yardstick and posterior.sampler != "NUTS":
         tell("NUTS, as the yardstick")
         apart = yardstick(posterior, problem, seed)
     used = () if ledger is None else ledger.judgements
-    return Believed(problem, space, places, posterior, readable, elicited, model, apart, used)
+    author = theirs.wrote.author if theirs is not None else ""
+    return Believed(problem, space, places, posterior, readable, elicited, model, apart, used, written, author)
+
+
+def _so_far(
+    posterior: ExactPosterior, space: BeliefSpace, places: Sequence[int], seed: int, company: Company
+) -> tuple[str, float | None, tuple[dict[str, Any], ...]]:
+    """z* as it stands, and what people wrote, for whoever follows; nothing is put into words for nobody."""
+    if company.follow is None:
+        return "", None, ()
+    found = in_words(posterior, space, places, seed=seed)
+    written = scored(posterior, space, places, found.belief, company.wrote(), seed + 2)
+    return space.show(found.belief), found.score, tuple(each.told(space, posterior, places) for each in written)
+
+
+@final
+class Asking:
+    """Asks within the budget, and tells whoever follows how it stands; what was excluded since is forgotten.
+
+    Args:
+        elicitor: chooses what is asked, and learns.
+        ledger: asks, and keeps.
+        company: whoever excludes and follows.
+    """
+
+    def __init__(self, elicitor: Elicitor, ledger: Ledger, company: Company) -> None:
+        self._elicitor, self._ledger, self._company = elicitor, ledger, company
+        self._batches = 0
+
+    def first(self, budget: int) -> Elicited:
+        """Step 1: until the budget is spent, or the prior is known to `WORTH` nats."""
+        within = Budgeted(self._ledger, budget)
+        self.stands("asking which beliefs are more plausible")
+        while within.remaining > 0:
+            left = within.remaining
+            try:
+                found = asyncio.run(ask_prior(self._elicitor, within, budget, told=self._told))
+            except BudgetSpent:  # a batch was to take the place of what was skipped or excluded
+                break
+            if found.doubt < WORTH or within.remaining == left:
+                break
+        return self._elicitor.elicited()
+
+    def near(self, u: Floats, count: int) -> Elicited:
+        """Step 3: see `ask_near`."""
+        asyncio.run(ask_near(self._elicitor, self._ledger, u, count))
+        self._told(None)
+        return self._elicitor.elicited()
+
+    def stands(
+        self, doing: str, belief: str = "", own: float | None = None, written: tuple[dict[str, Any], ...] = ()
+    ) -> None:
+        """Tell whoever follows what is done next."""
+        follow = self._company.follow
+        if follow is None:
+            return
+        elicitor, prior = self._elicitor, ""
+        if elicitor.judged:
+            prior = elicitor.space.show(elicitor.belief())
+        follow(Stood(doing, self._ledger.asked_in_all, prior, belief, own, written))
+
+    def _told(self, _: object) -> None:
+        self._batches += 1
+        judged = self._elicitor.judged
+        heard = self._company.heard(f"batch {self._batches}", [judgement for judgement, _, _ in judged])
+        kept = [(now, a, b) for now, (_, a, b) in zip(heard, judged, strict=True) if now.answered]
+        self._elicitor.judged[:] = kept
+        self.stands("asking which beliefs are more plausible")
 
 
 def target_of(problem: BeliefProblem, model: Callable[..., None] | None = None) -> Target:

@@ -131,7 +131,9 @@ def run(
     if seed is not None and seed < 0:
         raise InputError("--seed", str(seed), "0 or more", "give another number")
     if belief := _belief(problem):
-        _run_belief(belief, out, seed, budget, data)
+        if recorded:
+            raise InputError("--recorded", "a problem of beliefs", "one over statements", "leave it out")
+        _run_belief(belief, out, seed, budget, data, people, _store(store))
         return
     from imitative import showing
     from imitative.running import asking_people, default_folder, run_problem
@@ -436,16 +438,25 @@ def _belief(problem: str) -> Path | None:
     return belief_file(problem)
 
 
-def _run_belief(path: Path, out: Path | None, seed: int | None, budget: int | None, data: Path | None) -> None:
+def _run_belief(
+    path: Path,
+    out: Path | None,
+    seed: int | None,
+    budget: int | None,
+    data: Path | None,
+    people: bool,
+    store: str | None,
+) -> None:
     from imitative import belief_showing, showing
-    from imitative.belief_config import load_belief
+    from imitative.belief_config import asking_people, load_belief
     from imitative.belief_running import default_folder, run_belief
 
     problem = load_belief(path, data, seed=seed)
+    problem = asking_people(problem) if people else problem
     folder = out or default_folder(problem, seed)
     showing.notes(problem.notes)
     with belief_showing.Watcher() as watcher:
-        result = run_belief(problem, folder, seed=seed, budget=budget, tell=watcher)
+        result = run_belief(problem, folder, seed=seed, budget=budget, tell=watcher, store=store)
     belief_showing.result(result)
     showing.line(f"The report is {folder / 'report.html'}")
 
@@ -461,16 +472,28 @@ def _opened(
 ) -> tuple[Run, Path | None]:
     """The run to serve or to invite to, and the folder of its pictures."""
     try:
-        from imitative.serving import open_run
+        from imitative.serving import Begun, open_run
     except ModuleNotFoundError as error:
         raise InputError(
             "the page", f"no package {error.name!r}", "the extra `people`", "pip install 'imitative[people]'"
         ) from None
-    from imitative.running import default_folder
 
-    return open_run(
-        run, lambda: _load(run, data, seed), lambda loaded: out or default_folder(loaded, seed), _store(store)
-    )
+    def load() -> Begun:
+        if belief := _belief(run):
+            from imitative.belief_config import load_belief
+            from imitative.belief_running import default_folder as folder_of
+
+            problem = load_belief(belief, data, seed=seed)
+            folder = out or folder_of(problem, seed)
+            return Begun(folder, problem.name, problem.fingerprint, problem.seed, problem.budget)
+        from imitative.running import default_folder
+
+        loaded = _load(run, data, seed)
+        folder = out or default_folder(loaded, seed)
+        of = loaded.problem.name, loaded.fingerprint, loaded.seed, loaded.budget, loaded.images
+        return Begun(folder, *of)
+
+    return open_run(run, load, _store(store))
 
 
 def _store(given: str | None) -> str | None:

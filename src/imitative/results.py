@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from imitative.labelling import Audit
 from imitative.overseers.overseer import Ledger
+from imitative.readable import cell
 from imitative.survival import Survival
 
 
@@ -36,6 +37,26 @@ def judgements_told(ledger: Ledger, budget: int) -> dict[str, Any]:
         "seconds": sum(judgement.seconds for judgement in used),
         "budget": budget,
     }
+
+
+_OF_A_CLAUSE = (
+    "text", "strength", "nats", "answer", "log_prior", "log_likelihood", "applies_labelled", "applies_unlabelled",
+    "decides",
+)  # fmt: skip
+
+
+def clauses_told(result: Mapping[str, Any]) -> dict[str, Any]:
+    """What each clause of z* decides, for the page of a run: what `result.json` holds of it, its texts cut short."""
+    rows = [
+        {name: clause[name] for name in _OF_A_CLAUSE if name in clause}
+        | {"examples": [{name: _brief(value) for name, value in x.items()} for x in clause.get("examples", [])]}
+        for clause in result["statements"]
+    ]
+    return {"statements": rows, "rows": result["rows"], "answers": result["answers"]}
+
+
+def _brief(value: Any) -> Any:
+    return cell(value) if isinstance(value, str) else value
 
 
 def audit_told(found: Audit | None, rounds: Sequence[Ended], best: object) -> dict[str, Any] | None:

@@ -12,29 +12,28 @@ import dataclasses
 import io
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, final
 
 import numpy as np
 
+from imitative.attended import attended
 from imitative.data import Floats, Table
 from imitative.errors import InputError, shown
 from imitative.evaluation import baselines, evaluate, folds
-from imitative.guidance import Guide, Guided, Heard
+from imitative.guidance import Guide, Heard
 from imitative.hypotheses.statements import Hypothesis, Statement
 from imitative.induction import Induced, Progress, Round, induce, induce_again
 from imitative.labelling import TransferModel, Transferred, transfer
 from imitative.loaded import LoadedProblem
-from imitative.mail import Reply
 from imitative.overseers.overseer import Overseer
-from imitative.overseers.people import People, split, without
+from imitative.overseers.people import People
 from imitative.overseers.presenting import checks, presenter
 from imitative.preference import Preference
 from imitative.preference.reliability import reliabilities
 from imitative.reading import Read, read_table
-from imitative.records import Judgement
-from imitative.results import audit_told, judgements_told
+from imitative.results import audit_told, clauses_told, judgements_told
 from imitative.rows import Source
 from imitative.settings import Settings
 from imitative.store import Run, files, runs
@@ -124,8 +123,11 @@ def _written(
     """Write the files of a finished run; what its `result.json` holds."""
     if loaded.told is not None:
         result = {**result, "calls": loaded.told()}
-    run.event("finished", {"seconds": result["seconds"], "hypothesis": result["hypothesis"]})
     finite: dict[str, Any] = _finite(result)
+    run.event("finished", {
+        "seconds": finite["seconds"], "hypothesis": finite["hypothesis"], "best": finite["hypothesis"],
+        "clauses": clauses_told(finite),
+    })  # fmt: skip
     run.write_results(
         result=finite,
         hypothesis=hypothesis_page(result),
@@ -288,31 +290,10 @@ def _overseen(
     """People are given the run's mailbox, and a hand in the search; others are as they were built."""
     if not isinstance(overseer, People):
         return overseer, None, None
-    mailbox = StoredMailbox(run)
     watch.followed = True
-    about = {
-        "space": loaded.described,
-        "question": loaded.problem.question,
-        "instructions": overseer.instructions,
-        "wage": overseer.wage,
-        "cost": overseer.cost,
-        "images": loaded.images,
-    }
-    if [event.body for event in run.events("people")[-1:]] != [about]:
-        run.event("people", about)
-
-    def guide(number: int) -> Guided:
-        given = mailbox.guidance(number)
-        written = tuple(each.text for each in given.proposals)
-        return Guided(written, frozenset(given.excluded), lambda each: split(each, replies(each)))
-
-    def heard(stage: str, judgements: Sequence[Judgement]) -> list[Judgement]:
-        return without(judgements, replies(judgements), frozenset(mailbox.guidance(stage).excluded))
-
-    def replies(judgements: Sequence[Judgement]) -> Mapping[str, Sequence[Reply]]:
-        return mailbox.replies([judgement.query.key for judgement in judgements])
-
-    return dataclasses.replace(overseer, mailbox=mailbox, waiting=watch.waiting), guide, heard
+    about = {"space": loaded.described, "question": loaded.problem.question, "images": loaded.images}
+    found = attended(overseer, run, about, watch.waiting)
+    return found.people, found.guide, found.heard
 
 
 def _proposals(run: Run, induced: Induced) -> list[dict[str, Any]]:
@@ -412,8 +393,16 @@ def _statement(statement: Statement, induced: Induced) -> dict[str, Any]:
         "log_likelihood": posterior.log_likelihood(z) - posterior.log_likelihood(others),
         "applies_labelled": int(induced.reading.statement(statement, problem.labelled.table).sum()),
         "applies_unlabelled": int(induced.reading.statement(statement, problem.unlabelled).sum()),
+        "decides": _decides(others, problem.unlabelled, induced),
         "examples": _decided(statement, others, problem.unlabelled, induced),
     }
+
+
+def _decides(others: Hypothesis, table: Table, induced: Induced) -> int:
+    """Rows whose most probable answer would be another without one statement."""
+    answers, reading = induced.problem.answers, induced.reading
+    chosen = [reading.log_probabilities(table, z, answers).argmax(axis=1) for z in (induced.best, others)]
+    return int((chosen[0] != chosen[1]).sum())
 
 
 def _decided(statement: Statement, others: Hypothesis, table: Table, induced: Induced) -> list[dict[str, Any]]:

@@ -10,13 +10,14 @@ import logging
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from imitative.errors import InputError, one_line
+from imitative.hypotheses.belief import BeliefSpace
+from imitative.hypotheses.sentences import Unread, said
 from imitative.hypotheses.statements import StatementSpace
 from imitative.hypotheses.text import TextSpace
-from imitative.loaded import LoadedProblem
 from imitative.store.overview import Overview
 from imitative.store.runs import DATABASE, Run
 from imitative.web.service import Read, Service
@@ -25,15 +26,32 @@ LOCAL: Final = ("127.0.0.1", "localhost", "::1")
 EVERYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104
 
 
-def open_run(
-    named: str, load: Callable[[], LoadedProblem], folder: Callable[[LoadedProblem], Path], store: str | None
-) -> tuple[Run, Path | None]:
+class Begun(NamedTuple):
+    """A problem's run, whether it has begun or not.
+
+    Args:
+        folder: where it is, or will be.
+        name: of the problem.
+        fingerprint: see `Problem.fingerprint`.
+        seed: of the run.
+        budget: judgements in all.
+        images: the folder of the problem's pictures, or None.
+    """
+
+    folder: Path
+    name: str
+    fingerprint: str
+    seed: int
+    budget: int
+    images: str | None = None
+
+
+def open_run(named: str, load: Callable[[], Begun], store: str | None) -> tuple[Run, Path | None]:
     """The run that `named` is: a run's folder, or else a problem, whose run is made where it has not begun.
 
     Args:
         named: what the command line was given.
-        load: the problem of that name.
-        folder: the folder of a problem's run.
+        load: the run that a problem of that name has, or will have.
         store: a shared database's URL, or None.
 
     Returns:
@@ -48,23 +66,29 @@ def open_run(
         if store and not path.suffix:
             return Run.load(path, store=store), None
         raise
-    problem = loaded.problem
-    run = Run.open(
-        folder(loaded), problem.name, loaded.fingerprint, loaded.seed, loaded.budget, store=store, alone=False
-    )
+    run = Run.open(loaded.folder, loaded.name, loaded.fingerprint, loaded.seed, loaded.budget, store=store, alone=False)
     return run, None if loaded.images is None else Path(loaded.images)
+
+
+Space = StatementSpace | TextSpace | BeliefSpace
+SPACES: Final[Mapping[str, Callable[[Mapping[str, Any]], Space]]] = {
+    "text": TextSpace.from_description,
+    "belief": BeliefSpace.from_description,
+}
+"""What a run calls its space → that space; statements have no name there."""
 
 
 def reader(run: Run) -> Callable[[str], Read]:
     """A text → the hypothesis it is, in the language of the run's problem, once the run has told it."""
-    known: dict[str, StatementSpace | TextSpace] = {}
+    known: dict[str, Space] = {}
 
-    def space() -> StatementSpace | TextSpace | None:
+    def space() -> Space | None:
         if "space" not in known:
             about = Overview(run).about()
             if about:
-                of = TextSpace if about["space"].get("kind") == "text" else StatementSpace
-                known["space"] = of.from_description(about["space"])
+                described = about["space"]
+                made = SPACES.get(str(described.get("kind", "")), StatementSpace.from_description)
+                known["space"] = made(described)
         return known.get("space")
 
     def read(text: str) -> Read:
@@ -75,6 +99,8 @@ def reader(run: Run) -> Callable[[str], Read]:
             return Read(False, "nothing was written")
         if isinstance(found, TextSpace):
             return _text(text, found)
+        if isinstance(found, BeliefSpace):
+            return _belief(text, found)
         try:
             z = found.read("\n".join(line.strip() for line in text.splitlines() if line.strip()))
         except (ValueError, RecursionError) as error:
@@ -87,6 +113,16 @@ def reader(run: Run) -> Callable[[str], Read]:
         return Read(True, found.show(z))
 
     return read
+
+
+def _belief(text: str, space: BeliefSpace) -> Read:
+    """Sentences about some of the numbers; what they leave unsaid is as the run has it. Others are sent back."""
+    try:
+        return Read(True, said(space, text).show(space))
+    except Unread as error:
+        why = one_line(error.why.partition(" is none of: ")[0])
+        said_so = why if why == one_line(error.why) else f"{why} says nothing that can be read"
+        return Read(False, f"{said_so[:1].upper()}{said_so[1:]}.\nFor example: {error.example}", sent_back=True)
 
 
 def _text(text: str, space: TextSpace) -> Read:

@@ -166,13 +166,13 @@ def _figures(found: Mapping[str, Any]) -> list[str]:
 
 
 def clauses(found: Mapping[str, Any]) -> None:
-    """Of a text: which section decides which answers, by leaving it out."""
+    """Which clause of z* decides which answers, by leaving it out."""
     rows = [row for row in found["statements"] if "decides" in row]
     if not rows:
         return
-    table = Table(title="What each section decides", title_justify="left")
-    for name in ("section", "prior, nats", "evidence, nats", "speaks of D′", "decides of D′"):
-        table.add_column(name, justify="left" if name == "section" else "right")
+    table = Table(title="What each clause decides", title_justify="left")
+    for name in ("clause", "prior, nats", "evidence, nats", "speaks of D′", "decides of D′"):
+        table.add_column(name, justify="left" if name == "clause" else "right")
     for row in rows:
         figures = (f"{row['log_prior']:+.2f}", f"{row['log_likelihood']:+.2f}")
         table.add_row(Text(row["text"]), *figures, f"{row['applies_unlabelled']:,}", f"{row['decides']:,}")

@@ -301,15 +301,30 @@ def test_nothing_that_comes_from_outside_runs(chromium: Any, site: Site) -> None
     assert not lea.complaints
 
 
+def passes(visitor: Visitor, name: str, size: dict[str, int], scheme: str) -> None:
+    """Whether a page passes axe and fits its width; with IMITATIVE_SHOTS, a picture of it is kept."""
+    script = (HERE / "axe-4.14.1.min.js").read_text("utf-8")
+    expected = "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"
+    assert hashlib.sha256(script.encode()).hexdigest() == expected
+    page = visitor.page
+    page.emulate_media(color_scheme=scheme)
+    if shots := os.environ.get("IMITATIVE_SHOTS"):
+        page.screenshot(path=f"{shots}/{size['width']}-{scheme}-{name}.png", full_page=True)
+    page.evaluate(script)  # given by the debugger: the policy lets no page load it
+    rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+    found = page.evaluate("rules => axe.run(document, {runOnly: rules})", rules)
+    told = [(each["id"], [node["html"][:120] for node in each["nodes"][:3]]) for each in found["violations"]]
+    assert not told, f"{name}: {told}"
+    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wide <= 0, f"{name} is {wide} pixels too wide"
+
+
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_passes_axe_and_fits(
     chromium: Any, site: Site, size: dict[str, int], scheme: str, tmp_path: Path
 ) -> None:
     """Contrast, labels, names, order, at both widths and in both colours; with IMITATIVE_SHOTS, pictures are kept."""
-    script = (HERE / "axe-4.14.1.min.js").read_text("utf-8")
-    expected = "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"
-    assert hashlib.sha256(script.encode()).hexdigest() == expected
     loaded = load_problem("huskies")
     show = presenter(loaded.problem)
     first, second = loaded.problem.space.show, load_problem("huskies", seed=1).problem
@@ -333,20 +348,9 @@ def test_every_page_passes_axe_and_fits(
     site.service.people.invite("bob", "judge")
     site.service.people.stand("bob", Standing.EXCLUDED, by="lea", why="always the first side")
     site.mailbox.guidance(1)
-    shots = os.environ.get("IMITATIVE_SHOTS")
 
     def check(visitor: Visitor, name: str) -> None:
-        page = visitor.page
-        page.emulate_media(color_scheme=scheme)
-        if shots:
-            page.screenshot(path=f"{shots}/{size['width']}-{scheme}-{name}.png", full_page=True)
-        page.evaluate(script)  # given by the debugger: the policy lets no page load it
-        rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-        found = page.evaluate("rules => axe.run(document, {runOnly: rules})", rules)
-        told = [(each["id"], [node["html"][:120] for node in each["nodes"][:3]]) for each in found["violations"]]
-        assert not told, f"{name}: {told}"
-        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert wide <= 0, f"{name} is {wide} pixels too wide"
+        passes(visitor, name, size, scheme)
 
     ann = Visitor(chromium, site, "ann", size=size)
     check(ann, "welcome")
@@ -366,6 +370,24 @@ def test_every_page_passes_axe_and_fits(
     for details in lea.page.locator("details").all():
         details.evaluate("each => each.open = true")
     check(lea, "lead-open")
+    told = [
+        {"text": line, "log_prior": 1.2 - k, "log_likelihood": 14.2 / (k + 1), "applies_labelled": 120 - k,
+         "applies_unlabelled": 310 - 90 * k, "decides": 200 // (k + 1) ** 2, "examples": [dict(x)] * (k + 1)}
+        for k, line in enumerate(other.splitlines()[:-1][:3])
+    ]  # fmt: skip
+    clauses = {"statements": told, "rows": {"labelled": 400, "unlabelled": 1000}, "answers": loaded.problem.spoken}
+    site.run.event("finished", {"hypothesis": other, "best": other, "clauses": clauses})
+    lea.page.wait_for_selector(".clauses")
+    assert lea.page.locator(".clauses > li").count() == len(told) > 0
+    for details in lea.page.locator("details").all():
+        details.evaluate("each => each.open = true")
+    check(lea, "lead-finished")
+    lea.page.locator(".clauses summary").nth(1).focus()
+    with lea.page.expect_response("**/lead/figures"):
+        pass
+    lea.page.wait_for_timeout(200)  # what was opened stays open, and the focus where it was
+    assert lea.page.locator(".clauses details[open]").count() == len(told)
+    assert lea.page.evaluate("document.activeElement.matches('.clauses > li:nth-child(2) summary')")
     ann.page.goto(f"{site.service.address}/welcome")
     ann.page.get_by_role("button", name="Leave").click()
     ann.page.wait_for_url("**/join")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench.site import Site
 from imitative.config import load_problem
 from imitative.errors import InputError
 from imitative.guidance import Guided
@@ -90,6 +91,10 @@ def test_a_run_with_a_simulated_person_and_no_language_model(tmp_path: Path) -> 
     clauses = result["statements"]
     assert [clause["text"] for clause in clauses] == result["hypothesis"].split("\n\n")
     assert max(clause["decides"] for clause in clauses) > 0
+    with Run.load(tmp_path / "run") as run:
+        page = Site(tmp_path, run=run).entered("lea", "lead").get("/lead").text
+    for clause in clauses:
+        assert f"Without it, {clause['decides']:,} of them would be answered otherwise." in page
     assert "husky" in (tmp_path / "run" / "report.html").read_text("utf-8")
     model = load_model(tmp_path / "run")
     again = model.probabilities(loaded.problem.unlabelled)

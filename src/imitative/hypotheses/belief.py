@@ -18,9 +18,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from scipy import stats
@@ -119,6 +119,30 @@ class BeliefSpace:
             raise ValueError("parameters need different names, and at least one")
         object.__setattr__(self, "_place", places)
 
+    def describe(self) -> dict[str, Any]:
+        """Everything that makes this space this space, in plain JSON values; an end that there is none of is null."""
+        parameters = [
+            {"name": p.name, "unit": p.unit, "sentence": p.sentence, "lower": _end(p.lower), "upper": _end(p.upper)}
+            for p in self.parameters
+        ]
+        return {"kind": "belief", "parameters": parameters}
+
+    @classmethod
+    def from_description(cls, row: Mapping[str, Any]) -> BeliefSpace:
+        """Rebuild a space from `describe`.
+
+        Raises:
+            KeyError, TypeError, ValueError: if `row` is not what `describe` writes.
+        """
+        return cls(tuple(
+            Parameter(
+                str(p["name"]), str(p["unit"]), str(p["sentence"]),
+                -math.inf if p["lower"] is None else float(p["lower"]),
+                math.inf if p["upper"] is None else float(p["upper"]),
+            )
+            for p in row["parameters"]
+        ))  # fmt: skip
+
     # -- words -------------------------------------------------------------------------------------------------------
 
     def show(self, z: Belief) -> str:
@@ -142,7 +166,7 @@ class BeliefSpace:
         dependences: list[Dependence] = []
         for line in filter(None, (line.strip() for line in re.split(r"[\n;]", text))):
             if re.match(r"(?i)when\b", line):
-                dependences.append(self._read_dependence(line))
+                dependences.append(self.read_dependence(line))
                 continue
             i, marginal = self.read_sentence(line)
             if i in found:
@@ -179,7 +203,12 @@ class BeliefSpace:
                 ends = f"from {p.lower:g} to {p.upper:g}"
                 raise ValueError(f"“{clause.show(p.unit)}” reaches where {p.name} cannot be: it is {ends}")
 
-    def _read_dependence(self, line: str) -> Dependence:
+    def read_dependence(self, line: str) -> Dependence:
+        """What `When A is high, B is larger` says.
+
+        Raises:
+            ValueError: for another sentence.
+        """
         names = "|".join(re.escape(p.name) for p in sorted(self.parameters, key=lambda p: -len(p.name)))
         adverbs = "|".join(adverb for adverb in DEGREES if adverb)
         pattern = rf"(?i)when ({names}) is (high|low), ({names}) is (?:({adverbs}) )?(larger|smaller)\.?"
@@ -326,6 +355,10 @@ def gaussian_noise(n: int, d: int, seed: int) -> Floats:
     points = stats.qmc.Sobol(d, seed=seed).random(1 << (n - 1).bit_length())[:n]  # even for powers of two only
     noise = ndtri(np.clip(points, 1e-12, 1.0 - 1e-12))
     return np.asarray((noise - noise.mean(axis=0)) / noise.std(axis=0))
+
+
+def _end(x: float) -> float | None:
+    return x if math.isfinite(x) else None
 
 
 def _show_dependence(d: Dependence) -> str:

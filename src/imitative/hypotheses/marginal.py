@@ -233,7 +233,8 @@ def written(x: float) -> str:
     return str(int(x)) if x == int(x) and abs(x) < 1e15 else repr(float(x))
 
 
-_NUMBER = r"([-+−]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
+# Possessive: else a line of many digits could be cut in millions of ways before it is refused.
+_NUMBER = r"([-+−]?(?:\d++\.?\d*+|\.\d++)(?:[eE][-+]?\d++)?+)"
 _UNIT = r"((?:(?!,|\bgive\b|\bas after\b|\band\b).)*?)"
 _PATTERNS = {
     Form.LIKELY: rf"between {_NUMBER}{_UNIT} and {_NUMBER}{_UNIT},? most likely {_NUMBER}{_UNIT}",

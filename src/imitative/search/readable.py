@@ -21,6 +21,7 @@ from scipy import optimize, special, stats
 
 from imitative.hypotheses.belief import DEGREES, LEAST_LEFT, Belief, BeliefSpace, Dependence, gaussian_noise
 from imitative.hypotheses.marginal import Clause, Form, Marginal
+from imitative.objective import Score, drawn_score
 from imitative.search.exact import ExactPosterior
 from imitative.search.gradient import Gaussian, paired_noise, root
 
@@ -98,6 +99,18 @@ def score_words(
     value, error = score(posterior, space, belief, _filled(posterior, np.asarray(places)), seed, 4096)
     numbers = np.array(space.summary(belief))
     return Readable(belief, value, error, posterior.log_evidence - value, numbers[:, 0], numbers[:, 1])
+
+
+def parts_of(
+    posterior: ExactPosterior, space: BeliefSpace, places: Sequence[int], belief: Belief, *, seed: int = 0
+) -> Score:
+    """The same as its two parts: E log p(D|θ), and KL(z ‖ prior); −∞ where it believes what cannot be."""
+    filled = _filled(posterior, np.asarray(places))
+    u, rest = _placed(space, belief, filled, gaussian_noise(4096, posterior.target.size, seed))
+    found = posterior.target.heights(u)
+    if not np.isfinite(found.log_joint + rest).all():
+        return Score(-math.inf, -math.inf, math.inf)
+    return drawn_score(-rest, found.log_prior, found.log_likelihood)
 
 
 def fitted(x: Floats, lower: float, upper: float) -> Marginal:

@@ -207,6 +207,11 @@ class Overview:
         told = [*self._run.events("stage")[-1:], *self._run.events("round")[-1:], *self._run.events("finished")[-1:]]
         return max(told, key=lambda event: event.created, default=None)
 
+    def clauses(self) -> Mapping[str, Any]:
+        """What each clause of z* decides, where the run is finished; see `results.clauses_told`."""
+        finished = self._run.events("finished")
+        return dict(finished[-1].body.get("clauses") or {}) if finished else {}
+
     def fitted(self) -> Mapping[str, Any]:
         """What the run's own fit has learned of each judge, as of the last round."""
         rounds = self._run.events("round")
@@ -231,7 +236,14 @@ class Overview:
         """What judges wrote, the newest first."""
         proposal = tables.proposal.c
         rows = (
-            select(proposal.text, proposal.wrong, proposal.readable, proposal.created, judge.name.label("author"))
+            select(
+                proposal.id,
+                proposal.text,
+                proposal.wrong,
+                proposal.readable,
+                proposal.created,
+                judge.name.label("author"),
+            )
             .join_from(tables.proposal, tables.judge)
             .where(proposal.run_id == self._run.id)
             .order_by(proposal.id.desc())

@@ -5,6 +5,7 @@ Every page works as a whole and as the part that htmx puts in its place; what ch
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +14,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 
 from imitative.mail import Person, Role
+from imitative.readable import Entry
 from imitative.records import GRADES, Answer, Kind
 from imitative.store.people import DAY, SESSION_DAYS
 from imitative.store.task import Receipt, Refused, Task
@@ -26,6 +28,7 @@ from imitative.web.bodies import (
     validated,
     whole,
 )
+from imitative.web.curves import Pictures, pictures
 from imitative.web.differences import alone, compared
 from imitative.web.service import Fields, Service, new_key
 
@@ -99,6 +102,7 @@ def _entrance(routes: APIRouter, service: Service) -> None:
             person=person,
             problem=service.run.problem,
             question=about.get("question", ""),
+            belief=_of_beliefs(about),
             instructions=markdown(str(about.get("instructions", ""))),
             title="Before you begin",
         )
@@ -154,11 +158,12 @@ def _judging(routes: APIRouter, service: Service) -> None:
         slot = fields.get("slot", "")
         body = {**fields, "slot": whole(slot, "slot") if slot else None}
         given = validated(ProposalBody, body)
-        read = service.read(given.text)
+        read = service.read_or_send_back(given.text)
         service.proposals.propose(person, given.key, given.text, given.wrong, read.readable, given.slot)
         written = bool(given.text.strip())
         return service.page(
             "proposed.html",
+            belief=bool(_of_beliefs(service.overview.about())),
             read=read,
             written=written,
             text=given.text,
@@ -171,6 +176,15 @@ def _judging(routes: APIRouter, service: Service) -> None:
     def picture(request: Request, slot: str) -> Response:
         person = service.judge(request)
         return _picture(service, service.judging.in_hand(person, whole(slot, "slot")))
+
+
+def _of_beliefs(about: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The numbers that a run's beliefs speak of; none where its hypotheses are no beliefs."""
+    space = about.get("space")
+    if not isinstance(space, Mapping) or space.get("kind") != "belief":
+        return []
+    rows = [{**each, "about": each.get("sentence", "")} for each in space.get("parameters", [])]
+    return _parameters({"parameters": rows})
 
 
 def _htmx(request: Request) -> bool:
@@ -206,8 +220,8 @@ def _today() -> str:
 
 
 _EXPLAINED = {
-    True: "Right. That is what the instructions say.",
-    False: "Not quite: look at what the instructions say of this question.",
+    True: "Right. That is what it says.",
+    False: "Not quite: look again at what it says.",
 }
 
 
@@ -227,9 +241,9 @@ def told(receipt: Receipt | None) -> str:
 
 def _right(expected: Answer) -> str:
     if expected.choice is not None:
-        return "The answer the instructions give was another."
+        return "The answer that it gives was another."
     if expected.grade == 0:
-        return "The two were the same, so neither is better."
+        return "The two said the same, so neither is better."
     return f"The {'first' if (expected.grade or 0) > 0 else 'second'} was the better one."
 
 
@@ -247,6 +261,17 @@ _HINTS = {
     Kind.BET: "A fair coin, tossed {heads} times, shows heads every time with a chance of 1 in {chance}.",
     Kind.ANSWER: "Go by the instructions alone; what bears on the question comes first.",
 }
+_ASKS_OF_BELIEFS = {
+    Kind.COMPARE_ANSWERS: "Which number fits this belief better?",
+    Kind.BET: "Is this belief less likely than {heads} heads in a row?",
+}
+_HINTS_OF_BELIEFS = {
+    Kind.COMPARE_ANSWERS: "Go by the belief alone, even where you would say otherwise.",
+}
+LOOKS: Final = "Which looks more plausible?"
+LOOKS_HINT: Final = (
+    "Each picture is what one belief expects. Go by what you know of the world, not by what you have seen here."
+)
 
 
 def view(task: Task) -> dict[str, Any]:
@@ -266,11 +291,16 @@ def view(task: Task) -> dict[str, Any]:
         if task.kind is Kind.COMPARE_ANSWERS and task.swapped:
             answers.reverse()
     heads = "heads" if task.heads != 1 else "head"
+    belief = task.shown.get("space") == "belief"
+    drawn = pictures(task.shown.get("consequences"), task.swapped) if two else None
+    asks, hint = _asked(task.kind, belief, drawn)
     return {
-        "asks": _ASKS[task.kind].format(**words).replace("1 heads in a row", "one head in one toss"),
-        "hint": _HINTS[task.kind]
-        .format(**words)
-        .replace("tossed 1 times, shows heads every time", "tossed once, shows heads"),
+        "asks": asks.format(**words).replace("1 heads in a row", "one head in one toss"),
+        "hint": hint.format(**words).replace("tossed 1 times, shows heads every time", "tossed once, shows heads"),
+        "belief": belief,
+        "pictures": drawn,
+        "parameters": _parameters(task.shown) if belief else [],
+        "example": _written_example(task.shown) if belief else "",
         "heads": heads,
         "question": task.shown.get("asks", ""),
         "item": task.shown.get("item"),
@@ -285,6 +315,31 @@ def view(task: Task) -> dict[str, Any]:
         "before": task.before,
         "revision": task.revision,
     }
+
+
+def _asked(kind: Kind, belief: bool, drawn: Pictures | None) -> tuple[str, str]:
+    """What is asked, and by what it is to be judged."""
+    if drawn is not None and drawn.first:
+        return LOOKS, LOOKS_HINT
+    asks, hint = _ASKS[kind], _HINTS[kind]
+    return (_ASKS_OF_BELIEFS.get(kind, asks), _HINTS_OF_BELIEFS.get(kind, hint)) if belief else (asks, hint)
+
+
+def _parameters(shown: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The numbers that a belief speaks of: what each is called, and what it is."""
+    found = []
+    for each in Entry(shown).entries("parameters"):
+        unit = f"({each.text('unit')})" if each.text("unit") else ""
+        about = " ".join(part for part in (each.text("about"), unit) if part)
+        if each.text("name"):
+            found.append({"name": each.text("name"), "about": about})
+    return found
+
+
+def _written_example(shown: Mapping[str, Any]) -> str:
+    """How a sentence about the first of them is written."""
+    names = [each["name"] for each in _parameters(shown)]
+    return f"{names[0]} is between 2 and 3, most likely 2.4" if names else ""
 
 
 def _buttons(task: Task, answers: list[tuple[str, str]]) -> list[dict[str, Any]]:

@@ -18,7 +18,9 @@ from fastapi.responses import RedirectResponse, Response
 from imitative.agreement import agreement
 from imitative.errors import InputError
 from imitative.exchange.trips import FORMATS, export, judged
+from imitative.explained import statements
 from imitative.mail import Standing
+from imitative.readable import Entry, count, figure, nats, number, of_100, percent
 from imitative.store.overview import JudgeFigures, Overview, Said, by_hour, by_kind
 from imitative.store.task import Refused
 from imitative.web.bodies import InvitationBody, StandingBody, validated
@@ -167,11 +169,97 @@ def _counted(service: Service) -> dict[str, Any]:
         "judges": [_judge(each, fitted.get(each.name), left_out.get(each.name)) for each in judges],
         "rounds": _rounds(rounds),
         "best": str(stage.body.get("best") or "").splitlines() if stage is not None else [],
+        "called": _called(stage),
+        "prior": _prior(stage),
+        "clauses": _clauses(overview.clauses()) if stage is not None and stage.kind == "finished" else [],
         "agreement": _agreement(overview),
         "formats": [(name, each.what) for name, each in FORMATS.items()],
-        "proposals": overview.proposals(),
+        "of_beliefs": Entry(about.get("space")).text("kind") == "belief",
+        "proposals": _scored(overview.proposals(), stage),
         "changes": overview.changes()[:20],
     }
+
+
+def _called(stage: Any) -> str:
+    """What the best is called, as it stands."""
+    if stage is None:
+        return "The best hypothesis so far"
+    ended = stage.kind == "finished"
+    return str(stage.body.get("called") or ("The hypothesis that was found" if ended else "The best hypothesis so far"))
+
+
+def _prior(stage: Any) -> list[str]:
+    """The prior that people's answers have taught so far, where the page shows something else as the best."""
+    if stage is None:
+        return []
+    prior = str(stage.body.get("prior") or "")
+    return prior.splitlines() if prior != str(stage.body.get("best") or "") else []
+
+
+def _clauses(told: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Each clause of z* as the report explains it, with the share of D′ that it decides."""
+    run = Entry(told)
+    total = run.entry("rows").number("unlabelled")
+    found = []
+    for said, row in zip(statements(run), (r for r in run.entries("statements") if r.text("text")), strict=True):
+        decides = row.number("decides")
+        share = None if decides is None or not total else decides / total
+        found.append(
+            {
+                "said": said,
+                "decides": count(decides),
+                "of": count(total),
+                "width": of_100(share),
+                "share": percent(share),
+            }
+        )
+    return found
+
+
+def _scored(proposals: list[Mapping[str, Any]], stage: Any) -> list[dict[str, Any]]:
+    """What judges wrote, each with what the run has made of it since."""
+    rows = [] if stage is None else Entry(stage.body).entries("written")
+    by_id = {row.number("id"): row for row in rows}
+    own = None if stage is None else number(stage.body.get("own"))
+    return [{**each, "scored": _worth(by_id.get(float(each["id"])), own)} for each in proposals]
+
+
+def _worth(row: Entry | None, own: float | None) -> dict[str, Any] | None:
+    """A belief's score in its parts, beside the run's own; and what it says of each number beside what the data say."""
+    if row is None:
+        return None
+    if row.number("score") is None:
+        why = row.text("why") or "it could not be scored"
+        return {"why": f"{why[:1].upper()}{why[1:]}.", "figures": [], "says": []}
+    figures = (
+        ("log prior", "log_prior"),
+        ("evidence", "log_likelihood"),
+        ("score", "score"),
+        ("to the exact posterior", "words_lose"),
+    )
+    says = [
+        {
+            "name": each.text("name"),
+            "own": _give_or_take(each.number("mean"), each.number("sd")),
+            "exact": _give_or_take(each.number("exact_mean"), each.number("exact_sd")),
+            "apart": _three(each.number("apart")),
+        }
+        for each in row.entries("says")
+    ]
+    told = [(name, nats(row.number(key))) for name, key in figures]
+    return {
+        "why": "",
+        "figures": told + ([("the run’s own score", nats(own))] if own is not None else []),
+        "says": says,
+    }
+
+
+def _give_or_take(mean: float | None, sd: float | None) -> str:
+    return f"{_three(mean)} ± {_three(sd)}"
+
+
+def _three(value: float | None) -> str:
+    return figure(None if value is None else float(f"{value:.3g}"))
 
 
 def _agreement(overview: Overview) -> list[dict[str, str]]:
@@ -203,6 +291,10 @@ def _stage(event: Any, lacking: int) -> str:
         return "The run has not begun: start it with `imitative run`."
     if event.kind == "finished":
         return "The run is finished."
+    if "doing" in event.body:  # a run over beliefs: it has stages, and no rounds
+        doing = str(event.body["doing"])
+        waits = f"; waiting for {lacking} judgements" if lacking else "; the run is at work"
+        return f"{doing[:1].upper()}{doing[1:]}{waits}."
     number = min(int(event.body.get("round", 0)), int(event.body.get("rounds", 0)))
     waits = f"; waiting for {lacking} judgements" if lacking else "; the search is at work"
     stage = _STAGES.get(str(event.body.get("stage")), str(event.body.get("stage")))

@@ -183,7 +183,7 @@ def _for_judges(routes: APIRouter, service: Service) -> None:
     @routes.post("/proposals", tags=["judge"], summary="Propose a hypothesis, or say what is wrong with one")
     def propose(request: Request, body: ProposalBody) -> Kept:
         person = active(service.program(request))
-        read = service.read(body.text)
+        read = service.read_or_send_back(body.text)
         service.proposals.propose(person, body.key, body.text, body.wrong, read.readable, body.slot)
         return Kept(readable=read.readable, said=read.said)
 

@@ -41,10 +41,12 @@ class Read(NamedTuple):
     Args:
         readable: whether Z can say it.
         said: as the method reads it, or why it cannot.
+        sent_back: whether what cannot be read is sent back to whoever wrote it, to be mended, and not kept.
     """
 
     readable: bool
     said: str
+    sent_back: bool = False
 
 
 @final
@@ -109,6 +111,17 @@ class Service:
         """A page, or a part of one."""
         text = self._templates.get_template(name).render(**values)
         return HTMLResponse(text, status)
+
+    def read_or_send_back(self, text: str) -> Read:
+        """What became of a text that is to be a hypothesis.
+
+        Raises:
+            Refused: 422 for one that is sent back to be mended: nothing of it is kept.
+        """
+        found = self.read(text)
+        if text.strip() and found.sent_back:
+            raise Refused(422, found.said)
+        return found
 
     def token(self, request: Request) -> str | None:
         """The session's token, if the browser sent one."""

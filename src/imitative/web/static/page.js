@@ -55,6 +55,7 @@
   document.addEventListener("input", (event) => {
     if (event.target.matches("[data-draft]")) keepDraft();
     if (event.target.matches("[data-find]")) find(event.target.value);
+    if (event.target.id === "text" && $("#proposal-problem")) unread($("#proposal-problem"), "");
   });
 
   // -- finding in long hypotheses ------------------------------------------------------------------------------------
@@ -100,13 +101,24 @@
     const { status, responseText } = event.detail.xhr;
     if (status === 401) { location.assign("/join"); return; }
     if (ended(event) && (status >= 500 || status === 429)) { failed(); return; }
-    say(responseText.length < 400 ? responseText : "That was refused.");
+    const told = responseText.length < 1200 ? responseText : "That was refused.";
+    const beside = $("#proposal-problem");
+    if (beside && event.detail.elt.id === "propose") { unread(beside, told); return; }
+    say(told);
     if (ended(event)) {
       store.drop(pendingKey());
       if (status !== 422) htmx.ajax("GET", "/judge/next", { target: "#task", swap: "outerHTML" });
       else for (const button of $$("#task button")) button.disabled = false;
     }
   });
+  // What is wrong with a text stands beside it, is read out, and goes away when the text is changed or accepted.
+  const unread = (beside, told) => {
+    beside.textContent = told;
+    beside.hidden = !told;
+    const text = $("#text");
+    if (!text) return;
+    if (told) text.setAttribute("aria-invalid", "true"); else text.removeAttribute("aria-invalid");
+  };
   window.addEventListener("online", resend);
   window.addEventListener("offline", () => say("There is no connection. Go on: what you say is kept, and sent later."));
 
@@ -116,6 +128,33 @@
       store.drop(draftKey());
     }
   });
+  // What a lead has opened, and where they stand, stays so when the figures are counted anew.
+  let kept = { open: new Set(), at: "" };
+  const folds = () => {
+    const seen = new Map();
+    return $$("#figures details").map((details) => {
+      const name = `${details.closest("section")?.ariaLabel} ${$("summary", details)?.textContent}`;
+      seen.set(name, (seen.get(name) ?? 0) + 1);
+      return [`${name} ${seen.get(name)}`, details];
+    });
+  };
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (event.detail.target?.id !== "figures") return;
+    const at = document.activeElement?.closest?.("#figures summary")?.parentElement;
+    kept = { open: new Set(), at: "" };
+    for (const [name, details] of folds()) {
+      if (details.open) kept.open.add(name);
+      if (details === at) kept.at = name;
+    }
+  });
+  document.addEventListener("htmx:afterSwap", (event) => {
+    if (event.detail.target?.id !== "figures") return;
+    for (const [name, details] of folds()) {
+      if (kept.open.has(name)) details.open = true;
+      if (name === kept.at) $("summary", details).focus({ preventScroll: true });
+    }
+  });
+
   document.addEventListener("htmx:afterSwap", (event) => {
     if (event.detail.target?.id !== "task" && event.target.id !== "task") return;
     say("");

@@ -31,6 +31,7 @@ from imitative.belief_running import run_belief
 from imitative.believing import Asking, BeliefProblem, Company, Stood, spoken, target_of
 from imitative.cli import app
 from imitative.consequences import NOWHERE, Across, Consequences
+from imitative.exchange.trips import FORMATS
 from imitative.families.family import Built, Spoken
 from imitative.hypotheses.belief import BeliefSpace, Parameter
 from imitative.hypotheses.sentences import Unread, example, said
@@ -260,6 +261,8 @@ def test_a_run_judged_through_the_page_comes_to_the_same_posterior(
     lead = site.entered("lea", "lead").get("/lead").text
     assert "The belief that was found" in lead
     assert found["hypothesis"].splitlines()[0] in lead
+    leading = site.entered("leo", "lead")
+    assert {leading.get(f"/lead/export/{name}").status_code for name in FORMATS} == {200}
     run.close()
 
 

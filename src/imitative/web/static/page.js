@@ -133,7 +133,7 @@
   const folds = () => {
     const seen = new Map();
     return $$("#figures details").map((details) => {
-      const name = `${details.closest("section")?.ariaLabel} ${$("summary", details)?.textContent}`;
+      const name = `${details.closest("section")?.getAttribute("aria-label")} ${$("summary", details)?.textContent}`;
       seen.set(name, (seen.get(name) ?? 0) + 1);
       return [`${name} ${seen.get(name)}`, details];
     });

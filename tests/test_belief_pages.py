@@ -243,9 +243,17 @@ def test_a_run_judged_through_the_page_comes_to_the_same_posterior(
     while working.at_work and "belief" not in str(site.service.overview.about()):
         time.sleep(0.02)
     assert "never for a probability" in page.get("/welcome").text
+    for i, text in enumerate(("the effect of x is about 1.9, give or take 0.2", "The noise is between 0 and 1e-12")):
+        assert page.post("/judge/propose", data={"key": f"prop-key-{i}", "text": text}).status_code == 200
     pages = judged(site, page, working, taste)
     found = working.done()
     same(found, without)
+    good, bad = found["written"]
+    assert (good["author"], [each["name"] for each in good["says"]]) == ("ann", ["the effect of x"])
+    assert good["score"] == pytest.approx(good["log_prior"] + good["log_likelihood"], abs=1e-6)
+    assert good["score"] <= found["log_evidence"]
+    assert good["hypothesis"].splitlines()[0] == found["hypothesis"].splitlines()[0]  # unsaid: as the run has it
+    assert bad.get("score", -math.inf) < good["score"] - 1000.0
     assert 0 < sum(found["judgements"]["asked"].values()) <= 12
     assert {each.judge for each in site.service.overview.judgements()} == {"ann"}
     asked = {re.search(r'<h1 id="asks">([^<]*)', text)[1] for text in pages}  # type: ignore[index]
@@ -261,6 +269,8 @@ def test_a_run_judged_through_the_page_comes_to_the_same_posterior(
     lead = site.entered("lea", "lead").get("/lead").text
     assert "The belief that was found" in lead
     assert found["hypothesis"].splitlines()[0] in lead
+    assert "The effect of x is about 1.9" in lead.replace("the effect", "The effect")
+    assert "1.9 ± 0.2" in lead
     leading = site.entered("leo", "lead")
     assert {leading.get(f"/lead/export/{name}").status_code for name in FORMATS} == {200}
     run.close()

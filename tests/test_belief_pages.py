@@ -271,6 +271,11 @@ def test_a_run_judged_through_the_page_comes_to_the_same_posterior(
     assert found["hypothesis"].splitlines()[0] in lead
     assert "The effect of x is about 1.9" in lead.replace("the effect", "The effect")
     assert "1.9 ± 0.2" in lead
+    report = (folder / "report.html").read_text("utf-8")
+    assert "What people wrote" in report
+    assert report.count('<th scope="row"><bdi>ann</bdi></th>') == 2
+    told = " ".join(CliRunner().invoke(app, ["show", str(folder)], env={"COLUMNS": "200"}).output.split())
+    assert f"ann wrote “the effect of x is about 1.9, give or take 0.2”: scores {good['score']:.2f} nats" in told
     leading = site.entered("leo", "lead")
     assert {leading.get(f"/lead/export/{name}").status_code for name in FORMATS} == {200}
     run.close()

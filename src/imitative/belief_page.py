@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from imitative.belief_pictures import consequences_picture, density_picture, fan_picture
-from imitative.readable import clean, figure
+from imitative.readable import Entry, clean, figure, nats, number
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -50,6 +50,7 @@ def render(result: Mapping[str, Any]) -> str:
         ],
         fans=fans, left_out=left_out, forecast_heads=heads, forecast_rows=rows,
         elicited=_elicited(run), consequences=_consequences(run),
+        author=run.get("author") or "", written=_written(run), own=nats(number(run["score"])),
         trust=_trust(run), notes=run["notes"],
     )  # fmt: skip
 
@@ -110,6 +111,17 @@ def _consequences(run: Mapping[str, Any]) -> list[str]:
         consequences_picture(each["name"], [np.array(c, dtype=float) for c in each["curves"]], each["steps"])
         for each in run.get("consequences") or []
     ]
+
+
+def _written(run: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What people wrote: who, what, and its score in its parts; or why it has none."""
+    found = []
+    for row in map(Entry, run.get("written") or []):
+        keys = ("log_prior", "log_likelihood", "score", "words_lose")
+        figures = [nats(row.number(key)) for key in keys] if row.number("score") is not None else []
+        why = "" if figures else row.text("why") or "it could not be scored"
+        found.append({"author": row.text("author"), "text": row.text("text"), "figures": figures, "why": why})
+    return found
 
 
 def _trust(run: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -77,6 +77,14 @@ def result(found: Mapping[str, Any]) -> None:
     if ahead:
         _table(console, ahead["groups"], ahead["ahead"], ahead["quantiles"], ahead["truth"])
         _scores(ahead["scores"], ahead["flat_line"])
+    for row in found.get("written") or []:
+        worth = row.get("score")
+        told = (
+            f"scores {worth:.2f} nats (log prior {row['log_prior']:.2f})" if worth is not None else row.get("why", "")
+        )
+        line(f"{row['author']} wrote “{' '.join(row['text'].split())}”: {told}")
+    if found.get("author"):
+        line(f"{found['author']} wrote the belief above: it scores better than what the search found")
     for note in found["notes"]:
         line(f"note: {note}")
 

@@ -103,8 +103,8 @@ RULES: Mapping[str, Rule] = {
 def series(folder: Path) -> Iterator[tuple[str, Floats, tuple[str, ...], str]]:
     """Name, new numbers a week (T, groups), groups and the whole."""
     names, totals = _read(folder / "epidemics" / "key-countries-pivoted.csv")
-    totals = np.concatenate([totals, totals.sum(axis=1, keepdims=True)], axis=1)
-    yield "countries", _weekly(totals), (*names, "all of them"), "all of them"
+    new = _weekly(totals)
+    yield "countries", np.column_stack([new, new.sum(axis=1)]), (*names, "all of them"), "all of them"
     names, totals = _read(folder / "epidemics" / "worldwide-aggregate.csv")
     kept = [names.index("Confirmed"), names.index("Deaths")]
     yield "world", _weekly(totals[:, kept]), ("Confirmed", "Deaths"), "Confirmed"
@@ -117,7 +117,11 @@ def _read(file: Path) -> tuple[list[str], Floats]:
 
 
 def _weekly(totals: Floats) -> Floats:
-    return np.maximum(np.diff(totals[::7], axis=0), 0.0)  # corrections downwards are no cases
+    """New numbers a week; a total that was corrected downwards says nothing of its week, which repeats the one before."""
+    new = np.diff(totals[::7], axis=0)
+    for t, m in np.argwhere(new < 0.0):
+        new[t, m] = new[t - 1, m] if t else 0.0
+    return new
 
 
 def weighing(bench: Bench) -> Iterator[Row]:

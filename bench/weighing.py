@@ -117,7 +117,7 @@ def _read(file: Path) -> tuple[list[str], Floats]:
 
 
 def _weekly(totals: Floats) -> Floats:
-    """New numbers a week; a total that was corrected downwards says nothing of its week, which repeats the one before."""
+    """New numbers a week; one in which the total was corrected downwards repeats the week before."""
     new = np.diff(totals[::7], axis=0)
     for t, m in np.argwhere(new < 0.0):
         new[t, m] = new[t - 1, m] if t else 0.0

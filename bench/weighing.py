@@ -66,7 +66,7 @@ def fitted(log: bool = False, drawn: float = 0.0, half_life: float = 0.0) -> Rul
 
     def rule(past: Past, count: int) -> Floats:
         rows = len(past.quantiles)
-        return (rows * past.fitted(log, half_life) + drawn / count) / (rows + drawn)
+        return np.asarray((rows * past.fitted(log, half_life) + drawn / count) / (rows + drawn))
 
     return rule
 

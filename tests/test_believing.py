@@ -280,6 +280,24 @@ def test_a_prior_is_learned_however_narrow_or_wide(sd: float, seed: int, exact: 
     assert 0.4 * sd < spread[1] < 2.5 * sd
 
 
+def test_what_was_taken_back_leaves_no_trace() -> None:
+    """The fit to some answers is the same whether or not others were heard in between."""
+    space = BeliefSpace((Parameter("a"),))
+    person = Believer(space, space.read("a is about 0.3, give or take 0.02."), exact=True)
+    found = []
+    for more in (False, True):
+        elicitor = Elicitor(space, np.zeros(1), np.ones(1), seed=1)
+        asyncio.run(ask_prior(elicitor, person, 6, enough=0.0))
+        kept = list(elicitor.judged)
+        if more:
+            asyncio.run(ask_prior(elicitor, person, 24, enough=0.0))
+            assert elicitor.focus.scale[0] < 0.1
+        elicitor.judged[:] = kept[:4]
+        found.append(elicitor.elicited())
+    assert found[0].mean == pytest.approx(found[1].mean)
+    assert found[0].scale == pytest.approx(found[1].scale)
+
+
 def test_where_coordinates_stop_closing_in() -> None:
     """Answers that even the narrowest prior explains: no reason to look closer than they ask for."""
     space = BeliefSpace((Parameter("a"),))

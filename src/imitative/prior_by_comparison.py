@@ -82,7 +82,8 @@ class Elicitor:
         self._shown: dict[str, Shown] = {}
         d = len(space.parameters)
         self.focus = Focus(np.zeros(d), np.ones(d))
-        self._fitted: tuple[int, Preference | None] = (0, None)
+        self._heard: list[Judgement] = []
+        self._fitted: Preference | None = None
         self._pairs = [(i, j) for i in range(d) for j in range(i + 1)]
 
     # -- features ----------------------------------------------------------------------------------------------------
@@ -143,9 +144,12 @@ class Elicitor:
                 (c, r) ← mean and standard deviations of exp(w·φ), or half of the way there,
                          while log P(answers | c, r) + log prior(c, r) grows
         """
-        if self._fitted[0] != len(self.judged):
-            self._fitted = (len(self.judged), self._closed_in())
-        return self._fitted[1]
+        heard = [judgement for judgement, _, _ in self.judged]
+        if heard != self._heard:
+            if heard[: len(self._heard)] != self._heard:  # something was taken back: nor is the focus to rest on it
+                self.focus = Focus(np.zeros_like(self.centre), np.ones_like(self.scale))
+            self._heard, self._fitted = heard, self._closed_in()
+        return self._fitted
 
     def _closed_in(self) -> Preference | None:
         found = self._fit_at(self.focus)

@@ -81,7 +81,7 @@ def parts_of(
     posterior: ExactPosterior, space: BeliefSpace, places: Sequence[int], belief: Belief, *, seed: int = 0
 ) -> Score:
     """The same as its two parts: E log p(D|θ), and KL(z ‖ prior); −∞ where it believes what cannot be."""
-    filled = _filled(posterior, np.asarray(places))
+    filled = Filled.of(posterior.u, np.asarray(places))
     u, rest = _placed(space, belief, filled, gaussian_noise(4096, posterior.target.size, seed))
     found = posterior.target.heights(u)
     if not np.isfinite(found.log_joint + rest).all():

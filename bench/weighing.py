@@ -84,7 +84,7 @@ def inverse(power: float, half_life: float = 0.0) -> Rule:
 
 
 def _best(past: Past, count: int) -> Floats:
-    return np.eye(count)[int(np.argmin(past.scores().mean(axis=0)))]
+    return np.asarray(np.eye(count)[int(np.argmin(past.scores().mean(axis=0)))])
 
 
 RULES: Mapping[str, Rule] = {

@@ -8,6 +8,7 @@ FIGURES: dict[str, tuple[str, bool]] = {
     "conjugate": ("bench.belief_calibration:conjugate", False),
     "prior": ("bench.belief_prior:prior", False),
     "epidemics": ("bench.belief_forecasts:epidemics", True),
+    "weighing": ("bench.weighing:weighing", True),
     "influenza": ("bench.belief_forecasts:influenza", True),
     "belief-speed": ("bench.belief_posteriors:speed", True),
 }

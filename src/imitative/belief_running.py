@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from imitative.attended import attended
 from imitative.belief_page import render
 from imitative.believing import BeliefProblem, Believed, Company, Stood, believe, target_of, with_prior
+from imitative.elicited import Elicited
 from imitative.errors import InputError
 from imitative.forecasting import LEVELS, Forecast, assessed, flat_line, forecast
 from imitative.hypotheses.belief import Belief, BeliefSpace
 from imitative.overseers.overseer import Overseer
 from imitative.overseers.people import People
-from imitative.prior_by_comparison import Elicited, Elicitor
+from imitative.prior_by_comparison import Elicitor
 from imitative.search.exact import ExactPosterior
 from imitative.search.gradient import Fitted, Gaussian
 from imitative.search.target import Target

@@ -20,13 +20,14 @@ from numpy.typing import NDArray
 
 from imitative.choosing import Chooser
 from imitative.consequences import NOWHERE, Across
+from imitative.elicited import Elicited
 from imitative.errors import InputError
 from imitative.families.family import Built, Spoken
 from imitative.guidance import Heard
 from imitative.hypotheses.belief import BeliefSpace
 from imitative.mail import Proposed
 from imitative.overseers.overseer import Budgeted, BudgetSpent, Ledger, Overseer, Record
-from imitative.prior_by_comparison import Elicited, Elicitor, ask_prior, start_of
+from imitative.prior_by_comparison import Elicitor, ask_prior, start_of
 from imitative.records import Judgement, Kind, Query, content_key
 from imitative.search.exact import ExactPosterior, exact_posterior
 from imitative.search.readable import WORTH, Readable, in_words

@@ -8,23 +8,30 @@ and which is more plausible, or how many times more. A belief z is as plausible 
 entropy(z), so with log prior(x) = w·φ(x) + const, a comparison tells of w·(E_z[φ] − E_z′[φ]): the preference model's
 (`preference/`). x are the free coordinates of the parameters (logarithms, logits), centred and scaled; φ are x_i, x_i²
 and x_i·x_j: the density learned is a Gaussian over x. Its uncertainty is that of w.
+
+Where x is centred, and how coarse it is, is learned too. Somebody a hundred times surer than the given prior finds
+every pair on its scale a thousand to one: the answers say *narrower, and on this side*, and no more. So the coordinates
+are those under which all that was said so far is most probable, the next pairs are about the density so found, and the
+scale closes in on the person's own by a factor every few answers, as a bisection does.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple, final
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from imitative.elicited import Elicited, gaussian_kl
+from imitative.focus import Focus, Shown
 from imitative.hypotheses.belief import Belief, BeliefSpace, gaussian_noise
 from imitative.hypotheses.marginal import Clause, Form, Marginal
 from imitative.overseers.overseer import Overseer
 from imitative.preference import Comparisons, Odds, Preference, fit_preference
-from imitative.records import Judgement, Kind, Query
-from imitative.search.gradient import Gaussian, root
+from imitative.records import MOST_ODDS, Judgement, Kind, Query
+from imitative.search.gradient import root
 from imitative.search.readable import WORTH, dependences, free, rounded, to_step, unfree
 
 Floats = NDArray[np.float64]
@@ -35,71 +42,14 @@ WIDTH = 0.25
 ROUND = 6
 """Queries chosen before the next fit."""
 CANDIDATES = 400
-NARROW, SURE = 0.35, 1.0
-"""Below this standard deviation, known to this many nats, the coordinates are too coarse: the elicitor looks closer."""
-LOOSE = 0.05
-"""Prior precision of each weight: a standard deviation of 4.5, for priors some three times as narrow as expected."""
+LOOSE = 0.5
+"""Prior precision of each weight: a standard deviation of 1.4. What is further off, the coordinates follow."""
+CLOSINGS = 8
+"""Steps of the coordinates in one fit."""
+SETTLED = 0.05
+"""In standard deviations: coordinates that moved less than this are kept."""
 TELLABLE = 4.0
 """Nats apart up to which a pair is shown: nobody can tell a thousand to one from ten thousand to one."""
-
-
-class Shown(NamedTuple):
-    """A belief that was shown: its words, and its expected features and entropy over x."""
-
-    text: str
-    features: Floats
-    entropy: float
-
-
-class Elicited(NamedTuple):
-    """The prior that was learned: a Gaussian over x.
-
-    Args:
-        mean, covariance: over x.
-        centre, scale: x = (u − centre)/scale, with u the parameters' free coordinates.
-        spread: (d,) the standard deviation, over what the judgements leave open, of the means.
-        doubt: expected KL, in nats, between densities that the judgements allow and this one.
-        judgements: how many were used.
-        nats_per_unit: the fitted scale of preferences.
-        agreement: share of the comparisons that it calls as the judges did; None without comparisons.
-    """
-
-    mean: Floats
-    covariance: Floats
-    centre: Floats
-    scale: Floats
-    spread: Floats
-    doubt: float
-    judgements: int
-    nats_per_unit: float
-    agreement: float | None
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values; `from_json` is the inverse."""
-        row = {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in self._asdict().items()}
-        return row | {"doubt": self.doubt if math.isfinite(self.doubt) else None}
-
-    @classmethod
-    def from_json(cls, row: dict[str, Any]) -> Elicited:
-        """Rebuild from `to_json`."""
-        arrays = {key: np.array(row[key], dtype=float) for key in ("mean", "covariance", "centre", "scale", "spread")}
-        doubt = math.inf if row["doubt"] is None else float(row["doubt"])
-        agreement = None if row["agreement"] is None else float(row["agreement"])
-        return cls(
-            **arrays, doubt=doubt, judgements=int(row["judgements"]), nats_per_unit=float(row["nats_per_unit"]),
-            agreement=agreement,
-        )  # fmt: skip
-
-    def log_density_u(self, u: Floats) -> Floats:
-        """log prior over u (n, d): (n,) nats."""
-        x = (u - self.centre) / self.scale
-        gaussian = Gaussian(self.mean, root(self.covariance))
-        return gaussian.log_density(x) - float(np.log(self.scale).sum())
-
-    def draw_u(self, n: int, seed: int) -> Floats:
-        """u (n, d)."""
-        noise = gaussian_noise(n, len(self.mean), seed)
-        return self.centre + self.scale * (self.mean + noise @ root(self.covariance).T)
 
 
 @final
@@ -131,6 +81,9 @@ class Elicitor:
         self.judged: list[tuple[Judgement, Shown, Shown]] = []
         self._shown: dict[str, Shown] = {}
         d = len(space.parameters)
+        self.focus = Focus(np.zeros(d), np.ones(d))
+        self._heard: list[Judgement] = []
+        self._fitted: Preference | None = None
         self._pairs = [(i, j) for i in range(d) for j in range(i + 1)]
 
     # -- features ----------------------------------------------------------------------------------------------------
@@ -139,11 +92,19 @@ class Elicitor:
         """φ(x) of (n, d): (n, d + d(d+1)/2)."""
         return np.concatenate([x, *(x[:, [i]] * x[:, [j]] for i, j in self._pairs)], axis=1)
 
+    def expected(self, shown: Shown, focus: Focus) -> Floats:
+        """E_z[φ(x)] of a shown belief, x being the coordinates of `focus`."""
+        mean = (shown.mean - focus.centre) / focus.scale
+        gap = np.outer(focus.centre, shown.mean)
+        square = shown.square - gap - gap.T + np.outer(focus.centre, focus.centre)
+        square = square / np.outer(focus.scale, focus.scale)
+        return np.concatenate([mean, [square[i, j] for i, j in self._pairs]])
+
     def show(self, point: Floats) -> Shown:
-        """The belief about a point of x, in words, and what the words say of x (they are rounded)."""
+        """The belief about a point of x₀, in words, and what the words say of it (they are rounded)."""
         marginals = []
         for k, p in enumerate(self.space.parameters):
-            u, spread = self.centre[k] + self.scale[k] * point[k], self.scale[k] * WIDTH
+            u, spread = self.centre[k] + self.scale[k] * point[k], self.scale[k] * self.focus.scale[k] * WIDTH
             middle = float(unfree(np.array([u]), p.lower, p.upper)[0])
             marginals.append(Marginal((_vague(middle, spread, p.lower, p.upper),)))
         return self.read(self.space.show(Belief(tuple(marginals))))
@@ -159,14 +120,14 @@ class Elicitor:
                 u, more = free(theta[:, k], p.lower, p.upper)
                 x[:, k], jacobian = (u - self.centre[k]) / self.scale[k], jacobian + more + math.log(self.scale[k])
             entropy = -float((self.space.log_density(z, theta) + jacobian).mean())
-            self._shown[text] = Shown(text, self.features(x).mean(axis=0), entropy)
+            self._shown[text] = Shown(text, x.mean(axis=0), x.T @ x / len(x), entropy)
         return self._shown[text]
 
     # -- learning ----------------------------------------------------------------------------------------------------
 
     @property
     def _anchor(self) -> Floats:
-        """The weights of N(0, 1), what is expected of a person whose prior is as wide as the one given."""
+        """The weights of N(0, 1), what is expected of a person whose prior is as wide as the coordinates."""
         d = len(self.space.parameters)
         weights = np.zeros(d + len(self._pairs))
         for k, (i, j) in enumerate(self._pairs):
@@ -174,7 +135,43 @@ class Elicitor:
         return weights
 
     def fit(self) -> Preference | None:
-        """w from every answer so far; None before the first."""
+        """w from every answer so far, in the coordinates that make these most probable; None before the first.
+
+        Pseudo-code, with (c, r) the coordinates:
+
+            repeat until (c, r) rests:
+                q ← the preference model's w | answers, its prior being about N(0, 1) in (c, r)
+                (c, r) ← mean and standard deviations of exp(w·φ), or half of the way there,
+                         while log P(answers | c, r) + log prior(c, r) grows
+        """
+        heard = [judgement for judgement, _, _ in self.judged]
+        if heard != self._heard:
+            if heard[: len(self._heard)] != self._heard:  # something was taken back: nor is the focus to rest on it
+                self.focus = Focus(np.zeros_like(self.centre), np.ones_like(self.scale))
+            self._heard, self._fitted = heard, self._closed_in()
+        return self._fitted
+
+    def _closed_in(self) -> Preference | None:
+        found = self._fit_at(self.focus)
+        if found is None:
+            return None
+        worth = found.log_evidence + self.focus.log_prior()
+        for _ in range(CLOSINGS):
+            mean, covariance = self.density(found.mean)
+            sd = np.sqrt(np.diag(covariance))
+            if max(float(np.abs(mean).max()), float(np.abs(np.log(sd)).max())) < SETTLED:
+                break
+            for share in (1.0, 0.5):
+                focus = self.focus.towards(mean, sd, share)
+                tried = self._fit_at(focus)
+                if tried is not None and tried.log_evidence + focus.log_prior() > worth:
+                    self.focus, found, worth = focus, tried, tried.log_evidence + focus.log_prior()
+                    break
+            else:
+                break
+        return found
+
+    def _fit_at(self, focus: Focus) -> Preference | None:
         graded = [(j, a, b) for j, a, b in self.judged if j.answer.grade is not None]
         ratios = [(j, a, b) for j, a, b in self.judged if j.answer.ratio is not None]
         if not graded and not ratios:
@@ -182,7 +179,7 @@ class Elicitor:
 
         def rows(part: list[tuple[Judgement, Shown, Shown]]) -> tuple[Floats, Floats]:
             return (
-                np.array([a.features - b.features for _, a, b in part]),
+                np.array([self.expected(a, focus) - self.expected(b, focus) for _, a, b in part]),
                 np.array([a.entropy - b.entropy for _, a, b in part]),
             )
 
@@ -192,7 +189,9 @@ class Elicitor:
             comparisons = Comparisons(x, [float(j.answer.grade or 0) for j, _, _ in graded], offsets=offsets)
         if ratios:
             x, offsets = rows(ratios)
-            odds = Odds(x, [math.log(j.answer.ratio or 1.0) for j, _, _ in ratios], offsets=offsets)
+            # Past the end of the scale nobody can tell one number from another: it says *so much or more*.
+            said = np.clip([math.log(j.answer.ratio or 1.0) for j, _, _ in ratios], -MOST_ODDS, MOST_ODDS)
+            odds = Odds(x, said, offsets=offsets, most=MOST_ODDS)
         precision = np.full(len(self._anchor), LOOSE)
         return fit_preference(comparisons, odds, mean=self._anchor, precision=precision, judges_model="none")
 
@@ -201,15 +200,16 @@ class Elicitor:
         told = [(math.log(j.answer.ratio), a, b) for j, a, b in self.judged if j.answer.ratio is not None]
         if not told:
             return self._anchor
-        x = np.array([a.features - b.features for _, a, b in told])
+        x = np.array([self.expected(a, self.focus) - self.expected(b, self.focus) for _, a, b in told])
         gap = np.array([r - (a.entropy - b.entropy) for r, a, b in told]) - x @ self._anchor
         return np.asarray(self._anchor + np.linalg.lstsq(x, gap, rcond=1e-12)[0])
 
     def density(self, weights: Floats) -> tuple[Floats, Floats]:
-        """Mean and covariance over x of exp(w·φ); where w makes none, the nearest that is one, no vaguer than the start
-        and no further away.
+        """Mean and covariance over x of exp(w·φ); where w makes none, the nearest that is one, no vaguer than `VAGUE`
+        and no further away, from the present centre and from the one given.
         """
         d = len(self.space.parameters)
+        centre, scale = self.focus
         bend = np.zeros((d, d))
         for (i, j), w in zip(self._pairs, weights[d:], strict=True):
             bend[i, j] -= w
@@ -217,17 +217,17 @@ class Elicitor:
         values, vectors = np.linalg.eigh(bend)
         precision = np.maximum(values, 1.0 / VAGUE**2)
         covariance = (vectors / precision) @ vectors.T
-        mean = covariance @ weights[:d]
-        length = float(np.sqrt(mean @ mean))
-        return mean * min(1.0, VAGUE * math.sqrt(d) / max(length, 1e-300)), covariance
+        mean = _within(covariance @ weights[:d])
+        return (_within(centre + scale * mean) - centre) / scale, covariance
 
     def elicited(self) -> Elicited:
         """What has been learned."""
+        fitted = None if self._exact else self.fit()
+        at, scale = self.centre + self.scale * self.focus.centre, self.scale * self.focus.scale
         if self._exact:
             mean, covariance = self.density(self._taken_at_their_word())
             none = np.zeros(len(mean))
-            return Elicited(mean, covariance, self.centre, self.scale, none, 0.0, len(self.judged), 1.0, None)
-        fitted = self.fit()
+            return Elicited(mean, covariance, at, scale, none, 0.0, len(self.judged), 1.0, None)
         weights = self._anchor if fitted is None else fitted.mean
         mean, covariance = self.density(weights)
         spread, doubt = np.full(len(mean), VAGUE), math.inf
@@ -238,10 +238,14 @@ class Elicitor:
         right = None
         graded = [(j.answer.grade, a, b) for j, a, b in self.judged if j.answer.grade]
         if fitted is not None and graded:
-            said = [float((a.features - b.features) @ fitted.mean + a.entropy - b.entropy) * g for g, a, b in graded]
+            said = [(self._told(a, fitted) - self._told(b, fitted)) * g for g, a, b in graded]
             right = float(np.mean(np.array(said) > 0))
-        scale = 1.0 if fitted is None else fitted.scale.nats_per_unit
-        return Elicited(mean, covariance, self.centre, self.scale, spread, doubt, len(self.judged), scale, right)
+        nats = 1.0 if fitted is None else fitted.scale.nats_per_unit
+        return Elicited(mean, covariance, at, scale, spread, doubt, len(self.judged), nats, right)
+
+    def _told(self, shown: Shown, fitted: Preference) -> float:
+        """log prior of a shown belief, nats up to a constant."""
+        return float(self.expected(shown, self.focus) @ fitted.mean) + shown.entropy
 
     # -- asking ------------------------------------------------------------------------------------------------------
 
@@ -260,7 +264,8 @@ class Elicitor:
             mean, covariance = self.density(weights)
             # A little wider than the density: curvature shows at its edges.
             points = mean + 1.2 * self._rng.standard_normal((2 * CANDIDATES, d)) @ root(covariance).T
-            points = np.clip(points, -1.2 * VAGUE, 1.2 * VAGUE)
+        centre, scale = self.focus
+        points = (np.clip(centre + scale * points, -1.2 * VAGUE, 1.2 * VAGUE) - centre) / scale
         left, right = _pairs(points, self._rng)
         gap = self.features(left) - self.features(right)
         delta = gap @ weights
@@ -273,7 +278,7 @@ class Elicitor:
             open_ = np.maximum(expit(delta) * expit(-delta), 1e-12)
             noise = 1.0 / open_ if not with_odds else 0.25 + 0.05 * delta**2  # people are surer of small ratios
             best = int(np.argmax(np.where(np.abs(delta) < TELLABLE, np.log1p(variance / noise), -1.0)))
-            first, second = self.show(left[best]), self.show(right[best])
+            first, second = (self.show(centre + scale * side[best]) for side in (left, right))
             row = gap[best]
             cov = cov - np.outer(cov @ row, cov @ row) / (noise[best] + variance[best])
             gap[best] = 0.0  # asked: nothing more to learn from it
@@ -286,22 +291,6 @@ class Elicitor:
         """Take in an answer; a skip teaches nothing."""
         if judgement.answered:
             self.judged.append((judgement, first, second))
-
-    def refocus(self, found: Elicited) -> bool:
-        """Look closer, where the prior turns out narrower than expected: move the coordinates, read everything anew.
-
-        Returns:
-            Whether it did.
-        """
-        sd = np.sqrt(np.diag(found.covariance))
-        if self._exact or found.doubt > SURE or sd.min() > NARROW:
-            return False
-        self.centre = self.centre + self.scale * found.mean
-        self.scale = self.scale * np.clip(sd, 0.1, 1.0)
-        self._shown.clear()
-        texts = [(j, j.query.hypotheses[0], j.query.hypotheses[1]) for j, _, _ in self.judged]
-        self.judged = [(j, self.read(first), self.read(second)) for j, first, second in texts]
-        return True
 
     def belief(self) -> Belief:
         """The learned prior in words."""
@@ -332,19 +321,14 @@ async def ask_prior(
             elicitor.learn(judgement, first, second)
         found = elicitor.elicited()
         told(found)
-        if elicitor.refocus(found):
-            continue
         if len(elicitor.judged) == before or found.doubt < enough:
             break
     return elicitor.elicited()
 
 
-def gaussian_kl(m: Floats, c: Floats, m2: Floats, c2: Floats) -> float:
-    """KL(N(m, c) ‖ N(m2, c2)), nats."""
-    inverse = np.linalg.inv(c2)
-    gap = m2 - m
-    log_det = np.linalg.slogdet(c2)[1] - np.linalg.slogdet(c)[1]
-    return 0.5 * float(np.trace(inverse @ c) + gap @ inverse @ gap - len(m) + log_det)
+def _within(x: Floats) -> Floats:
+    """x (d,), or where its ray leaves the ball that is looked at."""
+    return x * min(1.0, VAGUE * math.sqrt(len(x)) / max(float(np.sqrt(x @ x)), 1e-300))
 
 
 def start_of(draws: Floats) -> tuple[Floats, Floats]:
@@ -377,10 +361,3 @@ def _vague(middle: float, spread: float, lower: float, upper: float) -> Clause:
         return Clause(Form.CASES, (inside, float(f"{cases:.2g}")))
     width = spread * (middle - lower) * (1.0 if math.isinf(upper) else (upper - middle) / (upper - lower))
     return Clause(Form.ABOUT, (to_step(middle, width / 20), float(f"{max(width, 1e-12):.2g}")))
-
-
-def known_prior(space: BeliefSpace, z: Belief) -> tuple[Floats, Floats]:
-    """Mean and covariance of a belief over the free coordinates u, from draws: to compare what was learned with it."""
-    theta = space.draw(z, gaussian_noise(8192, len(space.parameters), 5))
-    u = np.stack([free(theta[:, k], p.lower, p.upper)[0] for k, p in enumerate(space.parameters)], axis=1)
-    return u.mean(axis=0), np.cov(u.T).reshape(len(space.parameters), -1)

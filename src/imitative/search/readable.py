@@ -5,8 +5,8 @@
     numbers        ← climb score(z) = E_{θ~z}[log p(D|θ)] − KL(z ‖ prior) by reparameterised gradients
     numbers        ← rounded to what a twentieth of the spread can tell apart
 
-What the words leave unsaid (parameters without a sentence) is filled in from the Gaussian that the posterior's draws
-have given those that are said. What the words lose is log p(D) − score(z) = KL(z ‖ posterior), in nats.
+What the words leave unsaid (parameters without a sentence) is filled in as the posterior's draws have it, given those
+that are said (`filling.py`). What the words lose is log p(D) − score(z) = KL(z ‖ posterior), in nats.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from imitative.hypotheses.belief import DEGREES, LEAST_LEFT, Belief, BeliefSpace
 from imitative.hypotheses.marginal import Clause, Form, Marginal
 from imitative.objective import Score, drawn_score
 from imitative.search.exact import ExactPosterior
-from imitative.search.gradient import Gaussian, paired_noise, root
+from imitative.search.filling import Filled
+from imitative.search.gradient import paired_noise
 
 Floats = NDArray[np.float64]
 WORTH = 0.03
@@ -45,31 +46,6 @@ class Readable(NamedTuple):
     sds: Floats
 
 
-class Filled(NamedTuple):
-    """What is not said, given what is: u_rest = mean + slope·(u_said − centre) + factor·ε."""
-
-    said: NDArray[np.int64]
-    rest: NDArray[np.int64]
-    centre: Floats
-    mean: Floats
-    slope: Floats
-    factor: Floats
-
-    def u(self, said: Floats, noise: Floats) -> Floats:
-        """u (n, d) from the said part (n, s) and noise (n, r)."""
-        out = np.empty((len(said), len(self.said) + len(self.rest)))
-        out[:, self.said] = said
-        if len(self.rest):
-            out[:, self.rest] = self.mean + (said - self.centre) @ self.slope.T + noise @ self.factor.T
-        return out
-
-    def log_density(self, noise: Floats) -> Floats:
-        """log density of the filled-in part, from the noise that made it."""
-        if not len(self.rest):
-            return np.zeros(len(noise))
-        return np.asarray(Gaussian(np.zeros(len(self.rest)), self.factor).log_density(noise @ self.factor.T))
-
-
 def in_words(posterior: ExactPosterior, space: BeliefSpace, places: Sequence[int], *, seed: int = 0) -> Readable:
     """The best belief in words.
 
@@ -84,7 +60,7 @@ def in_words(posterior: ExactPosterior, space: BeliefSpace, places: Sequence[int
     )
     marginals = tuple(fitted(draws[:, i], p.lower, p.upper) for i, p in enumerate(space.parameters))
     belief = Belief(marginals, dependences(space, draws))
-    filled = _filled(posterior, np.asarray(places))
+    filled = Filled.of(posterior.u, np.asarray(places))
     climbed = _climbed(posterior, space, belief, filled, seed)
     best = max((rounded(belief), rounded(climbed)), key=lambda z: score(posterior, space, z, filled, seed + 1)[0])
     value, error = score(posterior, space, best, filled, seed + 2, 4096)
@@ -96,7 +72,7 @@ def score_words(
     posterior: ExactPosterior, space: BeliefSpace, places: Sequence[int], belief: Belief, *, seed: int = 0
 ) -> Readable:
     """What any belief in words is worth: one that a person wrote, say. −∞ where it believes what cannot be."""
-    value, error = score(posterior, space, belief, _filled(posterior, np.asarray(places)), seed, 4096)
+    value, error = score(posterior, space, belief, Filled.of(posterior.u, np.asarray(places)), seed, 4096)
     numbers = np.array(space.summary(belief))
     return Readable(belief, value, error, posterior.log_evidence - value, numbers[:, 0], numbers[:, 1])
 
@@ -105,7 +81,7 @@ def parts_of(
     posterior: ExactPosterior, space: BeliefSpace, places: Sequence[int], belief: Belief, *, seed: int = 0
 ) -> Score:
     """The same as its two parts: E log p(D|θ), and KL(z ‖ prior); −∞ where it believes what cannot be."""
-    filled = _filled(posterior, np.asarray(places))
+    filled = Filled.of(posterior.u, np.asarray(places))
     u, rest = _placed(space, belief, filled, gaussian_noise(4096, posterior.target.size, seed))
     found = posterior.target.heights(u)
     if not np.isfinite(found.log_joint + rest).all():
@@ -223,7 +199,7 @@ def _placed(space: BeliefSpace, z: Belief, filled: Filled, noise: Floats) -> tup
         said[:, i], more = free(theta[:, i], p.lower, p.upper)
         log_jacobian += more
     u = filled.u(said, noise[:, s:])
-    return u, -log_jacobian - space.log_density(z, theta) - filled.log_density(noise[:, s:])
+    return u, -log_jacobian - space.log_density(z, theta) - filled.log_density(said, noise[:, s:])
 
 
 def free(theta: Floats, lower: float, upper: float) -> tuple[Floats, Floats]:
@@ -245,21 +221,6 @@ def unfree(u: Floats, lower: float, upper: float) -> Floats:
     if math.isinf(upper):
         return np.asarray(lower + np.exp(u))
     return np.asarray(lower + (upper - lower) * special.expit(u))
-
-
-def _filled(posterior: ExactPosterior, said: NDArray[np.int64]) -> Filled:
-    """The Gaussian of what is unsaid given what is said, from the posterior's draws."""
-    rest = np.setdiff1d(np.arange(posterior.target.size), said)
-    u = posterior.u
-    centre, mean = u[:, said].mean(axis=0), u[:, rest].mean(axis=0)
-    if not len(rest):
-        return Filled(said, rest, centre, mean, np.zeros((0, len(said))), np.zeros((0, 0)))
-    cov = np.cov(u.T)
-    inside = cov[np.ix_(said, said)] + 1e-10 * np.diag(np.diag(cov)[said])
-    slope = np.asarray(np.linalg.solve(inside, cov[np.ix_(said, rest)]).T, dtype=np.float64)
-    left = cov[np.ix_(rest, rest)] - slope @ cov[np.ix_(said, rest)]
-    factor = root(left + 1e-10 * np.diag(np.diag(cov)[rest] + 1e-12))
-    return Filled(said, rest, centre, mean, slope, factor)
 
 
 # -- the numbers, by reparameterised gradients -------------------------------------------------------------------------

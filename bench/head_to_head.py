@@ -34,11 +34,12 @@ from imitative.texts.labelling import transfer_text
 from imitative.texts.problem import TextProblem
 from imitative.texts.proposing import LanguageModelProposer
 
-BUDGETS = (50, 100, 200, 500, 2000)
+BUDGETS = (50, 100, 200, 500, 1000, 2000)
 SEEDS = tuple(range(200, 210))
 """Seeds that nothing here was chosen on."""
 CALLS_A_ROUND = 4
 """Of the proposer."""
+MOST_ROUNDS = 8
 ORDERS = 2
 """Calls a judgement."""
 MINIBATCHES = {"gepa": 3, "gepa, 12 examples": 12}
@@ -114,7 +115,7 @@ def ours(bench: Bench, loaded: LoadedProblem, budget: int, seed: int) -> Reached
     world = World(loaded.build_overseer(seed), problem, seed)
     mind = Prompted(world)
     text = TextProblem.of(problem)
-    rounds = int(np.clip(budget // 50, 1, 5))
+    rounds = int(np.clip(budget // 50, 1, MOST_ROUNDS))
     judgements = (budget - CALLS_A_ROUND * rounds) // ORDERS
     with Serving(mind) as server:
         service = Service(world.name, server.base_url)

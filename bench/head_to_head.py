@@ -65,11 +65,8 @@ def against_gepa(bench: Bench) -> Iterator[Row]:
     """D′ accuracy at budgets from 50 to 2,000 calls."""
     if find_spec("gepa") is None:
         raise ValueError("gepa is not installed: pip install 'imitative[rivals]'")
-    problems: dict[str, Callable[[int], LoadedProblem]] = {"huskies": lambda seed: load_problem("huskies", seed=seed)}
-    if bench.folder is not None:
-        problems["mushrooms from grasses"] = lambda _: habitat("g", bench.data)
     for budget in BUDGETS:
-        for name, load in problems.items():
+        for name, load in problems(bench).items():
             table: dict[str, list[Reached]] = {}
             for seed in SEEDS:
                 loaded = load(seed)
@@ -78,6 +75,14 @@ def against_gepa(bench: Bench) -> Iterator[Row]:
                     table.setdefault(rival, []).append(rivals(loaded, budget, seed, shown))
             bench.say(f"{name}, {budget} calls: " + "; ".join(_told(who, each) for who, each in table.items()))
             yield _row(name, budget, table)
+
+
+def problems(bench: Bench) -> dict[str, Callable[[int], LoadedProblem]]:
+    """Name → seed → problem; mushrooms where their data are at hand."""
+    found: dict[str, Callable[[int], LoadedProblem]] = {"huskies": lambda seed: load_problem("huskies", seed=seed)}
+    if bench.folder is not None:
+        found["mushrooms from grasses"] = lambda _: habitat("g", bench.data)
+    return found
 
 
 def _told(who: str, found: Sequence[Reached]) -> str:

@@ -14,6 +14,7 @@ FIGURES: dict[str, tuple[str, bool]] = {
     "bias": ("bench.texts:bias", False),
     "goodhart": ("bench.texts:goodhart", False),
     "gepa": ("bench.head_to_head:against_gepa", False),
+    "mipro": ("bench.mipro:against_mipro", False),
     "reader": ("bench.causal:reader", False),
     "sharing": ("bench.causal:sharing", False),
 }

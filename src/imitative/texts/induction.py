@@ -87,7 +87,7 @@ class TextState:
 @final
 @dataclass(frozen=True, eq=False)
 class TextInduced(Outlay):
-    """What Steps 1–3 give; fields as in `induction.Induced`, and the pool that was searched."""
+    """What Steps 1–3 give; fields as in `induction.Induced`, the pool that was searched, and who judged it."""
 
     text: TextProblem
     best: TextHypothesis
@@ -97,6 +97,7 @@ class TextInduced(Outlay):
     reading: TextReading
     rounds: tuple[TextRound, ...]
     pool: Pool
+    judges: Judges | None = None
 
 
 @final
@@ -395,5 +396,5 @@ async def ainduce_text(
     return TextInduced(
         text, state.found[0].hypothesis, state.found[:50], weights / weights.sum(), state.prior, state.reading,
         state.rounds, induction._pool(state.pool, state.prior, state.reading), ledger=ledger, budget=budget,
-        settings=settings, seconds=induction.seconds,
+        settings=settings, seconds=induction.seconds, judges=judges,
     )  # fmt: skip

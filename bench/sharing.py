@@ -26,7 +26,7 @@ from imitative.texts.causal import CausalReader, Preferred, Reading
 from imitative.texts.trunk import LIKELIHOOD, PRIOR, TEST, CausalJudges, Sharing
 
 JUDGEMENTS = (50, 200, 1000)
-SEEDS = tuple(range(5))
+SEEDS = tuple(range(4))
 STEPS = 300
 FRESH = 300
 """Judgements that each judge is tried on."""

@@ -105,7 +105,8 @@ class TextAgenda:
             rival = self.text.space.show(known.rivals[i])
             if len(queries) == count or value[i] <= 0.0:
                 break
-            if frozenset((best, rival)) not in before:
+            less = set(known.rivals[i].sections) < set(known.best.sections)  # what an audit of z* may ask afresh
+            if not less and frozenset((best, rival)) not in before:
                 queries.append(Query(Kind.ODDS, (best, rival), repeat=known.round))
         return queries
 

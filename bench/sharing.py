@@ -3,7 +3,7 @@
 The trunk is the tiny reader of `bench.causal`, trained on sentences about the dog. A third of the judgements goes to
 each judge: which of two sentences the simulated person finds more plausible; what a paraphrase says of something that
 holds; how the person answers, following one z of four sentences, when six things are known of a dog. All arms take as
-many steps. What is told is the share of fresh judgements that each judge foresees.
+many steps as a run does. What is told is the share of fresh judgements that each judge foresees.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from imitative.likelihood import LITERAL
 from imitative.overseers.simulated import Simulated
 from imitative.testing.world import World
 from imitative.texts.causal import CausalReader, Preferred, Reading
+from imitative.texts.judges import STEPS
 from imitative.texts.trunk import LIKELIHOOD, PRIOR, TEST, CausalJudges, Sharing
 
 JUDGEMENTS = (50, 200, 1000)
-SEEDS = tuple(range(4))
-STEPS = 300
-FRESH = 300
+SEEDS = tuple(range(3))
+FRESH = 150
 """Judgements that each judge is tried on."""
 KNOWN = 6
 """Things known of a dog that M_test is asked about."""

@@ -48,6 +48,8 @@ WRITTEN = "written by people"
 """The move of sections that judges wrote themselves."""
 MOST_ROUNDS = 12
 """Each round writes and reads a pool of sections anew: after a dozen, proposals are near copies of what is known."""
+LEAST_A_ROUND = 12
+"""Judgements: of fewer a round learns less than its proposals and its search are worth."""
 RIVALS = 50
 """Texts that z* is compared with when choosing what to ask."""
 DRAWS = 8
@@ -254,13 +256,18 @@ class TextInduction:
 
     @property
     def _rounds(self) -> int:
-        return min(self.settings.rounds, MOST_ROUNDS)
+        most = min(self.settings.rounds, MOST_ROUNDS)
+        return max(1, min(most, self._for_induction // LEAST_A_ROUND)) if self._asks else most
 
     @property
     def _spent(self) -> bool:
         """Whether what is left buys no more than an audit, and rounds were to ask."""
-        asks = self.settings.ask_again and not isinstance(self.ledger.overseer, Archive)
-        return asks and self._left <= self.text.space.sections
+        return self._asks and self._left <= self.text.space.sections
+
+    @property
+    def _asks(self) -> bool:
+        """Whether later rounds ask."""
+        return self.settings.ask_again and not isinstance(self.ledger.overseer, Archive)
 
     @property
     def _left(self) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from imitative.problem import Problem
 from imitative.records import Judgement, Query
 from imitative.testing.tiny import tiny_model, word_tokenizer
 from imitative.testing.world import World
-from imitative.texts.causal import LIKELIHOOD, CausalJudges, CausalReader, Preferred, Reading
+from imitative.texts.causal import CausalReader, Reading
 from imitative.texts.induction import induce_text
 from imitative.texts.labelling import transfer_text
 from imitative.texts.prior import TextPrior
@@ -133,7 +132,7 @@ class Trained:
     """Sections are read by a model that was trained before and learns nothing more; see `texts.judges.Judges`."""
 
     def __init__(self, encode: Encode, reads: Reads) -> None:
-        self.encode, self.reads = encode, reads
+        self.encode, self.reads, self.answers_by = encode, reads, reads
 
     def learn(self, judgements: Sequence[Judgement]) -> bool:
         return False
@@ -149,7 +148,7 @@ def train(bench: Bench, problem: Problem) -> tuple[CausalReader, float, float]:
     english = [space.english.conditions((condition,)) for condition in space.conditions()]
 
     def drawn(n: int) -> list[Reading]:
-        return [_sentence(english, clauses, rng) for _ in range(n)]
+        return [reading_drawn(english, clauses, rng) for _ in range(n)]
 
     every = [form.format(c=c, a=a) for form in (*FORMS, *AGAINST) for c in english for a in clauses]
     tokenizer = word_tokenizer([*every, f"A: B: C: {NOTHING}. Answer: ?"])
@@ -173,7 +172,7 @@ def train(bench: Bench, problem: Problem) -> tuple[CausalReader, float, float]:
     return found, right, time.process_time() - started
 
 
-def _sentence(english: Sequence[str], clauses: Sequence[str], rng: np.random.Generator) -> Reading:
+def reading_drawn(english: Sequence[str], clauses: Sequence[str], rng: np.random.Generator) -> Reading:
     """A sentence about one condition, and an item that is it, or another of which nothing follows."""
     about, y = int(rng.integers(len(english))), int(rng.integers(len(clauses)))
     against = rng.random() < 0.2
@@ -224,59 +223,3 @@ class Understanding:
 
     def _turned(self, text: str) -> str:
         return "\n\n".join(self._meant.get(section, section) for section in text.split("\n\n"))
-
-
-# -- one trunk, or three -----------------------------------------------------------------------------------------------
-
-
-def sharing(bench: Bench) -> Iterator[Row]:
-    """Three judges on one adapter against an adapter each, after 50, 200 and 1,000 judgements."""
-    problem = load_problem("huskies", seed=0).problem
-    trunk, _, _ = train(bench, problem)
-    rows: dict[str, Any] = {}
-    for n in (50, 200, 1000):
-        for shared in (True, False):
-            rows[f"{n} judgements, {'shared' if shared else 'separate'}"] = _judged(problem, trunk, n, shared)
-            bench.say(f"{n} {'shared' if shared else 'separate'}: {list(rows.values())[-1]}")
-    gain = {
-        n: _mean(rows[f"{n} judgements, shared"]) - _mean(rows[f"{n} judgements, separate"]) for n in (50, 200, 1000)
-    }
-    yield Row("one trunk shared: accuracy gained at 200 judgements", gain[200], "told", True, {**rows, "gain": gain})
-
-
-def _mean(found: dict[str, float]) -> float:
-    return float(np.mean(list(found.values())))
-
-
-def _judged(problem: Problem, trunk: CausalReader, n: int, shared: bool) -> dict[str, float]:
-    """Held-out accuracy of M_prior's preferences and of M_L's readings, half of n judgements for each."""
-    import copy
-
-    rng = np.random.default_rng([n, 5])
-    loaded = load_problem("huskies", seed=0)
-    world = World(loaded.build_overseer(0), problem, noise=0.5)
-    space = problem.space
-    english = [space.english.conditions((condition,)) for condition in space.conditions()]
-    sentences = [
-        f"If {condition}, {clause} (moderate evidence)." for condition in english for clause in problem.spoken.values()
-    ]
-    plain = {text: text.replace(" (moderate evidence)", "") for text in sentences}
-
-    def preferred(k: int) -> list[Preferred]:
-        pairs = [tuple(rng.choice(sentences, 2, replace=False)) for _ in range(k)]
-        worth = [(world.log_prior(a), world.log_prior(b)) for a, b in pairs]
-        return [Preferred(plain[a], plain[b], 2 if x > y else -2) for (a, b), (x, y) in zip(pairs, worth, strict=True)]
-
-    clauses = [problem.spoken[answer] for answer in problem.answers]
-    base = CausalReader(
-        copy.deepcopy(trunk.model), trunk.tokenizer, trunk.clauses, "", lambda text, _: (f"{text} ", " Answer:")
-    )
-    judges = CausalJudges(base, shared=shared, rate=2e-3)
-    readings = [_sentence(english, clauses, rng) for _ in range(n // 2)]
-    judges.fit(preferred(n // 2), {LIKELIHOOD: readings}, steps=200)
-    fresh = preferred(300)
-    scores = judges.scores([p.first for p in fresh]) - judges.scores([p.second for p in fresh])
-    test = [_sentence(english, clauses, rng) for _ in range(200)]
-    read = [judges.log_probabilities([r.item], r.text)[0].argmax() == r.answer for r in test]
-    agreed = np.mean(np.sign(scores) == np.sign([p.grade for p in fresh]))
-    return {"M_prior": float(agreed), "M_L": float(np.mean(read))}

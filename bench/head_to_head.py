@@ -34,11 +34,12 @@ from imitative.texts.labelling import transfer_text
 from imitative.texts.problem import TextProblem
 from imitative.texts.proposing import LanguageModelProposer
 
-BUDGETS = (50, 100, 200, 500, 2000)
+BUDGETS = (50, 100, 200, 500, 1000, 2000)
 SEEDS = tuple(range(200, 210))
 """Seeds that nothing here was chosen on."""
 CALLS_A_ROUND = 4
 """Of the proposer."""
+MOST_ROUNDS = 8
 ORDERS = 2
 """Calls a judgement."""
 MINIBATCHES = {"gepa": 3, "gepa, 12 examples": 12}
@@ -64,11 +65,8 @@ def against_gepa(bench: Bench) -> Iterator[Row]:
     """D′ accuracy at budgets from 50 to 2,000 calls."""
     if find_spec("gepa") is None:
         raise ValueError("gepa is not installed: pip install 'imitative[rivals]'")
-    problems: dict[str, Callable[[int], LoadedProblem]] = {"huskies": lambda seed: load_problem("huskies", seed=seed)}
-    if bench.folder is not None:
-        problems["mushrooms from grasses"] = lambda _: habitat("g", bench.data)
     for budget in BUDGETS:
-        for name, load in problems.items():
+        for name, load in problems(bench).items():
             table: dict[str, list[Reached]] = {}
             for seed in SEEDS:
                 loaded = load(seed)
@@ -77,6 +75,14 @@ def against_gepa(bench: Bench) -> Iterator[Row]:
                     table.setdefault(rival, []).append(rivals(loaded, budget, seed, shown))
             bench.say(f"{name}, {budget} calls: " + "; ".join(_told(who, each) for who, each in table.items()))
             yield _row(name, budget, table)
+
+
+def problems(bench: Bench) -> dict[str, Callable[[int], LoadedProblem]]:
+    """Name → seed → problem; mushrooms where their data are at hand."""
+    found: dict[str, Callable[[int], LoadedProblem]] = {"huskies": lambda seed: load_problem("huskies", seed=seed)}
+    if bench.folder is not None:
+        found["mushrooms from grasses"] = lambda _: habitat("g", bench.data)
+    return found
 
 
 def _told(who: str, found: Sequence[Reached]) -> str:
@@ -114,7 +120,7 @@ def ours(bench: Bench, loaded: LoadedProblem, budget: int, seed: int) -> Reached
     world = World(loaded.build_overseer(seed), problem, seed)
     mind = Prompted(world)
     text = TextProblem.of(problem)
-    rounds = int(np.clip(budget // 50, 1, 5))
+    rounds = int(np.clip(budget // 50, 1, MOST_ROUNDS))
     judgements = (budget - CALLS_A_ROUND * rounds) // ORDERS
     with Serving(mind) as server:
         service = Service(world.name, server.base_url)

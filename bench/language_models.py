@@ -14,7 +14,8 @@ FIGURES: dict[str, tuple[str, bool]] = {
     "bias": ("bench.texts:bias", False),
     "goodhart": ("bench.texts:goodhart", False),
     "gepa": ("bench.head_to_head:against_gepa", False),
+    "mipro": ("bench.mipro:against_mipro", False),
     "reader": ("bench.causal:reader", False),
-    "sharing": ("bench.causal:sharing", False),
+    "sharing": ("bench.sharing:sharing", False),
 }
 """Figure → `module:function`, and whether it is measured on real data."""

@@ -92,7 +92,7 @@ class Prompted:
             else:
                 rules.append(section)
         kept = [rule for rule in rules if self._borne_out(rule, examples) >= 0]
-        new = world.rules(examples, np.random.default_rng([seed, world.seed, len(prompt)]))
+        new = world.rules(examples, np.random.default_rng([seed, world.seed, len(prompt)]), set(rules))
         every = dict.fromkeys([*kept, *new])
         best = sorted(every, key=lambda rule: -world.person.taste(space.read_statement(rule)))[:MOST_RULES]
         return "\n\n".join([*task, *best])

@@ -318,6 +318,7 @@ class _Desk:
         """seed → a causal trunk as M_prior and M_L; loaded when a run first reads with it."""
         from imitative.texts.causal import load_reader
         from imitative.texts.judges import TrunkJudges
+        from imitative.texts.trunk import Sharing
 
         folder = self._source.resolve(section.model, "judges.model")
         if not (folder / "config.json").is_file():
@@ -329,7 +330,7 @@ class _Desk:
         def build(seed: int) -> TrunkJudges:
             return TrunkJudges(
                 lambda: load_reader(str(folder), clauses, problem.question), phrasing, problem.answers,
-                section.steps, seed,
+                section.steps, seed, Sharing(section.sharing),
             )  # fmt: skip
 
         return build

@@ -306,11 +306,12 @@ class EncoderJudgesSection(_Section):
 
 
 class CausalJudgesSection(_Section):
-    """[judges] kind = "causal": M_prior and M_L by one causal model in a folder on this machine, fine-tuned."""
+    """[judges] kind = "causal": M_prior, M_L and M_test by a causal model in a folder on this machine, fine-tuned."""
 
     kind: Literal["causal"]
     model: Annotated[str, Field(min_length=1)]
     steps: Annotated[int, Field(ge=0, le=100_000)] = 100
+    sharing: Literal["adapter", "trunk", "nothing"] = "adapter"
 
 
 class ProblemFile(_Section):

@@ -10,16 +10,8 @@ import pytest
 
 from imitative.errors import InputError
 from imitative.testing.tiny import tiny_model, word_tokenizer
-from imitative.texts.causal import (
-    LIKELIHOOD,
-    TEST,
-    CausalJudges,
-    CausalReader,
-    Preferred,
-    Reading,
-    load_reader,
-    section_map,
-)
+from imitative.texts.causal import CausalReader, Preferred, Reading, load_reader, section_map
+from imitative.texts.trunk import LIKELIHOOD, TEST, CausalJudges, Sharing
 
 pytestmark = pytest.mark.slow  # torch and transformers take seconds to import
 WORDS = ["foul", "sweet", "red", "green", "tall", "short", "good", "bad", "smell", "cap", "is", "if", "it", "not"]
@@ -65,10 +57,11 @@ def foul_is_bad(rng: np.random.Generator, n: int) -> list[Reading]:
     ]
 
 
-@pytest.mark.parametrize("shared", [True, False])
-def test_adapters_learn_to_read_and_to_prefer(make: Callable[..., CausalReader], shared: bool) -> None:
+@pytest.mark.parametrize("sharing", Sharing)
+def test_judges_learn_to_read_and_to_prefer_and_forget(make: Callable[..., CausalReader], sharing: Sharing) -> None:
     rng = np.random.default_rng(1)
-    judges = CausalJudges(make(), shared=shared, rate=5e-3)
+    judges = CausalJudges(make(), sharing, rate=5e-3)
+    before = judges.log_probabilities(["smell foul"], "red"), judges.hidden(["it is red"])
     readings = foul_is_bad(rng, 300)
     pairs = [
         Preferred(*(sides := (f"it is {a}", f"it is {b}")), 2 if sides[0].endswith("green") else -2)
@@ -82,9 +75,15 @@ def test_adapters_learn_to_read_and_to_prefer(make: Callable[..., CausalReader],
     assert np.mean(right) > 0.8
     # What was learned is read the same through a shared prefix.
     items = [r.item for r in fresh]
+    worn = judges.worn(LIKELIHOOD)
     np.testing.assert_allclose(
-        judges.reader.log_probabilities(items, fresh[0].text), judges.reader.whole(items, fresh[0].text), atol=1e-4
+        worn.log_probabilities(items, fresh[0].text), worn.whole(items, fresh[0].text), atol=1e-4
     )
+    apart = np.abs(judges.log_probabilities(items, "red", TEST) - judges.log_probabilities(items, "red")).max()
+    assert (apart > 1e-3) == (sharing is not Sharing.ADAPTER)
+    judges.reset()
+    np.testing.assert_allclose(judges.log_probabilities(["smell foul"], "red"), before[0], atol=1e-5)
+    np.testing.assert_allclose(judges.hidden(["it is red"]), before[1], atol=1e-5)
 
 
 def test_a_map_says_what_each_condition_is_worth(make: Callable[..., CausalReader]) -> None:

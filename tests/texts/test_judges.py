@@ -108,11 +108,13 @@ def test_a_reading_on_the_trunk_learns_what_people_make_of_words(make: Callable[
     assert np.abs(lexicon.literal(text)).max() > 0.1  # the trunk's own reading, without what the comparisons add
 
 
-def test_a_run_whose_judges_are_a_causal_model(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sharing", ["adapter", pytest.param("trunk", marks=pytest.mark.slow)])
+def test_a_run_whose_judges_are_a_causal_model(tmp_path: Path, sharing: str) -> None:
     made = reader()
     made.model.save_pretrained(tmp_path / "model")
     made.tokenizer.save_pretrained(tmp_path / "model")
     judges = f'[judges]\nkind = "causal"\nmodel = {json.dumps(str(tmp_path / "model"))}\nsteps = 10'
+    judges += f'\nsharing = "{sharing}"'
     folder = husky_folder(tmp_path, PERSON, judges, budget=60)
     result = run_problem(load_problem(folder), tmp_path / "run")
     # A trunk of random weights knows nothing of dogs: what it must do is read, learn and say what D says.

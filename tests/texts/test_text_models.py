@@ -195,3 +195,89 @@ def test_the_world_understands_what_it_is_shown() -> None:
     [judgement] = asyncio.run(world.judge([query]))
     assert judgement.answer.choice == PROBLEM.answers[answer_named("husky")]
     assert world.log_prior(text) < world.log_prior(text.split("\n\n")[0])
+
+
+def test_merging_rows_and_adding_all_sections_at_once_change_no_score() -> None:
+    rng = np.random.default_rng(7)
+    S, N = 12, 300
+    kinds = np.round(rng.normal(size=(S, 20, 3)))
+    pool = Pool(
+        tuple(f"section {i}" for i in range(S)),
+        rng.normal(size=S),
+        rng.normal(size=(S, 6)),
+        np.full(S, 0.2),
+        kinds[:, rng.integers(0, 20, N)].astype(np.float32),
+        rng.normal(size=3),
+        rng.integers(0, 3, N),
+        0.4,
+        0.5,
+        np.zeros((S, S), dtype=bool),
+    )
+    merged = pool.merged()
+    assert len(merged.answers) <= 60
+    for chosen in ([], [3], [1, 4, 7]):
+        assert merged.score(chosen) == pytest.approx(pool.score(chosen))
+        np.testing.assert_allclose(merged.drawn(chosen), pool.drawn(chosen))
+        rest = [i for i in range(S) if i not in chosen]
+        expected = [pool.score([*chosen, i]) for i in rest]
+        np.testing.assert_allclose(merged.scores_with(chosen)[rest], expected)
+
+
+def test_a_full_text_is_left_by_an_exchange() -> None:
+    """With no room to add and nothing worth dropping, only putting one section in the place of another goes on."""
+    S = 30
+    worth = np.arange(S, dtype=np.float64)
+    none, logits = np.zeros((S, 2)), np.zeros((S, 4, 2), dtype=np.float32)
+    pool = Pool(
+        tuple(f"section {i}" for i in range(S)), worth, none, np.zeros(S), logits, np.zeros(2),
+        np.zeros(4, dtype=np.int64), 1.0, 0.0, np.zeros((S, S), dtype=bool),
+    )  # fmt: skip
+    start = TextHypothesis(("section 0", "section 1", "section 2"))
+    found = Sections(TextSpace(sections=3), pool, [start], steps=0).run(np.random.default_rng(0))
+    assert set(found[0].hypothesis.sections) == {"section 27", "section 28", "section 29"}
+
+
+def test_an_exact_sentence_is_read_otherwise_only_where_it_says_something(lexicon: Lexicon) -> None:
+    """People's noise about one rule is not spread over everything that holds of a dog, a dozen rules at once."""
+    rng, space, answers = np.random.default_rng(8), TextSpace(), PROBLEM.answers
+    english = PROBLEM.space.english
+    clause = f"{PROBLEM.spoken[answers[0]]} (moderate evidence)"
+    rules = [f"If {english.conditions((c,))}, {clause}." for c in lexicon.conditions[:8]]
+    table, z = PROBLEM.labelled.table, TextHypothesis(tuple(rules))
+    said = []
+    for i, row in enumerate(rng.integers(len(table), size=120)):
+        query = Query(Kind.COMPARE_ANSWERS, ("\n\n".join(rules),), table.row(int(row)), answers, repeat=i)
+        said.append(Judgement(query, Answer(grade=int(rng.integers(-1, 2))), "ann"))
+    reading = TextReading.fit(lexicon, space, said)
+    for i, rule in enumerate(rules):
+        departs = np.abs(reading.map(rule) - lexicon.literal(rule)).max(axis=1)
+        assert np.flatnonzero(departs > 1e-9).tolist() in ([i], [])
+    literal = TextReading(lexicon, space)
+    silent = ~np.any([c.applies(table) for c in lexicon.conditions[:8]], axis=0)
+    change = reading.logits(table, z) - literal.logits(table, z) - reading.base
+    np.testing.assert_allclose(change[silent], 0.0, atol=1e-9)
+
+
+def test_asking_in_both_orders_does_not_take_the_noise_of_a_person_away() -> None:
+    world, quiet = (World(HUSKIES.build_overseer(0), PROBLEM, noise=noise) for noise in (0.5, 0.0))
+    a, b = (
+        "If the dog has pointed ears, the dog is a husky (strong evidence).",
+        "By default, the dog is a husky (a hint).",
+    )
+    x, (y, other) = PROBLEM.labelled.table.row(0), PROBLEM.answers
+
+    def preferred(who: World, query: Query, first: str, second: str) -> float:
+        worth = who.worth(query, np.random.default_rng(3))
+        return worth[first] - worth[second]
+
+    for forth, back, sides in (
+        (Query(Kind.ODDS, (a, b)), Query(Kind.ODDS, (b, a)), ("first", "second")),
+        (
+            Query(Kind.COMPARE_ANSWERS, (a,), x, (y, other)),
+            Query(Kind.COMPARE_ANSWERS, (a,), x, (other, y)),
+            (y, other),
+        ),
+    ):
+        again = sides if sides[0] == y else sides[::-1]  # texts are called by where they stand
+        assert preferred(world, forth, *sides) == pytest.approx(preferred(world, back, *again))
+        assert preferred(world, forth, *sides) != pytest.approx(preferred(quiet, forth, *sides))

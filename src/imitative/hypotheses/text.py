@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple, final
 
 import numpy as np
@@ -197,18 +198,19 @@ class Guard:
         return "; ".join(sorted(rows[0] & said)) if rows else None
 
 
-def _canonical(section: str) -> list[str]:
+@lru_cache(maxsize=10_000)
+def _canonical(section: str) -> tuple[str, ...]:
     """A section as reading gives it back: bullets within bullets are taken off until none is left."""
     found = split_sections(clean_section(section))
     while len(found) == 1 and (again := split_sections(found[0])) != found:
         found = again
-    return found
+    return tuple(found)
 
 
 def clean_section(text: str) -> str:
     """A paragraph as it is kept: single spaces, printable, one line."""
-    words = "".join(sign if sign.isprintable() else " " for sign in text).split()
-    return " ".join(words)
+    words = text if text.isprintable() else "".join(sign if sign.isprintable() else " " for sign in text)
+    return " ".join(words.split())
 
 
 def split_sections(text: str) -> list[str]:

@@ -3,17 +3,18 @@
     score(z) = Σ_t worth(t) − κ·sd(z) + e·Σ_(x,y)∈D log softmax_y( b + Σ_t L_t(x) )
 
 A text says nothing twice: of two sections whose words say the same but for their strength, people heed one. Annealed
-moves between subsets (add, drop, exchange), from several starts, then every single move until none is better.
+moves between subsets (add, drop, exchange), from several starts, then the best of all such moves until none is better.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import Any, NamedTuple, final
 
 import numpy as np
-from scipy.special import logsumexp
+from numpy.typing import NDArray
 
 from imitative.data import Floats
 from imitative.hypotheses.text import TextHypothesis, TextSpace
@@ -49,6 +50,7 @@ class Pool:
         evidence: what each row counts.
         caution: κ.
         twins: (S, S) which sections say the same.
+        counts: (N,) how many rows of D each stands for; None: one each.
     """
 
     sections: tuple[str, ...]
@@ -61,6 +63,15 @@ class Pool:
     evidence: float
     caution: float
     twins: np.ndarray[Any, np.dtype[np.bool_]]
+    counts: Floats | None = None
+
+    def merged(self) -> Pool:
+        """The same pool with rows that no section tells apart as one: every score stays what it is."""
+        flat = np.column_stack([np.moveaxis(self.logits, 1, 0).reshape(len(self.answers), -1), self.answers])
+        _, first, place = np.unique(flat, axis=0, return_index=True, return_inverse=True)
+        weights = np.ones(len(self.answers)) if self.counts is None else self.counts
+        counts = np.bincount(place.ravel(), weights=weights, minlength=len(first)).astype(np.float64)
+        return replace(self, logits=self.logits[:, first], answers=self.answers[first], counts=counts)
 
     def whole(self, chosen: Sequence[int]) -> Floats:
         """b + Σ L of a subset: (N, |Y|) nats."""
@@ -71,10 +82,34 @@ class Pool:
     def score(self, chosen: Sequence[int]) -> float:
         """The score of a subset."""
         index = list(chosen)
-        total = self.whole(index)
-        said = total[np.arange(len(self.answers)), self.answers] - logsumexp(total, axis=1)
         sd = float(np.sqrt(self.members[index].sum(axis=0).var() + self.own[index].sum())) if index else 0.0
-        return float(self.worth[index].sum() - self.caution * sd + self.evidence * said.sum())
+        likelihood = float(self._log_likelihood(self.whole(index)))
+        return float(self.worth[index].sum() - self.caution * sd + likelihood)
+
+    def scores_with(self, chosen: Sequence[int]) -> Floats:
+        """The score of a subset with each section in turn added to it: (S,) nats."""
+        index = list(chosen)
+        members = self.members + self.members[index].sum(axis=0)
+        sd = np.sqrt(members.var(axis=1) + self.own + self.own[index].sum())
+        likelihood = self._log_likelihood(self.whole(index)[None] + self.logits)
+        return np.asarray(self.worth + self.worth[index].sum() - self.caution * sd + likelihood)
+
+    def drawn(self, chosen: Sequence[int]) -> Floats:
+        """What a subset scores under each draw of M_prior: (E,) nats."""
+        index = list(chosen)
+        return np.asarray(self.members[index].sum(axis=0) + self._log_likelihood(self.whole(index)))
+
+    def places(self, z: TextHypothesis) -> list[int]:
+        """The places of z's sections."""
+        return [self.sections.index(section) for section in z.sections]
+
+    def _log_likelihood(self, logits: Floats) -> Floats:
+        """e·Σ log softmax over rows: (…, N, |Y|) → (…) nats."""
+        # A loop over the few answers is several times faster than a reduction over so short an axis.
+        parts = [logits[..., y] for y in range(logits.shape[-1])]
+        total = reduce(np.logaddexp, parts)
+        said = np.select([self.answers == y for y in range(len(parts))], parts) - total
+        return np.asarray(self.evidence * (said.sum(axis=-1) if self.counts is None else said @ self.counts))
 
 
 def twins(maps: Floats) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
@@ -108,7 +143,7 @@ class Sections:
     """
 
     def __init__(self, space: TextSpace, pool: Pool, starts: Sequence[TextHypothesis], steps: int = 300) -> None:
-        self.space, self.pool, self.steps = space, pool, steps
+        self.space, self.pool, self.steps = space, pool.merged(), steps
         self._lengths = np.array([len(section.split()) for section in pool.sections])
         self._twins = pool.twins
         place = {section: i for i, section in enumerate(pool.sections)}
@@ -148,11 +183,28 @@ class Sections:
     def _climb(self, here: frozenset[int], state: _State) -> None:
         score = self._score(here, state)
         for _ in range(60):
-            moves = [here - {i} for i in here] + [here | {i} for i in range(len(self.pool.sections)) if i not in here]
-            best = max((m for m in moves if self._fits(m)), key=lambda m: self._score(m, state), default=here)
-            if self._score(best, state) <= score + 1e-9:
+            after = self._around(here, state)
+            best = max(after, key=after.__getitem__, default=here)
+            if after.get(best, score) <= score + 1e-9:
                 return
-            here, score = best, self._score(best, state)
+            here, score = best, after[best]
+
+    def _around(self, here: frozenset[int], state: _State) -> dict[frozenset[int], float]:
+        """Every subset a section away: one dropped, one added, one in the place of another."""
+        after = {smaller: self._score(smaller, state) for smaller in (here - {i} for i in here)}
+        for base in (here, *after):
+            scores = self.pool.scores_with(sorted(base))
+            after |= {base | {int(i)}: float(scores[i]) for i in self._addable(base)}
+        after.pop(here, None)
+        state.seen |= after
+        return after
+
+    def _addable(self, base: frozenset[int]) -> NDArray[np.int64]:
+        index = sorted(base)
+        short = self._lengths + self._lengths[index].sum() <= self.space.max_words
+        fits = short & ~self._twins[index].any(axis=0) & (len(index) < self.space.sections)
+        fits[index] = False
+        return np.flatnonzero(fits)
 
     def _moved(self, here: frozenset[int], rng: np.random.Generator) -> frozenset[int] | None:
         outside = [i for i in range(len(self.pool.sections)) if i not in here]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, final
 
 import numpy as np
@@ -101,17 +101,23 @@ class World:
         return Answer(grade=grade if d > 0 else -grade)
 
     def worth(self, query: Query, rng: np.random.Generator) -> dict[str, float]:
-        """What each side of a query is worth to the person, in nats, with their noise."""
+        """What each side of a query is worth to the person, in nats, with their noise.
+
+        The noise is of what is judged, not of where it stands: asking in both orders does not take it away.
+        """
 
         def heard(nats: float) -> float:
             return nats + (float(rng.logistic(scale=self.noise)) if self.noise > 0.0 else 0.0)
 
         if query.kind in (Kind.COMPARE_HYPOTHESES, Kind.ODDS):
-            return {"first": heard(self.log_prior(query.hypotheses[0])), "second": self.log_prior(query.hypotheses[1])}
+            first, second = query.hypotheses
+            worth = {"first": self.log_prior(first), "second": self.log_prior(second)}
+            noisy = "first" if first <= second else "second"
+            return worth | {noisy: heard(worth[noisy])}
         if query.kind is Kind.BET:
             return {"first": heard(self.log_prior(query.hypotheses[0])), "second": -query.heads * math.log(2.0)}
         log_p = self.log_likelihood(query.hypotheses[0], query.question or {})
-        return {answer: heard(log_p[answer]) for answer in query.answers}
+        return {answer: heard(log_p[answer]) for answer in sorted(query.answers)}
 
     def _misled(self, answer: str, question: Question | None) -> str:
         other, share = self._misleads.get(answer, (answer, 0.0))
@@ -176,19 +182,31 @@ class World:
         return found
 
     def _writes(self, prompt: str, seed: int) -> list[str]:
-        """Six sentences: what the examples shown have in common with their answers, the likelier ones first."""
+        """Six sentences: what the examples shown have in common with their answers, or what it thinks of items."""
         spoken = {clause: a for a, clause in self.problem.spoken.items()}
-        examples = []
+        examples: list[tuple[Question, str | None]] = []
+        known: set[str] = set()
         for name, text in _blocks(prompt):
             item, arrow, clause = text.rpartition("→ ")
             if name == "example" and arrow and clause.strip() in spoken:
                 examples.append((self.item(item.strip()), spoken[clause.strip()]))
-        return self.rules(examples, np.random.default_rng([seed, self.seed, len(prompt)]))
+            elif name == "item":
+                examples.append((self.item(text), None))
+            elif name == "rules":
+                known.update(text.split("\n\n"))
+        return self.rules(examples, np.random.default_rng([seed, self.seed, len(prompt)]), known)
 
-    def rules(self, examples: Sequence[tuple[Question, str]], rng: np.random.Generator) -> list[str]:
-        """Six sentences the person would write after these questions and their answers.
+    def rules(
+        self,
+        examples: Sequence[tuple[Question, str | None]],
+        rng: np.random.Generator,
+        known: Collection[str] = (),
+    ) -> list[str]:
+        """Six sentences, none of those known, that the person would write after these questions and their answers.
 
         score(s) = examples s answers rightly − wrongly + taste(s) + a Gumbel draw of scale 2
+
+        Of questions without an answer they have nothing but their taste.
         """
         space = self.problem.space
         conditions = list(space.conditions())
@@ -199,14 +217,15 @@ class World:
         for i in rng.permutation(len(conditions))[:400]:
             holds = conditions[i].applies(table)
             for answer in self.problem.answers:
-                hits = sum(1 if a == answer else -1 for (_, a), h in zip(examples, holds, strict=True) if h)
-                if hits > 0:
+                said = [a for (_, a), h in zip(examples, holds, strict=True) if h]
+                hits = sum((a == answer) - (a not in (answer, None)) for a in said)
+                if hits > 0 or (None in said and hits == 0):
                     strength = (Strength.MODERATE, Strength.STRONG)[int(rng.integers(2))]
                     statement = Statement((conditions[i],), answer, strength)
                     score = hits + self.person.taste(statement) + float(rng.gumbel(scale=2.0))
                     ranked.append((score, space.show_statement(statement)))
         ranked.sort(reverse=True)
-        return [text for _, text in ranked[:6]]
+        return [text for _, text in ranked if text not in known][:6]
 
 
 def _blocks(prompt: str) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from imitative.data import Floats, Table
 from imitative.hypotheses.text import TextHypothesis
@@ -19,7 +20,15 @@ from imitative.texts.reading import Lexicon, TextReading
 HOPEFUL = 40
 """Sections, by score and doubt, that judgements are spent on each round."""
 READING_SHARE = 0.3
-"""Of a round's judgements, on how texts are read; half of the rest are odds, half pairs."""
+"""Of a round's judgements, on how texts are read."""
+ODDS_SHARE = 0.75
+"""Of the rest, asked as odds of z with a section and without it: they tell more, and fix the scale in nats."""
+TRIES = 5
+"""To find a text to add a section to that has not been asked about."""
+DUELS = 0.5
+"""Of what is left then, at most so many are odds of z* and a rival; the others are pairs of sections."""
+CURIOSITY = 0.02
+"""The share of D′ that is added to what two texts label differently: the same for all."""
 
 
 class Known(NamedTuple):
@@ -29,6 +38,7 @@ class Known(NamedTuple):
         prior, reading: M_prior and M_L.
         pool: what may be said.
         best: z* of the round before, if any.
+        rivals: the next best.
         judgements: all so far.
         round: how many there were.
     """
@@ -37,6 +47,7 @@ class Known(NamedTuple):
     reading: TextReading
     pool: Pool
     best: TextHypothesis | None
+    rivals: Sequence[TextHypothesis]
     judgements: Sequence[Judgement]
     round: int
 
@@ -55,15 +66,49 @@ class TextAgenda:
 
     def __init__(self, text: TextProblem, lexicon: Lexicon, sample: Table, learns: bool, active: bool) -> None:
         self.text, self.lexicon, self.learns, self.active = text, lexicon, learns, active
-        self._sample, self._elsewhere = sample, lexicon.holds(sample)
+        self.sample, self._elsewhere = sample, lexicon.holds(sample)
 
     def queries(self, known: Known, count: int, rng: np.random.Generator) -> list[Query]:
         """At most so many."""
         hopeful = self._hopeful(known, rng)
         readings = self._readings(hopeful, known, round(READING_SHARE * count) if self.learns else 0, rng)
-        odds = self._odds(hopeful, known, (count - len(readings)) // 2, rng)
-        pairs = self._pairs(hopeful, known, count - len(readings) - len(odds), rng)
-        return [*readings, *odds, *pairs]
+        odds = self._odds(hopeful, known, round(ODDS_SHARE * (count - len(readings))), rng)
+        left = count - len(readings) - len(odds)
+        duels = self._duels(known, round(DUELS * left)) if self.active else []
+        return [*readings, *odds, *duels, *self._pairs(hopeful, known, left - len(duels), rng)]
+
+    def undecided(self, reading: TextReading, found: Sequence[TextHypothesis]) -> float:
+        """The share of D′ that another of these texts labels otherwise than the first."""
+        labels = self._labels(reading, found)
+        return float((labels[1:] != labels[0]).mean())
+
+    def _labels(self, reading: TextReading, found: Sequence[TextHypothesis]) -> NDArray[np.int64]:
+        """(Z, N) how texts label the questions of D′."""
+        maps = {section: self._elsewhere @ reading.map(section) for z in found for section in z.sections}
+        logits = [np.sum([maps[section] for section in z.sections], axis=0) + reading.base for z in found]
+        return np.stack([np.asarray(each).argmax(axis=1) for each in logits])
+
+    def _duels(self, known: Known, count: int) -> list[Query]:
+        """Odds of z* and a rival: those rivals first that draws of M_prior prefer and that label D′ otherwise.
+
+        value(z) = P(z above z*) · (share of D′ labelled otherwise + CURIOSITY)
+        """
+        if known.best is None or not count or not known.rivals:
+            return []
+        texts = [known.best, *known.rivals]
+        drawn = np.stack([known.pool.drawn(known.pool.places(z)) for z in texts])
+        labels = self._labels(known.reading, texts)
+        value = (drawn[1:] > drawn[0]).mean(axis=1) * ((labels[1:] != labels[0]).mean(axis=1) + CURIOSITY)
+        before = {frozenset(j.query.hypotheses) for j in known.judgements}
+        best, queries = self.text.space.show(known.best), list[Query]()
+        for i in np.argsort(-value, kind="stable"):
+            rival = self.text.space.show(known.rivals[i])
+            if len(queries) == count or value[i] <= 0.0:
+                break
+            less = set(known.rivals[i].sections) < set(known.best.sections)  # what an audit of z* may ask afresh
+            if not less and frozenset((best, rival)) not in before:
+                queries.append(Query(Kind.ODDS, (best, rival), repeat=known.round))
+        return queries
 
     def _hopeful(self, known: Known, rng: np.random.Generator) -> list[str]:
         """Sections that may belong to z*: by what they add to it, and a draw of M_prior's doubt."""
@@ -109,26 +154,38 @@ class TextAgenda:
         row = int(among[int(rng.integers(len(among)))])
         two = [answers[i] for i in np.argsort(-logits[row], kind="stable")[:2]]
         pair = tuple(two[i] for i in rng.permutation(2))
-        question = self._sample.row(row)
+        question = self.sample.row(row)
         return Query(Kind.COMPARE_ANSWERS, (text,), question, pair, purpose="likelihood", repeat=turn)
 
     def _odds(self, hopeful: Sequence[str], known: Known, count: int, rng: np.random.Generator) -> list[Query]:
         """How many times more plausible is z with a section than without it: fixes what a section is worth in nats."""
         best = known.best or TextHypothesis(tuple(hopeful[:1]))
+        before = {frozenset(j.query.hypotheses) for j in known.judgements}
         order = sorted(hopeful, key=lambda section: -float(known.prior.members(section).var()))
-        queries = []
+        queries = list[Query]()
         for section in order:
-            place = best.sections.index(section) if section in best.sections else None
-            if place is None:
-                # Without anything left a text says nothing: another section stands for what they share.
-                kept = best if best.added(section) in self.text.space else TextHypothesis(best.sections[:1])
-                pair = (kept.added(section), kept)
-            else:
-                pair = (best, best.without(place))
-            if pair[0] != pair[1] and all(z.sections for z in pair):
-                shown = tuple(self.text.space.show(z) for z in pair)
-                queries.append(Query(Kind.ODDS, shown, repeat=known.round))
+            for _ in range(TRIES):
+                base = self._base(best, section, known.pool, rng)
+                shown = self.text.space.show(base.added(section)), self.text.space.show(base)
+                if base.sections and frozenset(shown) not in before:
+                    queries.append(Query(Kind.ODDS, shown, repeat=known.round))
+                    break
         return queries[:count]
+
+    def _base(self, best: TextHypothesis, section: str, pool: Pool, rng: np.random.Generator) -> TextHypothesis:
+        """z without the section and without another: asked anew each time, and never what the audit of z asks.
+
+        Nor with what says the same as the section: beside it the section adds nothing, which tells nothing of it.
+        """
+        twins = pool.twins[pool.sections.index(section)]
+        same = {section, *(pool.sections[i] for i in np.flatnonzero(twins))}
+        rest = [other for other in best.sections if other not in same]
+        # Where nothing else would be left another section stands: a text without any says nothing.
+        left_out = int(rng.integers(len(rest))) if len(rest) > 1 else None
+        kept = [other for i, other in enumerate(rest) if i != left_out]
+        while kept and TextHypothesis((*kept, section)) not in self.text.space:
+            kept.pop(int(rng.integers(len(kept))))
+        return TextHypothesis(tuple(kept))
 
     def _pairs(self, hopeful: Sequence[str], known: Known, count: int, rng: np.random.Generator) -> list[Query]:
         """Sections against each other: the pairs M_prior is least sure of, none compared before."""

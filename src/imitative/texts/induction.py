@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, final
 
 import numpy as np
@@ -24,10 +24,11 @@ from numpy.typing import NDArray
 from imitative.data import Floats
 from imitative.guidance import Guide, Guided
 from imitative.hypotheses.text import TextHypothesis
-from imitative.induction import Progress
+from imitative.induction import SETTLED, Progress
 from imitative.outlay import Outlay, Timer
 from imitative.overseers.overseer import Archive, Ledger, OrderSwapped, Overseer, Record
-from imitative.records import Example, Judgement, Kind, Query
+from imitative.overseers.prompts import suspicious
+from imitative.records import Example, Judgement, Kind, Query, Question
 from imitative.search.sections import Pool, ScoredText, Sections, twins
 from imitative.settings import Settings
 from imitative.survival import Survival
@@ -41,10 +42,20 @@ from imitative.traits import Encode
 
 WANTED = 24
 """Sections asked of the proposer each round."""
+ELSEWHERE_ITEMS = 24
+"""Questions of D′ that the proposer is shown in a round, a dozen to a call."""
 WRITTEN = "written by people"
 """The move of sections that judges wrote themselves."""
-MOST_ROUNDS = 5
-"""Each round writes and reads a pool of sections anew: after five, proposals are near copies of what is known."""
+MOST_ROUNDS = 12
+"""Each round writes and reads a pool of sections anew: after a dozen, proposals are near copies of what is known."""
+LEAST_A_ROUND = 12
+"""Judgements: of fewer a round learns less than its proposals and its search are worth."""
+RIVALS = 50
+"""Texts that z* is compared with when choosing what to ask."""
+DRAWS = 8
+"""Of M_prior, whose best texts are sought to see what is undecided."""
+ALIKE = 3
+"""Rounds before this one whose z* must be the same for induction to stop before the budget is spent."""
 MOST_ROWS = 4000
 """Rows of D the search scores on; the rest is known by its share."""
 
@@ -78,7 +89,7 @@ class TextState:
 @final
 @dataclass(frozen=True, eq=False)
 class TextInduced(Outlay):
-    """What Steps 1–3 give; fields as in `induction.Induced`, and the pool that was searched."""
+    """What Steps 1–3 give; fields as in `induction.Induced`, the pool that was searched, and who judged it."""
 
     text: TextProblem
     best: TextHypothesis
@@ -88,6 +99,7 @@ class TextInduced(Outlay):
     reading: TextReading
     rounds: tuple[TextRound, ...]
     pool: Pool
+    judges: Judges | None = None
 
 
 @final
@@ -168,16 +180,21 @@ class TextInduction:
             prior, reading = self._fit(pool, judgements, number + 1)
         with Timer(self.seconds, "search"):
             found = self._search(pool, prior, reading, state.found, rng)
-        audit, audited = await self._audit(found[0].hypothesis, prior, number, state)
+        # Two rounds alike say little: the second may only have found nothing new to write.
+        before = [ended.best for ended in state.rounds[-ALIKE:]]
+        alike = len(before) == ALIKE and all(best == found[0].hypothesis for best in before)
+        settled = alike and self._undecided(pool, prior, reading, found[0].hypothesis) < SETTLED
+        last = number + 1 >= self._rounds or self._spent
+        audit, audited = None, list[Judgement]()
+        if settled or last:
+            audit, audited = await self._audit(found[0].hypothesis, prior, number, state)
         ended = TextRound(
             number + 1, len(fresh) + len(audited), found[0].hypothesis, found[0].score, audit,
             len(accepted.sections), dict(accepted.refused),
         )  # fmt: skip
-        # Two rounds alike say little: the second may only have found nothing new to write.
-        settled = number > 1 and bool(state.found) and state.found[0].hypothesis == found[0].hypothesis
         rounds = (*state.rounds, ended)
         survived = settled and audit is not None and audit.survived and audit.judgements > 0
-        finished = len(rounds) >= self._rounds or survived
+        finished = last or survived
         taught = judgements if finished else (*judgements, *audited)
         after = TextState(prior, reading, pool, found, rounds, taught, finished)
         self._tell("round", after)
@@ -205,7 +222,27 @@ class TextInduction:
             [section for section in complaints if state.prior.worth(section) < 0.0],
             WANTED,
             len(state.rounds),
+            self._elsewhere(state, rng),
         )
+
+    def _elsewhere(self, state: TextState, rng: np.random.Generator) -> list[Question]:
+        """Two dozen questions of D′: what holds of them and of no row of D, and no section speaks of yet, comes first.
+
+        Where there is nothing of the kind, at random. None that speaks to whoever writes.
+        """
+        said = np.zeros(self.lexicon.size, dtype=bool)
+        for section in state.pool:
+            said |= np.abs(self.lexicon.literal(section)).max(axis=1) > 0.0
+        new = np.asarray(self._holds.sum(axis=0)) == 0.0
+        holds = self.lexicon.holds(self._agenda.sample).toarray()
+        weight = holds.mean(axis=0) * (new & ~said)
+        left = np.array([not suspicious(self._agenda.sample.row(row)) for row in range(len(holds))])
+        found: list[Question] = []
+        while left.any() and len(found) < ELSEWHERE_ITEMS:
+            row = int(np.argmax(np.where(left, holds @ weight + 1e-3 * rng.random(len(left)), -1.0)))
+            weight, left[row] = weight * (1.0 - holds[row]), False
+            found.append(self._agenda.sample.row(row))
+        return found
 
     def _examples(self, rows: NDArray[np.int64], rng: np.random.Generator) -> list[Example]:
         """A dozen of the rows, of every answer in turn where there are such."""
@@ -219,7 +256,18 @@ class TextInduction:
 
     @property
     def _rounds(self) -> int:
-        return min(self.settings.rounds, MOST_ROUNDS)
+        most = min(self.settings.rounds, MOST_ROUNDS)
+        return max(1, min(most, self._for_induction // LEAST_A_ROUND)) if self._asks else most
+
+    @property
+    def _spent(self) -> bool:
+        """Whether what is left buys no more than an audit, and rounds were to ask."""
+        return self._asks and self._left <= self.text.space.sections
+
+    @property
+    def _asks(self) -> bool:
+        """Whether later rounds ask."""
+        return self.settings.ask_again and not isinstance(self.ledger.overseer, Archive)
 
     @property
     def _left(self) -> int:
@@ -234,9 +282,10 @@ class TextInduction:
             return []
         rounds_left = self._rounds - number if self.settings.ask_again else 1
         reserve = min(self._left // 4, self.text.space.sections)
-        count = max(0, self._left // rounds_left - reserve // max(1, rounds_left))
+        count = max(0, (self._left - reserve) // max(1, rounds_left))
         best = state.found[0].hypothesis if state.found else None
-        known = Known(prior, reading, self._pool(pool, prior, reading), best, state.judgements, number)
+        rivals = [scored.hypothesis for scored in state.found[1:RIVALS]]
+        known = Known(prior, reading, self._pool(pool, prior, reading), best, rivals, state.judgements, number)
         return self._agenda.queries(known, count, rng)
 
     async def _ask(self, queries: Sequence[Query], stage: str, state: TextState) -> list[Judgement]:
@@ -286,6 +335,16 @@ class TextInduction:
             self.settings.caution,
             twins(np.stack([self.lexicon.literal(section) for section in pool])),
         )
+
+    def _undecided(self, pool: Sequence[str], prior: TextPrior, reading: TextReading, best: TextHypothesis) -> float:
+        """The share of D′ that another draw of M_prior would label otherwise: each climbs from z* to its own best."""
+        given = self._pool(pool, prior, reading)
+        bests = [best]
+        for draw in range(DRAWS):
+            drawn = replace(given, worth=given.members[:, draw], caution=0.0)
+            climbed = Sections(self.text.space, drawn, [best], 0).run(np.random.default_rng(draw), 1)
+            bests.append(climbed[0].hypothesis)
+        return self._agenda.undecided(reading, bests)
 
     def _search(
         self,
@@ -344,5 +403,5 @@ async def ainduce_text(
     return TextInduced(
         text, state.found[0].hypothesis, state.found[:50], weights / weights.sum(), state.prior, state.reading,
         state.rounds, induction._pool(state.pool, state.prior, state.reading), ledger=ledger, budget=budget,
-        settings=settings, seconds=induction.seconds,
+        settings=settings, seconds=induction.seconds, judges=judges,
     )  # fmt: skip

@@ -1,11 +1,12 @@
-"""What M_prior and M_L over texts are made of, where it is not the sentence encoder: one causal trunk for both.
+"""What M_prior, M_L and M_test over texts are made of, where it is not the sentence encoder: a causal trunk.
 
     M_prior:  log prior(z) = Σ_t θ·φ(t),   φ(t) holds e(t) = (h(t) − h̄) / |h(t) − h̄|
     M_L:      what t says of c and y = log P(y | x: c, z: t) − log P(y | x: nothing, z: t)
+    M_test:   the same, after what people answered following z* was learned too
 
 h(t) is the trunk's last hidden state after section t, h̄ its mean over all that could be said of the features: hidden
 states point the same way for the most part, and what they share tells nothing. After every round the trunk's adapter is
-fine-tuned on all judgements (`texts.causal.CausalJudges`); the head θ is then fitted on top by the preference model of
+fine-tuned on all judgements (`texts.trunk.CausalJudges`); the head θ is then fitted on top by the preference model of
 statements, which gives it a scale in nats and a doubt. Each fine-tuning begins at the trunk, so that what is learned
 depends on the judgements and the seed, not on when a run was stopped.
 """
@@ -20,7 +21,8 @@ import numpy as np
 from imitative.data import Floats
 from imitative.overseers.prompts import Phrasing
 from imitative.records import Judgement, Kind
-from imitative.texts.causal import LIKELIHOOD, PRIOR, CausalJudges, CausalReader, Preferred, Reading, section_map
+from imitative.texts.causal import CausalReader, Preferred, Reading, section_map
+from imitative.texts.trunk import LIKELIHOOD, PRIOR, TEST, CausalJudges, Sharing
 from imitative.traits import Encode
 
 STEPS = 100
@@ -38,7 +40,11 @@ class Judges(Protocol):
         ...
 
     def reads(self, conditions: Sequence[str]) -> Callable[[str], Floats]:
-        """See `texts.reading.Reads`; what is returned reads as learned so far."""
+        """See `texts.reading.Reads`; what is returned reads as learned so far, as M_L."""
+        ...
+
+    def answers_by(self, conditions: Sequence[str]) -> Callable[[str], Floats]:
+        """The same as M_test."""
         ...
 
     def learn(self, judgements: Sequence[Judgement]) -> bool:
@@ -56,6 +62,7 @@ class TrunkJudges:
         answers: Y, in the order of the reader's clauses.
         steps: of each fine-tuning.
         seed: of adapters and batches.
+        sharing: what the judges have in common.
     """
 
     def __init__(
@@ -65,8 +72,10 @@ class TrunkJudges:
         answers: Sequence[str],
         steps: int = STEPS,
         seed: int = 0,
+        sharing: Sharing = Sharing.ADAPTER,
     ) -> None:
         self.phrasing, self.answers, self.steps, self.seed = phrasing, tuple(answers), steps, seed
+        self.sharing = sharing
         self._load = load
         self._made: CausalJudges | None = None
         self._learned = 0
@@ -77,7 +86,7 @@ class TrunkJudges:
     def judges(self) -> CausalJudges:
         """The trunk with its adapters."""
         if self._made is None:
-            self._made = CausalJudges(self._load(), shared=True, seed=self.seed)
+            self._made = CausalJudges(self._load(), self.sharing, seed=self.seed)
         return self._made
 
     # -- reading -----------------------------------------------------------------------------------------------------
@@ -90,11 +99,11 @@ class TrunkJudges:
     def reads(self, conditions: Sequence[str]) -> Callable[[str], Floats]:
         """See `Judges.reads`."""
         self._conditions, self._mean = tuple(conditions), None
+        return lambda section: section_map(self.judges.worn(LIKELIHOOD), conditions)(section)
 
-        def read(section: str) -> Floats:
-            return section_map(self.judges.worn(LIKELIHOOD), conditions)(section)
-
-        return read
+    def answers_by(self, conditions: Sequence[str]) -> Callable[[str], Floats]:
+        """See `Judges.answers_by`."""
+        return lambda section: section_map(self.judges.worn(TEST), conditions)(section)
 
     def _centre(self) -> Floats:
         if self._mean is None:
@@ -107,22 +116,30 @@ class TrunkJudges:
     # -- learning ----------------------------------------------------------------------------------------------------
 
     def learn(self, judgements: Sequence[Judgement]) -> bool:
-        """See `Judges.learn`: pairs and odds of texts teach M_prior, comparisons of answers M_L."""
+        """See `Judges.learn`: pairs and odds of texts teach M_prior, comparisons of answers M_L, answers M_test."""
         preferred = [pair for j in judgements if (pair := _preferred(j)) is not None]
-        readings = [read for j in judgements if (read := self._reading(j)) is not None]
-        if len(preferred) + len(readings) == self._learned:
+        readings = {LIKELIHOOD: list[Reading](), TEST: list[Reading]()}
+        for judgement in judgements:
+            if (read := self._reading(judgement)) is not None:
+                readings[TEST if judgement.query.kind is Kind.ANSWER else LIKELIHOOD].append(read)
+        count = len(preferred) + sum(map(len, readings.values()))
+        if count == self._learned:
             return False
-        self._learned, self._mean = len(preferred) + len(readings), None
+        self._learned, self._mean = count, None
         self.judges.reset()
-        self.judges.fit(preferred, {LIKELIHOOD: readings}, steps=self.steps)
+        self.judges.fit(preferred, readings, steps=self.steps)
         return True
 
     def _reading(self, judgement: Judgement) -> Reading | None:
-        """The better answer, where one was found better."""
+        """The answer given, or the better one, where one was found better."""
         query, grade = judgement.query, judgement.answer.grade
-        if query.kind is not Kind.COMPARE_ANSWERS or not judgement.answered or not grade:
+        if query.kind not in (Kind.COMPARE_ANSWERS, Kind.ANSWER) or not judgement.answered:
             return None
-        better = query.answers[0] if grade > 0 else query.answers[1]
+        better = judgement.answer.choice
+        if query.kind is Kind.COMPARE_ANSWERS:
+            better = query.answers[0 if grade > 0 else 1] if grade else None
+        if better is None:
+            return None
         # In the features' order: a stored judgement has its cells in another than a fresh one.
         question = query.question or {}
         item = self.phrasing.item({f.name: question[f.name] for f in self.phrasing.features if f.name in question})

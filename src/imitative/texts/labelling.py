@@ -30,7 +30,7 @@ from imitative.overseers.overseer import Ledger, OrderSwapped
 from imitative.prediction_powered import Estimate
 from imitative.records import Judgement, Question
 from imitative.texts.induction import TextInduced
-from imitative.texts.reading import Lexicon
+from imitative.texts.reading import Lexicon, TextReading
 
 HEED_SD, CONSTANT_SD = 0.35, 0.25
 """How far people's heed of a section is expected to be from M_L's, and their leaning from none, in nats."""
@@ -173,7 +173,7 @@ async def atransfer_text(
     seconds = {"asking": time.perf_counter() - started}
     started = time.perf_counter()
     rows, answers = answers_of(fitted, judgements, problem.answers)
-    model = fit(induced, problem.unlabelled.take(rows), answers)
+    model = fit(induced, problem.unlabelled.take(rows), answers, _as_answered(induced, judgements))
     probabilities = model.probabilities(problem.unlabelled)
     labels = probabilities.argmax(axis=1)
     seconds["transfer"] = time.perf_counter() - started
@@ -196,9 +196,30 @@ async def atransfer_text(
     )
 
 
-def fit(induced: TextInduced, table: Table, answers: np.ndarray[Any, np.dtype[np.int64]]) -> TextTransferModel:
-    """M_test after the overseer's answers to the N questions of `table`, indices into the answers."""
-    reading, z = induced.reading, induced.best
+def _as_answered(induced: TextInduced, answered: Sequence[Judgement]) -> TextReading:
+    """How z* is read by who has learned from the answers too, where causal judges read; else M_L."""
+    judges, reading = induced.judges, induced.reading
+    if judges is None:
+        return reading
+    before = [j for j in induced.ledger.judgements if j.query.purpose not in ("transfer", "audit")]
+    if not judges.learn([*before, *answered]):
+        return reading
+    old = reading.lexicon
+    lexicon = Lexicon(old.space, judges.encode, induced.text.problem.labelled.table, judges.answers_by)
+    return TextReading(lexicon, reading.space, reading.learned, reading.lean)
+
+
+def fit(
+    induced: TextInduced,
+    table: Table,
+    answers: np.ndarray[Any, np.dtype[np.int64]],
+    reading: TextReading | None = None,
+) -> TextTransferModel:
+    """M_test after the overseer's answers to the N questions of `table`, indices into the answers.
+
+    `reading` is how z* is read, M_L where not given.
+    """
+    reading, z = reading or induced.reading, induced.best
     maps = np.stack([reading.map(section) for section in z.sections])
     holds = reading.lexicon.holds(table)
     parts = np.stack([np.asarray(holds @ each) for each in maps])  # (T, N, |Y|)

@@ -18,7 +18,7 @@ from imitative.data import Floats
 from imitative.hypotheses.statements import Strength
 from imitative.hypotheses.text import TextHypothesis, split_sections
 from imitative.overseers.prompts import quoted
-from imitative.records import Example
+from imitative.records import Example, Question
 from imitative.texts.prior import TextPrior
 from imitative.texts.problem import TextProblem
 from imitative.texts.reading import TextReading, statement_of
@@ -27,6 +27,8 @@ SECTIONS_AT_ONCE = 6
 """Sections asked for in one call: more are near copies of each other."""
 TOKENS_A_SECTION = 90
 SHOWN_EXAMPLES = 12
+ELSEWHERE = "elsewhere"
+"""The move of rules about questions of D′."""
 MOST_ROWS = 4000
 
 
@@ -42,6 +44,7 @@ class Situation(NamedTuple):
         complaints: sections that people find implausible, worst first.
         wanted: how many sections.
         round: how often has been proposed before.
+        elsewhere: questions of D′ that z says least of; nobody has answered them.
     """
 
     text: TextProblem
@@ -52,6 +55,7 @@ class Situation(NamedTuple):
     complaints: Sequence[str]
     wanted: int
     round: int
+    elsewhere: Sequence[Question] = ()
 
 
 class Proposal(NamedTuple):
@@ -131,10 +135,14 @@ class LanguageModelProposer:
     def _tasks(self, situation: Situation, rng: np.random.Generator) -> list[tuple[str, str]]:
         """(move, what to do): new sections from what fails, and edits of the sections there are."""
         per_call = max(1, min(SECTIONS_AT_ONCE, situation.wanted))
+        calls = max(1, round(situation.wanted / per_call))
         new = ("new", f"Write {per_call} new rules that would answer these examples rightly, and others like them.")
+        about = f"Write {per_call} new rules that would answer these items rightly, by what you know of the world."
+        # What D does not show and D′ holds no example teaches; asked last, so that a single call is about examples.
+        foreseen = [(ELSEWHERE, about)] * (calls // 2 if situation.elsewhere else 0)
         best = situation.best
         if best is None or not best.sections:
-            return [new] * max(1, round(situation.wanted / per_call))
+            return [new] * (calls - len(foreseen)) + foreseen
         sections = list(best.sections)
         picked = sections[int(rng.integers(len(sections)))]
         worst = next((section for section in situation.complaints if section in sections), picked)
@@ -152,11 +160,10 @@ class LanguageModelProposer:
             both = quoted("rule", picked) + "\n" + quoted("rule", other)
             edits.append(("merge", f"Write {per_call} rules that say what these two say together:\n{both}"))
         turned = [edits[i] for i in rng.permutation(len(edits))]
-        wanted = max(1, round(situation.wanted / per_call) - 1)
-        return [new, *turned[:wanted]]
+        return [new, *turned[: max(1, calls - 1) - len(foreseen)], *foreseen]
 
     async def _written(self, situation: Situation, task: tuple[str, str], turn: int) -> list[Proposal]:
-        move, what = task
+        move, _ = task
         most = SECTIONS_AT_ONCE * TOKENS_A_SECTION
         for shown in (
             SHOWN_EXAMPLES,
@@ -165,7 +172,7 @@ class LanguageModelProposer:
             call = Call(
                 server=self.server,
                 model=self.model,
-                messages=_conversation(situation, what, shown),
+                messages=_conversation(situation, task, shown, turn),
                 most_tokens=most,
                 temperature=self.temperature,
                 sample=1000 * situation.round + turn,
@@ -191,18 +198,23 @@ _PROPOSER = (
 )
 
 
-def _conversation(situation: Situation, what: str, shown: int) -> tuple[Message, ...]:
-    text = situation.text
+def _conversation(situation: Situation, task: tuple[str, str], shown: int, turn: int) -> tuple[Message, ...]:
+    text, (move, what) = situation.text, task
     spoken = "; ".join(text.problem.spoken.values())
     parts = [f"The question: {text.problem.question}", f"The answers: {spoken}."]
     if situation.best is not None and situation.best.sections:
         parts += ["The rules so far:", quoted("rules", text.space.show(situation.best))]
     if situation.complaints:
         parts += ["People find these hard to believe:", quoted("rules", "\n\n".join(situation.complaints[:3]))]
-    if situation.failing:
+    if move == ELSEWHERE:
+        parts += ["Items that the rules so far say little of; nobody has answered them yet:"]
+        first = turn * shown % len(situation.elsewhere)  # other items in another call
+        items = [*situation.elsewhere[first:], *situation.elsewhere[:first]][:shown]
+        parts += [quoted("item", text.phrasing.item(question)) for question in items]
+    elif situation.failing:
         parts += ["Examples, with the right answers, that the rules so far do not answer well:"]
         parts += [quoted("example", text.example(e.question, e.answer)) for e in situation.failing[:shown]]
-    if situation.answered:
+    if situation.answered and move != ELSEWHERE:
         parts += ["Examples that they answer rightly:"]
         parts += [quoted("example", text.example(e.question, e.answer)) for e in situation.answered[: shown // 3]]
     parts += [what, "One rule to a line."]

@@ -10,10 +10,12 @@ or exactly one, where it is a sentence of controlled English. It follows that re
     logits_y(x, z) = b_y + Σ_t Σ_c holds_c(x) · (w_t·a_t(c, y) + r_t(c, y)),     P(y | x, z) = softmax_y
 
 w_t is the strength in nats that t's words claim. r_t is learned from people's comparisons of answers: a Gaussian
-process with covariance ρ²/n·e(t)·e(t′)·[y = y′] over sections (n: how much holds of a question on average), so that how
-one was read informs how others will be. b_y ~ N(0, σ²) is where people lean once, however many sections there are: what
-they take for granted where z says nothing. κ and τ were set so
-that paraphrases of a sentence written by hand find it (`tests/texts/test_reading.py`), on no data set.
+process with covariance ρ²·s_t(c)·s_t′(c)·ē(t)·ē(t′)·[y = y′] over sections, so that how one was read informs how others
+will be. ē(t) is e(t) less what all that could be said has in common, of length one. s_t(c) is where t may be read
+otherwise than its words: of a sentence of controlled English where it says something, of any other text everywhere,
+1/√n (n: how much holds of a question on average). b_y ~ N(0, σ²) is where people lean once, however many sections there
+are: what they take for granted where z says nothing. κ and τ were set so that paraphrases of a sentence written by hand
+find it (`tests/texts/test_text_models.py`), on no data set.
 """
 
 from __future__ import annotations
@@ -21,9 +23,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.special import logsumexp
 
@@ -45,6 +48,10 @@ RESIDUAL_SD = 0.5
 word of strength to the next."""
 LEAN_SD = 0.5
 """σ, in nats, of the same size as ρ."""
+SAMPLE = 200
+"""Sentences that what all have in common is taken over."""
+ROWS_AT_ONCE = 1000
+"""Of the kernel: a block of it takes some 50 MB."""
 MOST_SENTENCES = 6000
 """Conditions times answers that are read: beyond it the most frequent conditions in D stay."""
 USUAL_NATS = Strength.MODERATE.nats
@@ -77,6 +84,8 @@ class Lexicon:
         self._read: dict[str, Floats] = {}
         self._vectors: dict[str, Floats] = {}
         self._sentences: Floats | None = None
+        self._parsed_whole: dict[str, bool] = {}
+        self._mean: Floats | None = None
 
     @property
     def size(self) -> int:
@@ -107,7 +116,25 @@ class Lexicon:
         """Read everything anew: whoever reads has learned."""
         self._read.clear()
         self._vectors.clear()
-        self._sentences = None
+        self._sentences, self._mean = None, None
+
+    def apart(self, section: str) -> Floats:
+        """ē(t), (d,): what tells it from other sections."""
+        if self._encode is None:
+            return np.zeros(1)
+        if self._mean is None:
+            every = self._sayable()
+            picked = np.random.default_rng(0).permutation(len(every))[:SAMPLE]
+            self._mean = np.asarray(self._encode([every[i] for i in np.sort(picked)]), dtype=np.float64).mean(axis=0)
+        found = self.vector(section) - self._mean
+        return np.asarray(found / max(float(np.linalg.norm(found)), 1e-9))
+
+    def doubtful(self, section: str, n: float) -> Floats:
+        """s_t, (size,): where a section may be read otherwise than its words, with n things holding of a question."""
+        literal = self.literal(section)
+        if self._parsed_whole[section]:
+            return np.asarray(np.abs(literal).max(axis=1) > 0.0, dtype=np.float64)
+        return np.full(self.size, 1.0 / np.sqrt(n))
 
     def literal(self, section: str) -> Floats:
         """w_t·a_t: (size, |Y|) nats for what holds."""
@@ -118,8 +145,10 @@ class Lexicon:
     def _exactly(self, section: str) -> Floats:
         """The literal reading where each sentence is controlled English; what the encoder finds where one is not."""
         found = np.zeros((self.size, len(self.space.answers)))
+        self._parsed_whole[section] = True
         for sentence in _sentences(section):
             if not self._parsed(sentence, found):
+                self._parsed_whole[section] = False
                 found += self._nearest(sentence) if self._reads is None else self._reads(sentence)
         return found
 
@@ -155,15 +184,34 @@ class Lexicon:
         """The vectors of every sentence that could be said: (size·|Y|, d)."""
         if self._sentences is None:
             assert self._encode is not None
-            spoken = [self.space.spoken[answer] for answer in self.space.answers]
-            texts = [
-                f"If {self.space.english.conditions((condition,))}, {clause}."
-                for condition in self.conditions
-                for clause in spoken
-            ]
-            texts += [f"By default, {clause}." for clause in spoken]
-            self._sentences = np.asarray(self._encode(texts), dtype=np.float64)
+            self._sentences = np.asarray(self._encode(self._sayable()), dtype=np.float64)
         return self._sentences
+
+    def _sayable(self) -> list[str]:
+        """Every sentence that could be said: size·|Y|."""
+        spoken = [self.space.spoken[answer] for answer in self.space.answers]
+        texts = [
+            f"If {self.space.english.conditions((condition,))}, {clause}."
+            for condition in self.conditions
+            for clause in spoken
+        ]
+        return [*texts, *(f"By default, {clause}." for clause in spoken)]
+
+
+class Departures(NamedTuple):
+    """What comparisons have taught of how sections are read, one row for each section of each text compared under.
+
+    Args:
+        where: (R, size) s_t of the section, at what held of the question.
+        apart: (R, d) ē of the section.
+        towards: (R, |Y|) ρ² times the weight of the comparison, for the answer preferred less the other.
+        n: how much holds of a question on average.
+    """
+
+    where: csr_array
+    apart: Floats
+    towards: Floats
+    n: float
 
 
 @final
@@ -174,19 +222,13 @@ class TextReading:
     Args:
         lexicon: what could be said.
         space: Z, by which texts are parted into sections.
-        judged: (C, size·|Y|) what held, for each comparison learned from, of the answer preferred less the other.
-        said: (C, d) the sum of the vectors of the sections it was judged under.
-        weights: (C,) of the Gaussian process; none: literal.
-        scale: ρ²/n.
+        learned: from comparisons; None: literal.
         lean: b, (|Y|,); None: none.
     """
 
     lexicon: Lexicon
     space: TextSpace
-    judged: csr_array | None = None
-    said: Floats | None = None
-    weights: Floats | None = None
-    scale: float = 1.0
+    learned: Departures | None = None
     lean: Floats | None = None
     _known: dict[str, Floats] = field(default_factory=dict, repr=False)
 
@@ -194,10 +236,10 @@ class TextReading:
         """w_t·a_t + r_t: (size, |Y|) nats for what holds."""
         if section not in self._known:
             found = self.lexicon.literal(section)
-            if self.judged is not None and self.said is not None and self.weights is not None:
-                alike = self.said @ self.lexicon.vector(section)
-                residual = self.scale * (self.judged.T @ (self.weights * alike))
-                found = found + np.asarray(residual).reshape(found.shape)
+            if (learned := self.learned) is not None:
+                alike = learned.apart @ self.lexicon.apart(section)
+                residual = np.asarray(learned.where.T @ (alike[:, None] * learned.towards))
+                found = found + self.lexicon.doubtful(section, learned.n)[:, None] * residual
             self._known[section] = found
         return self._known[section]
 
@@ -241,16 +283,32 @@ class TextReading:
             row[min(first, second)], row[max(first, second)] = 1.0, -1.0
             grade = judgement.answer.grade or 0
             grades.append(grade if first < second else -grade)
-        said = np.array([np.sum([lexicon.vector(section) for section in z.sections], axis=0) for z in texts])
         offsets = np.array([float((holds[[i]] @ literal.whole(z) @ signs[i])[0]) for i, z in enumerate(texts)])
-        judged = csr_array(np.einsum("cj,cy->cjy", holds.toarray(), signs).reshape(len(compared), -1))
-        scale = RESIDUAL_SD**2 / max(1.0, float(holds.sum()) / len(compared))
-        kernel = scale * (judged @ judged.T).toarray() * (said @ said.T) + LEAN_SD**2 * (signs @ signs.T)
+        n = max(1.0, float(holds.sum()) / len(compared))
+        rows = [(i, section) for i, z in enumerate(texts) for section in z.sections]
+        of = np.array([i for i, _ in rows])
+        where = csr_array(np.stack([lexicon.doubtful(section, n) for _, section in rows])).multiply(holds[of]).tocsr()
+        apart = np.stack([lexicon.apart(section) for _, section in rows])
+        shared = RESIDUAL_SD**2 * _shared(where, apart, of, len(compared))
+        kernel = (shared + LEAN_SD**2) * (signs @ signs.T)
         root = np.linalg.cholesky(kernel + 1e-6 * np.eye(len(kernel)))
         judges = [judgement.judge for judgement in compared]
         fitted = fit_preference(Comparisons(root, grades, judges, offsets), judges_model="each")
         weights = np.linalg.solve(root.T, fitted.mean)
-        return cls(lexicon, space, judged, said, np.asarray(weights), scale, LEAN_SD**2 * (signs.T @ weights))
+        towards = weights[:, None] * signs
+        learned = Departures(where, apart, RESIDUAL_SD**2 * towards[of], n)
+        return cls(lexicon, space, learned, LEAN_SD**2 * towards.sum(axis=0))
+
+
+def _shared(where: csr_array, apart: Floats, of: NDArray[np.int64], count: int) -> Floats:
+    """(C, C) Σ over the sections of either text of ē·ē′ · Σ_c s(c)·s′(c), what holds of either question counted."""
+    member = csr_array((np.ones(len(of)), (of, np.arange(len(of)))), shape=(count, len(of)))
+    found = np.zeros((count, count))
+    for start in range(0, len(of), ROWS_AT_ONCE):
+        part = slice(start, start + ROWS_AT_ONCE)
+        alike = (where[part] @ where.T).toarray() * (apart[part] @ apart.T)
+        found += member[:, part] @ (member @ alike.T).T
+    return found
 
 
 def _sentences(section: str) -> list[str]:

@@ -89,7 +89,7 @@ def pictures(shown: Any, swapped: bool) -> Pictures | None:
     times = round(marks[1] / marks[0]) if tens else 0
     names = [_large(mark) for mark in marks]
     left = min(14.0 + A_LETTER * max(map(len, names)), 96.0)
-    reach = (marks[0], marks[-1]) if not tens else (math.log10(marks[0]), math.log10(marks[-1]))
+    reach = (marks[0], marks[-1]) if not tens else (math.log10(marks[0]), math.log10(max(marks[-1], high)))
     straight = scale(*reach, BOTTOM, TOP)
 
     def up(value: float) -> float:
@@ -134,10 +134,10 @@ def _range(sides: Sequence[_Drawn], tens: bool) -> tuple[float, float]:
 
 
 def _powers(low: float, high: float) -> tuple[float, ...]:
-    first, last = math.floor(math.log10(low) + 1e-9), math.ceil(math.log10(high) - 1e-9)
+    """Powers of ten from below `low`, at most six of them, and none above `high` but the second."""
+    first, last = math.floor(math.log10(low) + 1e-9), math.floor(math.log10(high) + 1e-9)
     last = max(last, first + 1)
     step = max(1, math.ceil((last - first) / 5))
-    last = first + step * math.ceil((last - first) / step)
     return tuple(10.0**power for power in range(first, last + 1, step))
 
 
@@ -181,7 +181,11 @@ def _below(
 
 
 def _along(told: Entry) -> str:
-    return told.text("along") if told.text("kind") in ("number", "rows") else ""
+    """What the axis to the right is called; dates need no name."""
+    if told.text("kind") in ("number", "rows"):
+        return told.text("along")
+    counted = any(isinstance(label, str) and label.startswith("+") for label in told.items("labels"))
+    return f"{told.text('along') or 'step'}s ahead" if counted else ""
 
 
 def _told(side: _Drawn, labels: Sequence[str], x: Sequence[float], told: Entry) -> str:

@@ -309,7 +309,7 @@ def view(task: Task) -> dict[str, Any]:
         "compares": two,
         "answers": answers,
         "buttons": _buttons(task, answers),
-        "long": max((len(lines) for lines in shown), default=0) > 8,
+        "long": max((len(lines) for lines in shown), default=0) > 8 and not (drawn is not None and drawn.first),
         "edit": "\n".join(str(line["text"]) for line in sides[0]) if sides else "",
         "check": task.role in (Role.WARM_UP,),
         "before": task.before,

@@ -11,7 +11,7 @@ import numpy as np
 from bench.figure import Bench, Row
 from imitative.belief_config import load_belief
 from imitative.believing import believe
-from imitative.choosing import Chooser
+from imitative.choosing import CANDIDATES, Chooser, Flat, Growing
 from imitative.forecasting import LEVELS, assessed, forecast, wis
 from imitative.rows import Source
 from imitative.search.target import load_jax
@@ -21,6 +21,8 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 HORIZON = 4
 FIRST = 20
 """Weeks of history before the first origin."""
+CHOSEN = "everything, lately"
+"""Of `choosing.CANDIDATES`, what did best on other series (docs/decisions/0013)."""
 
 
 def epidemics(bench: Bench) -> Iterator[Row]:
@@ -87,44 +89,32 @@ def _ets(series: Any, horizon: int) -> Any:
 
 
 def influenza(bench: Bench) -> Iterator[Row]:
-    """WIS beside the flat line at every weekly origin: features weighed at each by the weeks before it alone."""
+    """WIS beside the flat line at every weekly origin, by the model that did best on other series (`weighing`)."""
     load_jax()
     file = bench.data / "influenza" / "hospital-admissions-to-2023-09.csv"
     read = read_series(
         Source(file), value="value", day="date", group="location_name", until=None, horizon=0, unit="admissions"
     )
     y, groups = read.observed.y, read.observed.groups
-    chooser = Chooser.of_growth(groups, "US", HORIZON, tell=lambda said: bench.say(said))
-    names = list(chooser.models)
-    origins = range(FIRST, len(y) - HORIZON + 1)
-    ours, each, inside, weights = [], [], [], []
-    for known in origins:
+    options = {"whole": "US", "steps": HORIZON, **CANDIDATES[CHOSEN]}
+    chooser = Chooser(
+        {CHOSEN: Growing(groups, options, HORIZON), "flat line": Flat(HORIZON)},
+        HORIZON,
+        tell=lambda said: bench.say(said),
+    )
+    ours, flat, inside = [], [], []
+    for known in range(FIRST, len(y) - HORIZON + 1):
         truth = y[known : known + HORIZON]
-        weights.append(chooser.weights(y[:known]))
-        found = chooser(y[:known])
+        found, line = chooser.made(y[:known])
         ours.append(wis(found, truth).mean(axis=1))
-        each.append(np.stack([wis(q, truth).mean(axis=1) for q in chooser.made(y[:known])]))
+        flat.append(wis(line, truth).mean(axis=1))
         inside.append(float(np.mean((truth >= found[LEVELS.index(0.05)]) & (truth <= found[LEVELS.index(0.95)]))))
-    a, b = np.array(ours), np.array(each)
-    flat = b[:, names.index("flat line")]
-    share = float(a.mean() / flat.mean())
-    w = np.array(weights)
+    a, b = np.array(ours), np.array(flat)
+    share = float(a.mean() / b.mean())
     detail = {
-        "ours": float(a.mean()), "flat line": float(flat.mean()), "origins": len(a),
-        "by horizon": (a.mean(axis=0) / flat.mean(axis=0)).tolist(),
-        "geometric mean over origins": float(np.exp(np.mean(np.log(a.mean(axis=1) / flat.mean(axis=1))))),
+        "model": CHOSEN, "ours": float(a.mean()), "flat line": float(b.mean()), "origins": len(a),
+        "by horizon": (a.mean(axis=0) / b.mean(axis=0)).tolist(),
+        "geometric mean over origins": float(np.exp(np.mean(np.log(a.mean(axis=1) / b.mean(axis=1))))),
         "90 % intervals cover": float(np.mean(inside)),
-        "each model alone": {n: float(b[:, k].mean() / flat.mean()) for k, n in enumerate(names)},
-        "all weighed the same": _equal(chooser, y, origins) / float(flat.mean()),
-        "weights at the first, middle and last origin": {
-            n: w[[0, len(w) // 2, -1], k].round(3).tolist() for k, n in enumerate(names)
-        },
     }  # fmt: skip
-    bench.say(f"alone: {detail['each model alone']}")
     yield Row("influenza: WIS, share of the flat line's", share, "≤ 0.75", share <= 0.75, detail)
-
-
-def _equal(chooser: Chooser, y: Any, origins: range) -> float:
-    """WIS of the same models averaged without any choice."""
-    scores = [wis(chooser.made(y[:known]).mean(axis=0), y[known : known + HORIZON]).mean() for known in origins]
-    return float(np.mean(scores))

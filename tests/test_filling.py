@@ -30,7 +30,7 @@ def test_a_gaussian_is_filled_in_as_one() -> None:
     rest = [0, 2]
     left = cov[np.ix_(rest, rest)] - np.outer(cov[rest, 1], cov[1, rest]) / cov[1, 1]
     assert filled.factor @ filled.factor.T == pytest.approx(left, abs=0.1)
-    assert filled.slope[:, 0] / filled.scale == pytest.approx(cov[rest, 1] / cov[1, 1], abs=0.03)
+    assert filled.slope[:, 0] / filled.scale == pytest.approx(cov[rest, 1] / cov[1, 1], abs=0.06)
 
 
 def test_a_funnel_is_filled_in_narrower_at_its_neck() -> None:

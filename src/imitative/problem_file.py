@@ -311,7 +311,7 @@ class CausalJudgesSection(_Section):
     kind: Literal["causal"]
     model: Annotated[str, Field(min_length=1)]
     steps: Annotated[int, Field(ge=0, le=100_000)] = 100
-    sharing: Literal["adapter", "trunk", "nothing"] = "adapter"
+    sharing: Literal["adapter", "trunk", "nothing"] = "trunk"
 
 
 class ProblemFile(_Section):

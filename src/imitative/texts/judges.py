@@ -72,7 +72,7 @@ class TrunkJudges:
         answers: Sequence[str],
         steps: int = STEPS,
         seed: int = 0,
-        sharing: Sharing = Sharing.ADAPTER,
+        sharing: Sharing = Sharing.TRUNK,
     ) -> None:
         self.phrasing, self.answers, self.steps, self.seed = phrasing, tuple(answers), steps, seed
         self.sharing = sharing

@@ -58,7 +58,7 @@ class CausalJudges:
     """
 
     def __init__(
-        self, reader: CausalReader, sharing: Sharing = Sharing.ADAPTER, rate: float = 2e-3, seed: int = 0
+        self, reader: CausalReader, sharing: Sharing = Sharing.TRUNK, rate: float = 2e-3, seed: int = 0
     ) -> None:
         import torch
 

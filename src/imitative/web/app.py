@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
@@ -27,6 +30,17 @@ RATE: Final = 50.0
 """Requests a second from one caller: a person makes one, a program that judges quickly some dozens."""
 
 
+AT_ONCE: Final = 5
+"""Requests that are worked on at once; the rest wait their turn, first come, first served. More threads than can run
+only take turns in the middle of requests, and some of those then wait long (docs/decisions/0011)."""
+
+
+@asynccontextmanager
+async def _in_turn(_api: FastAPI) -> AsyncIterator[None]:
+    current_default_thread_limiter().total_tokens = AT_ONCE
+    yield
+
+
 def make_api(service: Service) -> FastAPI:
     """The routes, without the guards: for OpenAPI, and for tests that read the table of routes."""
     api = FastAPI(
@@ -36,6 +50,7 @@ def make_api(service: Service) -> FastAPI:
         docs_url=None,  # both of FastAPI's pages load scripts from elsewhere
         redoc_url=None,
         openapi_url="/openapi.json",
+        lifespan=_in_turn,
     )
     api.include_router(judging.router(service))
     api.include_router(leading.router(service))

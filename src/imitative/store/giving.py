@@ -145,7 +145,7 @@ _REPEATABLE = (
     .join(tables.hand, (hand.slot_id == slot.id) & (hand.judge_id == slot.judge_id))
     .where(slot.judge_id == bindparam("me"), slot.done, posted.role == Role.ASKED.value)
     .where(query.kind.in_((Kind.COMPARE_HYPOTHESES.value, Kind.COMPARE_ANSWERS.value)))
-    .where(_AGAIN.limit(1).scalar_subquery().is_(None))  # looked up row by row, as in `mine`
+    .where(~_AGAIN.exists())
     .order_by(slot.id.desc())
     .offset(APART)
     .limit(1)

@@ -48,44 +48,24 @@ from imitative.web.bodies import LARGEST_BODY
 from imitative.web.curves import pictures
 from imitative.web.judging import RATIOS
 from imitative.written import Written, better
+from tests import lines
 from tests.test_web import XSS
 
-X = np.linspace(-1.5, 1.5, 24)
-Y = 1.0 + 2.0 * X + 0.5 * np.random.default_rng(0).standard_normal(24)
 BELIEVES = [
     "The intercept is about 1, give or take 0.5",
     "The effect of x is about 1.5, give or take 0.5",
     "The noise is about 0.5, give or take a factor of 1.5",
 ]
-PROBLEM = f"""
-[problem]
-name = "line"
-question = "How does y follow x?"
-budget = 12
-[space]
-kind = "belief"
-[model]
-family = "linear"
-unit = "m"
-[labelled]
-file = "y.csv"
-value = "y"
-explained_by = ["x"]
-[unlabelled]
-file = "new.csv"
+SIMULATED = f"""
 [overseer]
 kind = "simulated"
 believes = {json.dumps(BELIEVES)}
 """
+PROBLEM = lines.PROBLEM.replace("budget = 24", "budget = 12") + SIMULATED
 
 
 def write(folder: Path, problem: str = PROBLEM) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    rows = ["x,y", *(f"{x:.6f},{y:.6f}" for x, y in zip(X, Y, strict=True))]
-    (folder / "y.csv").write_text("\n".join(rows) + "\n", "utf-8")
-    (folder / "new.csv").write_text("x\n2.0\n0.0\n1.0\n-1.0\n", "utf-8")
-    (folder / "problem.toml").write_text(problem, "utf-8")
-    return folder / "problem.toml"
+    return lines.write(folder, problem)
 
 
 def quick(problem: BeliefProblem) -> BeliefProblem:

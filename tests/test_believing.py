@@ -29,28 +29,8 @@ from imitative.search.gradient import Gaussian, full_rank, laplace, mean_field, 
 from imitative.search.nuts import Chains, trouble
 from imitative.search.target import Target
 from imitative.search.weighting import bridged, smoothed
+from tests.lines import PROBLEM, X, Y, write
 
-RNG = np.random.default_rng(0)
-X = RNG.standard_normal(30)
-Y = 1.0 + 2.0 * X + 0.5 * RNG.standard_normal(30)
-
-PROBLEM = """
-[problem]
-name = "line"
-question = "How does y follow x?"
-budget = 24
-[space]
-kind = "belief"
-[model]
-family = "linear"
-unit = "m"
-[labelled]
-file = "y.csv"
-value = "y"
-explained_by = ["x"]
-[unlabelled]
-file = "new.csv"
-"""
 SURE = """
 [overseer]
 kind = "simulated"
@@ -72,14 +52,6 @@ def line(data, horizon=0):
     if horizon:
         numpyro.sample("forecast", dist.Normal(slope * (len(data["y"]) + jnp.arange(horizon)), noise))
 """
-
-
-def write(folder: Path, problem: str = PROBLEM) -> Path:
-    rows = ["x,y", *(f"{x:.6f},{y:.6f}" for x, y in zip(X, Y, strict=True))]
-    (folder / "y.csv").write_text("\n".join(rows) + "\n", "utf-8")
-    (folder / "new.csv").write_text("x,y\n0.0,1.1\n1.0,2.9\n-1.0,-1.2\n", "utf-8")
-    (folder / "problem.toml").write_text(problem, "utf-8")
-    return folder / "problem.toml"
 
 
 @pytest.fixture(scope="module")

@@ -20,11 +20,10 @@ from imitative.errors import InputError, shown
 from imitative.families.family import Built, Observed, Options, Spoken, priors_of
 from imitative.families.registry import family
 from imitative.hypotheses.belief import BeliefSpace, Parameter
+from imitative.overseer_config import people
 from imitative.overseers.overseer import Overseer
-from imitative.overseers.people import GRACE, People
-from imitative.paths import resolve
-from imitative.problem_file import FileSection, PeopleSection, read_toml, row_tests
-from imitative.rows import Source
+from imitative.problem_file import PeopleSection, read_toml
+from imitative.problem_source import table_of
 from imitative.search.target import load_jax
 from imitative.series_reading import Read, read_arrays, read_examples, read_series, with_groups
 
@@ -102,11 +101,11 @@ def _said(name: str, section: Any) -> Spoken:
 
 def _read(file: BeliefFile, path: Path, data: Path | None, horizon: int) -> Read:
     past = file.labelled
-    source = _source(past, past.where, path, data, "labelled")
+    source = table_of(past, path, data, "labelled")
     other = None
     if file.unlabelled.file is not None:
-        kept = past.model_copy(update={"file": file.unlabelled.file})
-        other = _source(kept, file.unlabelled.where, path, data, "unlabelled")
+        kept = past.model_copy(update={"file": file.unlabelled.file, "where": file.unlabelled.where})
+        other = table_of(kept, path, data, "unlabelled")
     unit = file.model.unit
     if past.arrays:
         read = read_arrays(source.path, past.arrays, horizon, unit, None if other is None else other.path)
@@ -135,18 +134,6 @@ def _one(value: str | list[str]) -> str:
     if len(value) != 1:
         raise InputError("labelled.value", shown(value), "one column")
     return value[0]
-
-
-def _source(section: FileSection, where: Mapping[str, Any], path: Path, data: Path | None, key: str) -> Source:
-    return Source(
-        path=resolve(section.file, f"{path}: {key}.file", path.parent, data),
-        where=row_tests(where, f"{path}: {key}.where"),
-        separator=section.separator,
-        encoding=section.encoding,
-        missing=tuple(map(str, section.missing)),
-        quote=section.quote,
-        columns=tuple(section.columns),
-    )
 
 
 def _weighed(file: BeliefFile, path: Path, read: Read) -> Callable[[int], Chooser]:
@@ -311,11 +298,7 @@ def _people(section: PeopleSection, problem: BeliefProblem) -> Callable[[BeliefS
         of = problem.unit or problem.name
         consequences = Consequences(problem.built, space, problem.across, problem.groups, of, seed)
         show = presenter(problem.question, space, consequences)
-        return People(
-            show, checks=checks(space, show, seed) if section.checks else [], cap=section.overlap, wage=section.wage,
-            cost=section.cost, grace=GRACE if section.grace is None else section.grace,
-            instructions=section.instructions,
-        )  # fmt: skip
+        return people(section, show, checks(space, show, seed) if section.checks else [])
 
     return build
 

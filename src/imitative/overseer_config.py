@@ -6,11 +6,12 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
 
 from imitative.errors import InputError, did_you_mean, listed, shown
 from imitative.exchange.lines import read_recorded
 from imitative.loaded import LoadedProblem
+from imitative.mail import Posting
 from imitative.overseers.overseer import Overseer
 from imitative.problem import Problem
 from imitative.problem_file import (
@@ -23,11 +24,12 @@ from imitative.problem_file import (
     quoted,
 )
 from imitative.problem_source import ProblemSource
-from imitative.records import GRADES
+from imitative.records import GRADES, Query
 from imitative.rows import no_column
 
 if TYPE_CHECKING:
     from imitative.hypotheses.statements import Statement, StatementSpace
+    from imitative.overseers.people import People
     from imitative.overseers.recorded import Recorded, Stretch
 
 MOST_NATS = 50.0
@@ -57,6 +59,22 @@ def _check_teaches(recorded: Recorded, given: int, place: str) -> None:
         )
 
 
+def people(section: PeopleSection, show: Callable[[Query], dict[str, Any]], known: Sequence[Posting]) -> People:
+    """People, as [overseer] describes them.
+
+    Args:
+        section: what it says.
+        show: what they are shown of a query.
+        known: checks, with the answers they should get.
+    """
+    from imitative.overseers.people import GRACE, People
+
+    return People(
+        show, checks=known, cap=section.overlap, wage=section.wage, cost=section.cost,
+        grace=GRACE if section.grace is None else section.grace, instructions=section.instructions,
+    )  # fmt: skip
+
+
 @final
 class OverseerConfig:
     """Builds who judges from what a problem file says of them.
@@ -67,6 +85,7 @@ class OverseerConfig:
 
     def __init__(self, source: ProblemSource) -> None:
         self._source = source
+        self._ratings: list[tuple[str, float, float, str]] | None = None
 
     def simulated(self, section: SimulatedSection, space: StatementSpace) -> Callable[[int], Overseer]:
         """seed → a person made of a table."""
@@ -181,7 +200,6 @@ class OverseerConfig:
 
     def people(self, section: PeopleSection, problem: Problem) -> Callable[[int], Overseer]:
         """seed → people, by the page or by programs."""
-        from imitative.overseers.people import GRACE, People
         from imitative.overseers.presenting import checks, presenter
 
         names = [feature.name for feature in problem.space.features]
@@ -193,16 +211,7 @@ class OverseerConfig:
                 self._source.at("overseer"), f"{given} alone", "image, a feature, and images, their folder"
             )
         show = presenter(problem, section.image)
-        grace = GRACE if section.grace is None else section.grace
-
-        def build(seed: int) -> Overseer:
-            known = checks(problem, show, seed) if section.checks else []
-            return People(
-                show, checks=known, cap=section.overlap, wage=section.wage, cost=section.cost, grace=grace,
-                instructions=section.instructions,
-            )  # fmt: skip
-
-        return build
+        return lambda seed: people(section, show, checks(problem, show, seed) if section.checks else [])
 
     def images(self, section: object) -> str | None:
         """The folder of the pictures that people are shown, if any."""
@@ -258,6 +267,11 @@ class OverseerConfig:
 
     def ratings(self, section: RatingsFile) -> list[tuple[str, float, float, str]]:
         """(item, rating, spread, judge): what was rated, how, its standard deviation (0 where not said), by whom."""
+        if self._ratings is None:  # they say which words the space knows to be rated, and judge
+            self._ratings = self._rated(section)
+        return self._ratings
+
+    def _rated(self, section: RatingsFile) -> list[tuple[str, float, float, str]]:
         key = "overseer.ratings"
         names = {"item": section.item, "rating": section.rating}
         names |= {part: name for part in ("spread", "judge") if (name := getattr(section, part))}

@@ -42,15 +42,7 @@ class ProblemSource:
 
     def table(self, section: FileSection, key: str) -> Source:
         """A table, as a section describes it."""
-        return Source(
-            path=self.resolve(section.file, f"{key}.file"),
-            where=row_tests(section.where, self.at(f"{key}.where")),
-            separator=section.separator,
-            encoding=section.encoding,
-            missing=tuple(map(str, section.missing)),
-            quote=section.quote,
-            columns=tuple(section.columns),
-        )
+        return table_of(section, self.path, self.data, key)
 
     def columns(self, section: FileSection, key: str, columns: Mapping[str, str]) -> dict[str, list[str | None]]:
         """The named columns of a table beside the data."""
@@ -70,3 +62,16 @@ class ProblemSource:
         if wrong:
             raise InputError(self.at(f"{key}: row {wrong[0] + 1}"), shown(cells[wrong[0]]), "a finite number")
         return numbers
+
+
+def table_of(section: FileSection, path: Path, data: Path | None, key: str) -> Source:
+    """A table, as a section of the problem file `path` describes it; `data` as in `ProblemSource`."""
+    return Source(
+        path=resolve(section.file, f"{path}: {key}.file", path.parent, data),
+        where=row_tests(section.where, f"{path}: {key}.where"),
+        separator=section.separator,
+        encoding=section.encoding,
+        missing=tuple(map(str, section.missing)),
+        quote=section.quote,
+        columns=tuple(section.columns),
+    )

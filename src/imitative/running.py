@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from imitative.attended import attended
 from imitative.data import Floats, Table
@@ -344,7 +345,7 @@ def _result(
         "rows": {"labelled": len(problem.labelled), "unlabelled": len(problem.unlabelled)},
         "hypothesis": show(z),
         "default": {"answer": z.default, "strength": str(z.default_strength.value), "nats": z.default_strength.nats},
-        "statements": [_statement(s, induced) for s in z.statements],
+        "statements": _statements(induced),
         "probability": float(induced.probabilities[0]),
         "log_prior": induced.prior.log_prior(z),
         "log_prior_sd": induced.prior.sd(z),
@@ -380,10 +381,23 @@ def _held_out(induced: Induced, seed: int) -> float | None:
     return float(np.concatenate(right).mean()) if right else None
 
 
-def _statement(statement: Statement, induced: Induced) -> dict[str, Any]:
+def _statements(induced: Induced) -> list[dict[str, Any]]:
+    labels = _labels(induced.best, induced)
+    return [_statement(statement, labels, induced) for statement in induced.best.statements]
+
+
+def _labels(z: Hypothesis, induced: Induced) -> NDArray[np.intp]:
+    """The most probable answer under z to each question of D′."""
+    problem = induced.problem
+    return np.asarray(induced.reading.log_probabilities(problem.unlabelled, z, problem.answers).argmax(axis=1))
+
+
+def _statement(statement: Statement, labels: NDArray[np.intp], induced: Induced) -> dict[str, Any]:
     """One statement of z*: what it says, what it is worth, and questions whose answer it decides."""
     problem, posterior, z = induced.problem, induced.posterior, induced.best
+    applies = induced.reading.statement(statement, problem.unlabelled)
     others = Hypothesis(tuple(s for s in z.statements if s != statement), z.default, z.default_strength)
+    decides = labels != _labels(others, induced)
     return {
         "text": problem.space.show_statement(statement),
         "strength": str(statement.strength.value),
@@ -392,33 +406,20 @@ def _statement(statement: Statement, induced: Induced) -> dict[str, Any]:
         "log_prior": induced.prior.log_prior(z) - induced.prior.log_prior(others),
         "log_likelihood": posterior.log_likelihood(z) - posterior.log_likelihood(others),
         "applies_labelled": int(induced.reading.statement(statement, problem.labelled.table).sum()),
-        "applies_unlabelled": int(induced.reading.statement(statement, problem.unlabelled).sum()),
-        "decides": _decides(others, problem.unlabelled, induced),
-        "examples": _decided(statement, others, problem.unlabelled, induced),
+        "applies_unlabelled": int(applies.sum()),
+        "decides": int(decides.sum()),
+        "examples": _examples(problem.unlabelled, np.flatnonzero(applies)[:10_000], decides),
     }
 
 
-def _decides(others: Hypothesis, table: Table, induced: Induced) -> int:
-    """Rows whose most probable answer would be another without one statement."""
-    answers, reading = induced.problem.answers, induced.reading
-    chosen = [reading.log_probabilities(table, z, answers).argmax(axis=1) for z in (induced.best, others)]
-    return int((chosen[0] != chosen[1]).sum())
-
-
-def _decided(statement: Statement, others: Hypothesis, table: Table, induced: Induced) -> list[dict[str, Any]]:
-    """Up to `EXAMPLES` different questions it applies to, in words; those first whose answer it changes."""
-    answers, reading = induced.problem.answers, induced.reading
-    applies = np.flatnonzero(reading.statement(statement, table))[:10_000]
-    if not len(applies):
-        return []
-    part = table.take(applies)
-    chosen = [reading.log_probabilities(part, z, answers).argmax(axis=1) for z in (induced.best, others)]
-    order = np.argsort(chosen[0] == chosen[1], kind="stable")
+def _examples(table: Table, applies: NDArray[np.intp], decides: NDArray[np.bool_]) -> list[dict[str, Any]]:
+    """Up to `EXAMPLES` different questions that a statement applies to, in words; those first that it decides."""
+    order = np.argsort(~decides[applies], kind="stable")
     found: list[dict[str, Any]] = []
-    for i in order[:100]:
-        row = part.row(int(i))
+    for i in applies[order[:100]]:
+        row = table.row(int(i))
         # In words: `o` for one ring tells nobody anything.
-        spoken = {f.name: f.word(str(row[f.name])) for f in part.features if f.discrete and row[f.name] is not None}
+        spoken = {f.name: f.word(str(row[f.name])) for f in table.features if f.discrete and row[f.name] is not None}
         question = {**row, **spoken}
         if question not in found:
             found.append(question)

@@ -13,7 +13,7 @@ from imitative.hypotheses.belief import Belief, BeliefSpace
 from imitative.hypotheses.sentences import completed
 from imitative.mail import Proposed
 from imitative.search.exact import ExactPosterior
-from imitative.search.readable import Readable, parts_of, score_words
+from imitative.search.readable import Readable, score_words
 
 SURELY: Final = 2.0
 """Standard errors by which a written belief must score better than the search's own, to be z*."""
@@ -25,16 +25,12 @@ class Written(NamedTuple):
     Args:
         wrote: who, and what.
         worth: its score and distances; None where it could not be scored.
-        log_prior: −KL(z ‖ prior), nats.
-        log_likelihood: E_{θ~z}[log p(D | θ)], nats.
         said: the parameters it speaks of.
         why: why it could not be scored; '' where it was.
     """
 
     wrote: Proposed
     worth: Readable | None
-    log_prior: float = -math.inf
-    log_likelihood: float = -math.inf
     said: tuple[str, ...] = ()
     why: str = ""
 
@@ -55,7 +51,7 @@ class Written(NamedTuple):
                 })  # fmt: skip
         return row | {
             "hypothesis": space.show(self.worth.belief), "score": self.worth.score, "error": self.worth.error,
-            "words_lose": self.worth.loss, "log_prior": self.log_prior, "log_likelihood": self.log_likelihood,
+            "words_lose": self.worth.loss, "log_prior": -self.worth.kl, "log_likelihood": self.worth.log_likelihood,
             "says": says,
         }  # fmt: skip
 
@@ -79,13 +75,11 @@ def scored(
         try:
             z, said = completed(space, [each.text], own)
             worth = score_words(posterior, space, places, z, seed=seed)
-            parts = parts_of(posterior, space, places, z, seed=seed)
         except (ValueError, ArithmeticError) as error:
             found.append(Written(each, None, why=str(error)))
             continue
         why = "" if math.isfinite(worth.score) else "it believes what the model calls impossible"
-        told = worth if not why else None
-        found.append(Written(each, told, -parts.kl, parts.log_likelihood, said, why))
+        found.append(Written(each, None if why else worth, said, why))
     return tuple(found)
 
 

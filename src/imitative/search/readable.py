@@ -44,6 +44,8 @@ class Readable(NamedTuple):
     loss: float  #: log p(D) − score: KL from z to the exact posterior, nats
     means: Floats  # (d,) of the words
     sds: Floats
+    log_likelihood: float = -math.inf  #: E log p(D|θ), nats
+    kl: float = math.inf  #: KL(z‖prior), nats
 
 
 def in_words(posterior: ExactPosterior, space: BeliefSpace, places: Sequence[int], *, seed: int = 0) -> Readable:
@@ -62,31 +64,21 @@ def in_words(posterior: ExactPosterior, space: BeliefSpace, places: Sequence[int
     belief = Belief(marginals, dependences(space, draws))
     filled = Filled.of(posterior.u, np.asarray(places))
     climbed = _climbed(posterior, space, belief, filled, seed)
-    best = max((rounded(belief), rounded(climbed)), key=lambda z: score(posterior, space, z, filled, seed + 1)[0])
-    value, error = score(posterior, space, best, filled, seed + 2, 4096)
-    numbers = np.array(space.summary(best))
-    return Readable(best, value, error, posterior.log_evidence - value, numbers[:, 0], numbers[:, 1])
+    best = max((rounded(belief), rounded(climbed)), key=lambda z: score(posterior, space, z, filled, seed + 1).score)
+    return _worth(posterior, space, best, filled, seed + 2)
 
 
 def score_words(
     posterior: ExactPosterior, space: BeliefSpace, places: Sequence[int], belief: Belief, *, seed: int = 0
 ) -> Readable:
     """What any belief in words is worth: one that a person wrote, say. −∞ where it believes what cannot be."""
-    value, error = score(posterior, space, belief, Filled.of(posterior.u, np.asarray(places)), seed, 4096)
-    numbers = np.array(space.summary(belief))
-    return Readable(belief, value, error, posterior.log_evidence - value, numbers[:, 0], numbers[:, 1])
+    return _worth(posterior, space, belief, Filled.of(posterior.u, np.asarray(places)), seed)
 
 
-def parts_of(
-    posterior: ExactPosterior, space: BeliefSpace, places: Sequence[int], belief: Belief, *, seed: int = 0
-) -> Score:
-    """The same as its two parts: E log p(D|θ), and KL(z ‖ prior); −∞ where it believes what cannot be."""
-    filled = Filled.of(posterior.u, np.asarray(places))
-    u, rest = _placed(space, belief, filled, gaussian_noise(4096, posterior.target.size, seed))
-    found = posterior.target.heights(u)
-    if not np.isfinite(found.log_joint + rest).all():
-        return Score(-math.inf, -math.inf, math.inf)
-    return drawn_score(-rest, found.log_prior, found.log_likelihood)
+def _worth(posterior: ExactPosterior, space: BeliefSpace, z: Belief, filled: Filled, seed: int) -> Readable:
+    found = score(posterior, space, z, filled, seed, 4096)
+    loss, numbers = posterior.log_evidence - found.score, np.array(space.summary(z))
+    return Readable(z, found.score, found.error, loss, numbers[:, 0], numbers[:, 1], found.log_likelihood, found.kl)
 
 
 def fitted(x: Floats, lower: float, upper: float) -> Marginal:
@@ -179,14 +171,13 @@ def _dependence(space: BeliefSpace, i: int, j: int, rho: float) -> Dependence:
 
 def score(
     posterior: ExactPosterior, space: BeliefSpace, z: Belief, filled: Filled, seed: int, draws: int = 1024
-) -> tuple[float, float]:
-    """The score of z, and its standard error, from draws of z; −∞ where z believes what the model calls impossible."""
-    noise = gaussian_noise(draws, posterior.target.size, seed)
-    u, rest = _placed(space, z, filled, noise)
-    value = posterior.target.heights(u).log_joint + rest
-    if not np.isfinite(value).all():
-        return -math.inf, 0.0
-    return float(value.mean()), float(value.std(ddof=1) / math.sqrt(draws))
+) -> Score:
+    """The score of z, from draws of z; −∞ where z believes what the model calls impossible."""
+    u, rest = _placed(space, z, filled, gaussian_noise(draws, posterior.target.size, seed))
+    found = posterior.target.heights(u)
+    if not np.isfinite(found.log_joint + rest).all():
+        return Score(-math.inf, -math.inf, math.inf)
+    return drawn_score(-rest, found.log_prior, found.log_likelihood)
 
 
 def _placed(space: BeliefSpace, z: Belief, filled: Filled, noise: Floats) -> tuple[Floats, Floats]:

@@ -9,6 +9,7 @@ extra `causal` (torch, transformers), imported when something is read.
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any, NamedTuple, final
@@ -68,6 +69,12 @@ class CausalReader:
         self._letters = [self._token(letter) for letter in ascii_uppercase[: len(self.clauses)]]
         if len(set(self._letters)) < len(self._letters):
             raise ValueError("the tokenizer does not tell the letters of the answers apart")
+
+    def with_model(self, model: Any) -> CausalReader:
+        """The same way of reading, by another trunk."""
+        found = copy.copy(self)
+        found.model = model
+        return found
 
     def log_probabilities(self, items: Sequence[str], text: str) -> Floats:
         """(N, |Y|) nats for N items under one text; z is read once, and each item after it."""

@@ -99,11 +99,14 @@ class TrunkJudges:
     def reads(self, conditions: Sequence[str]) -> Callable[[str], Floats]:
         """See `Judges.reads`."""
         self._conditions, self._mean = tuple(conditions), None
-        return lambda section: section_map(self.judges.worn(LIKELIHOOD), conditions)(section)
+        return self._read_as(LIKELIHOOD, conditions)
 
     def answers_by(self, conditions: Sequence[str]) -> Callable[[str], Floats]:
         """See `Judges.answers_by`."""
-        return lambda section: section_map(self.judges.worn(TEST), conditions)(section)
+        return self._read_as(TEST, conditions)
+
+    def _read_as(self, judge: str, conditions: Sequence[str]) -> Callable[[str], Floats]:
+        return lambda section: section_map(self.judges.worn(judge), conditions)(section)
 
     def _centre(self) -> Floats:
         if self._mean is None:

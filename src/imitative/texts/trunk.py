@@ -73,7 +73,7 @@ class CausalJudges:
         self._head = torch.nn.Linear(int(reader.model.config.hidden_size), 1, bias=False)
         torch.nn.init.zeros_(self._head.weight)
         torch.set_rng_state(state)
-        self._readers = {judge: self._reader(reader, judge) for judge in JUDGES}
+        self._readers = {judge: reader.with_model(self._models[judge]) for judge in JUDGES}
 
     def _adapted(self, model: Any) -> Any:
         from peft import LoraConfig, get_peft_model
@@ -89,11 +89,6 @@ class CausalJudges:
 
     def _adapter(self, judge: str) -> str:
         return Sharing.ADAPTER.value if self.sharing is Sharing.ADAPTER else judge
-
-    def _reader(self, reader: CausalReader, judge: str) -> CausalReader:
-        found = CausalReader(self._models[judge], reader.tokenizer, reader.clauses)
-        found._ask, found._form = reader._ask, reader._form
-        return found
 
     def worn(self, judge: str) -> CausalReader:
         """The trunk as this judge reads with it, until another is asked for."""

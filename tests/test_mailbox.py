@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import secrets
 import threading
 from collections import Counter
@@ -789,6 +790,47 @@ def test_the_next_free_place_is_found_without_joining_all_there_are(office: Offi
     plan = "\n".join(str(row[-1]) for row in rows)
     assert "slot_free" in plan or "slot_number" in plan, plan
     assert not any(word in plan for word in ("Join", "TEMP B-TREE")), plan
+
+
+def test_what_is_repeated_was_answered_a_while_ago_whenever_it_was_posted(office: Office) -> None:
+    office.post(*range(11))
+    for name in ("bob", "cat", "dan"):
+        assert office.claim(name).shown["i"] < 3
+    answered: list[int] = []
+    while len(answered) < CHECK_EVERY - 1:
+        if len(answered) == 8:
+            office.now += 101.0  # what the others held is given to ann: the oldest is what she answers last
+        task = office.claim("ann")
+        answered.append(task.shown["i"])
+        office.say("ann", task)
+    assert answered[-3:] == [0, 1, 2]
+    task = office.claim("ann")
+    assert (task.role, task.shown["i"]) == (Role.REPEAT, answered[-1 - APART])
+
+
+def test_what_is_to_be_repeated_is_sought_among_few_whatever_the_server_believes(office: Office) -> None:
+    """It last counted when the queries were posted, and still takes it that nobody has answered anything."""
+    office.post(*range(250))
+    task: Task | None = office.claim("ann")
+    statement, given = "", {}
+
+    def see(_connection: object, _cursor: object, sent: str, values: dict[str, object], *_: object) -> None:
+        nonlocal statement, given
+        if "recent" in sent:
+            statement, given = sent, values
+
+    event.listen(office.run.engine, "before_cursor_execute", see)
+    while task is not None:
+        task = office.say("ann", task)
+    event.remove(office.run.engine, "before_cursor_execute", see)
+    told = "EXPLAIN (ANALYZE)" if office.run.engine.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN"
+    rows = office.run.read(lambda connection: connection.exec_driver_sql(f"{told} {statement}", given).all())
+    steps = [str(row[-1]) for row in rows]
+    seen = sum(
+        int(n) * int(loops) for step in steps for n, loops in re.findall(r"actual.* rows=(\d+) loops=(\d+)", step)
+    )
+    assert seen < 250 * 10, "\n".join(steps)  # joined with one another they were 250²
+    assert not any(step.startswith("SCAN") and "recent" not in step for step in steps), steps
 
 
 def test_an_old_page_does_not_get_a_judge_a_second_place_in_a_query(office: Office) -> None:

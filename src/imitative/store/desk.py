@@ -24,7 +24,7 @@ from sqlalchemy import Connection, and_, bindparam, case, func, insert, literal,
 from imitative.mail import Person, Role, Standing
 from imitative.records import Answer, Kind, content_key
 from imitative.store import runs, tables
-from imitative.store.giving import LAST, LEASE_SECONDS, LOCK, Giving, free_now, put_in_hand
+from imitative.store.giving import LEASE_SECONDS, LOCK, Giving, free_now, last_revision, put_in_hand
 from imitative.store.runs import Run
 from imitative.store.task import (
     LONGEST_WHY,
@@ -45,7 +45,7 @@ judge, query, taken, late = tables.judge.c, tables.query.c, tables.taken.c, tabl
 _SEEN: Final = (
     select(said.revision.label("said_revision"), said.digest, said.answer, late.digest.label("late_digest"))
     .add_columns(slot.id, slot.posted_id, slot.judge_id, slot.done, hand.swapped)
-    .add_columns(posted.role, posted.expected, query.kind, query.body, LAST.label("revision"))
+    .add_columns(posted.role, posted.expected, query.kind, query.body, last_revision(slot.id))
     .select_from(tables.judge)
     .outerjoin(tables.said, (said.judge_id == judge.id) & (said.key == bindparam("this_key")))
     .outerjoin(tables.late, (late.judge_id == judge.id) & (late.key == bindparam("this_key")))
@@ -59,7 +59,7 @@ _SEEN: Final = (
 _SENT = select(said.digest).where(said.judge_id == bindparam("me"), said.key == bindparam("this_key"))
 _USED = select(taken.posted_id).where(taken.posted_id == bindparam("this_posted"))
 _ANOTHER = (
-    select(slot.id, slot.done, (slot.judge_id == bindparam("me")).label("own"), LAST.label("revision"))
+    select(slot.id, slot.done, (slot.judge_id == bindparam("me")).label("own"), last_revision(slot.id))
     .where(slot.posted_id == bindparam("this_posted"), slot.number.is_not(None))
     .where((slot.judge_id == bindparam("me")) | and_(slot.done.is_(False), free_now(slot)))
     .order_by(case((slot.judge_id == bindparam("me"), 0), else_=1), slot.number)
@@ -68,7 +68,7 @@ _ANOTHER = (
 )
 """A place in a query for somebody who lost theirs: the one they were given since, or a free one."""
 _LATEST = (
-    select(slot.id, slot.posted_id, said.swapped, LAST.label("revision"))
+    select(slot.id, slot.posted_id, said.swapped, last_revision(slot.id))
     .join_from(tables.slot, tables.posted)
     .join(tables.said, (said.slot_id == slot.id) & (said.judge_id == slot.judge_id))
     .where(slot.judge_id == bindparam("me"), slot.done, posted.role != Role.WARM_UP.value)

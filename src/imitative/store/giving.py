@@ -15,7 +15,7 @@ import random
 from collections.abc import Callable
 from typing import Any, Final, final
 
-from sqlalchemy import Connection, ScalarSelect, Select, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, Label, ScalarSelect, Select, bindparam, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from imitative.mail import Person, Role, Standing
@@ -29,6 +29,8 @@ CHECK_EVERY: Final = 12
 """Among so many queries one is a check: a known answer, or an earlier query with its sides swapped."""
 APART: Final = 8
 """How many queries lie at least between a comparison and its repetition, so that it is not remembered."""
+LOOKED_BACK: Final = 100
+"""Among how many of a judge's latest answers one is sought to be repeated."""
 MOST_WARM_UPS: Final = 10
 
 posted, slot, said, hand = (t.c for t in (tables.posted, tables.slot, tables.said, tables.hand))
@@ -43,16 +45,11 @@ _free, _held, _mine, _earlier = (
 LOCK: Final = select(judge.answered, judge.standing).where(judge.id == bindparam("me")).with_for_update()
 """How many answers a judge has given, and how they stand, once whatever they do in another tab is done."""
 
-LAST: Final = (
-    select(func.max(_earlier.revision)).where(_earlier.slot_id == slot.id).correlate(tables.slot).scalar_subquery()
-)
-"""The last revision of what was said at a slot, by whomever."""
-_OWN_LAST = (
-    select(func.max(_earlier.revision))
-    .where(_earlier.slot_id == slot.id, _earlier.judge_id == bindparam("me"))
-    .correlate(tables.slot)
-    .scalar_subquery()
-)
+
+def last_revision(place: Any, *of: Any) -> Label[int]:
+    """The last revision of what was said at a place, by whomever, or by those for whom this holds."""
+    last = select(func.max(_earlier.revision)).where(_earlier.slot_id == place, *of)
+    return last.scalar_subquery().label("revision")
 
 
 def free_now(place: Any) -> Any:
@@ -64,14 +61,15 @@ def free_now(place: Any) -> Any:
     )
 
 
-def mine(place: Any) -> Any:
-    """Whether this judge has a place in the same query.
+def mine(number: Any) -> Any:
+    """Whether this judge has a place in this posted query.
 
-    A value, not EXISTS: PostgreSQL turns that into a join, and where it has not yet counted the rows of a young run,
-    into one of all free places with all of this judge's.
+    Counted among the query's few places, so that it is done in one way whatever the server believes. EXISTS becomes a
+    join of all places with all of the judge's; and asked for the judge's place, a server that last looked when nobody
+    had answered anything goes through all of theirs.
     """
-    own = select(_mine.id).where(_mine.posted_id == place.posted_id, _mine.judge_id == bindparam("me"))
-    return own.scalar_subquery().is_not(None)
+    own = func.count().filter(_mine.judge_id == bindparam("me"))
+    return select(own).where(_mine.posted_id == number).scalar_subquery() > 0
 
 
 _HELD: ScalarSelect[int] = (
@@ -85,7 +83,7 @@ _HELD: ScalarSelect[int] = (
 _FREE: ScalarSelect[int] = (
     select(_free.id)
     .where(_free.run_id == bindparam("this_run"), _free.done.is_(False), _free.wanted, _free.number.is_not(None))
-    .where(free_now(_free), ~mine(_free))
+    .where(free_now(_free), ~mine(_free.posted_id))
     .order_by(_free.posted_id, _free.number)
     .limit(1)
     .with_for_update(skip_locked=True)
@@ -97,7 +95,13 @@ _GIVE = _TAKE.where(slot.id == func.coalesce(_HELD, _FREE))  # the second is loo
 _MAKE = insert(tables.slot).values(done=False, wanted=True).returning(slot.id)
 _TYPES = {"me": hand.judge_id.type, "swapped": hand.swapped.type, "typed": hand.typed.type, "at": hand.updated.type}
 _ROW = [bindparam(name, type_=kind) for name, kind in _TYPES.items()]
-_COLUMNS = (posted.role, posted.shown, query.kind, query.body, _OWN_LAST.label("revision"))
+_COLUMNS = (
+    posted.role,
+    posted.shown,
+    query.kind,
+    query.body,
+    last_revision(slot.id, _earlier.judge_id == bindparam("me")),
+)
 _TASK = (
     select(slot.id, hand.swapped, hand.typed, *_COLUMNS)
     .join_from(tables.slot, tables.posted)
@@ -127,26 +131,32 @@ def _at_once() -> Select[Any]:
 _AT_ONCE = _at_once()
 _UNSEEN = (
     select(posted.id)
-    .where(posted.run_id == bindparam("this_run"), posted.role == bindparam("this_role"))
-    .where(~select(slot.id).where(slot.posted_id == posted.id, slot.judge_id == bindparam("me")).exists())
+    .where(posted.run_id == bindparam("this_run"), posted.role == bindparam("this_role"), ~mine(posted.id))
     .order_by(posted.id)
     .limit(1)
 )
 _again = tables.posted.alias("again").c
-_AGAIN = (
-    select(_mine.id)
-    .where(_mine.posted_id == _again.id, _mine.judge_id == bindparam("me"), _again.role == Role.REPEAT.value)
-    .where(_again.query_key == posted.query_key, _again.run_id == posted.run_id)
+_REPEAT = (
+    select(_again.id)
+    .where(_again.run_id == posted.run_id, _again.query_key == posted.query_key, _again.role == Role.REPEAT.value)
+    .correlate(tables.posted)
+    .scalar_subquery()
+)
+_recent = (
+    select(tables.said)
+    .where(said.judge_id == bindparam("me"))
+    .order_by(said.created.desc(), said.id.desc())
+    .limit(LOOKED_BACK)
+    .subquery("recent")
 )
 _REPEATABLE = (
-    select(posted.query_key, posted.shown, hand.swapped)
-    .join_from(tables.slot, tables.posted)
+    select(posted.query_key, posted.shown, _recent.c.swapped)
+    .join_from(_recent, tables.posted, posted.id == _recent.c.posted_id)
     .join(tables.query)
-    .join(tables.hand, (hand.slot_id == slot.id) & (hand.judge_id == slot.judge_id))
-    .where(slot.judge_id == bindparam("me"), slot.done, posted.role == Role.ASKED.value)
+    .where(_recent.c.answer.is_not(None), _recent.c.revision == last_revision(_recent.c.slot_id))
     .where(query.kind.in_((Kind.COMPARE_HYPOTHESES.value, Kind.COMPARE_ANSWERS.value)))
-    .where(~_AGAIN.exists())
-    .order_by(slot.id.desc())
+    .where(posted.role == Role.ASKED.value, ~mine(_REPEAT))
+    .order_by(_recent.c.created.desc(), _recent.c.id.desc())
     .offset(APART)
     .limit(1)
 )

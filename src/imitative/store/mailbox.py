@@ -55,6 +55,9 @@ class StoredMailbox:
                 self._want(connection, asked)
 
         self._run.write(add)
+        if rows and self._run.engine.dialect.name == "postgresql":
+            # Until it is told how many places there now are, the server sorts them all to find the next free one.
+            self._run.write(lambda connection: connection.exec_driver_sql("ANALYZE posted, slot"))
 
     def _post(
         self, connection: Connection, rows: Sequence[tuple[Posting, list[dict[str, str]], dict[str, Any]]]

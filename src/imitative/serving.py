@@ -6,6 +6,7 @@ serve(service, host, port)
 
 from __future__ import annotations
 
+import gc
 import logging
 import re
 from collections.abc import Callable, Mapping
@@ -179,6 +180,9 @@ def serve(app: Any, host: str, port: int, tls: tuple[Path, Path] | None = None) 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
     for name in ("uvicorn.error", "uvicorn.access", "imitative.web"):
         logging.getLogger(name).addFilter(Quiet())
+    # What has been imported stays: looked through for garbage again and again, it would hold everybody up for 0.1 s.
+    gc.collect()
+    gc.freeze()
     certificate = {} if tls is None else {"ssl_certfile": str(tls[0]), "ssl_keyfile": str(tls[1])}
     uvicorn.run(
         app, host=host, port=port, log_level="warning", access_log=False, server_header=False, proxy_headers=False,

@@ -12,8 +12,8 @@ and reading what the page shows of it are one statement; SQLite, which is in thi
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
-from typing import Any, Final, final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple, final
 
 from sqlalchemy import Connection, Label, ScalarSelect, Select, bindparam, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -89,21 +89,23 @@ _FREE: ScalarSelect[int] = (
     .with_for_update(skip_locked=True)
     .scalar_subquery()
 )
-_TAKE = update(tables.slot).values(judge_id=bindparam("me"), expires=bindparam("until")).returning(slot.id)
+_TAKE = (
+    update(tables.slot).values(judge_id=bindparam("me"), expires=bindparam("until")).returning(slot.id, slot.posted_id)
+)
 _RENEW = _TAKE.where(slot.id == _HELD)
 _GIVE = _TAKE.where(slot.id == func.coalesce(_HELD, _FREE))  # the second is looked for where there is no first
-_MAKE = insert(tables.slot).values(done=False, wanted=True).returning(slot.id)
+_MAKE = (
+    insert(tables.slot)
+    .values(run_id=bindparam("this_run"), posted_id=bindparam("this_posted"), judge_id=bindparam("me"))
+    .values(expires=bindparam("until"), done=False, wanted=True)
+    .returning(slot.id, slot.posted_id)
+)
 _TYPES = {"me": hand.judge_id.type, "swapped": hand.swapped.type, "typed": hand.typed.type, "at": hand.updated.type}
 _ROW = [bindparam(name, type_=kind) for name, kind in _TYPES.items()]
-_COLUMNS = (
-    posted.role,
-    posted.shown,
-    query.kind,
-    query.body,
-    last_revision(slot.id, _earlier.judge_id == bindparam("me")),
-)
+_SHOWN = (posted.role, posted.shown, query.kind, query.body)
+_BY_ME = _earlier.judge_id == bindparam("me")
 _TASK = (
-    select(slot.id, hand.swapped, hand.typed, *_COLUMNS)
+    select(slot.id, hand.swapped, hand.typed, *_SHOWN, last_revision(slot.id, _BY_ME))
     .join_from(tables.slot, tables.posted)
     .join(tables.query)
     .join(tables.hand, (hand.slot_id == slot.id) & (hand.judge_id == slot.judge_id))
@@ -111,24 +113,24 @@ _TASK = (
 )
 
 
-def _at_once() -> Select[Any]:
-    """`_GIVE`, the row of `hand` and `_TASK`, as one statement. What it adds it does not see, so it says it itself."""
-    given = _GIVE.cte("given")
+def _at_once(giving: Any) -> Select[Any]:
+    """A place given, the row of `hand` and `_TASK`, as one statement. What it adds it does not see, so it says it."""
+    given = giving.cte("given")
     names = ["judge_id", "slot_id", "swapped", "typed", "updated"]
     me, swapped, typed, at = _ROW
     row = select(me, given.c.id, swapped, typed, at)
     handed = postgresql.insert(tables.hand).from_select(names, row).on_conflict_do_nothing().cte("handed")
     return (
-        select(slot.id, func.coalesce(hand.swapped, swapped).label("swapped"), hand.typed, *_COLUMNS)
-        .join_from(given, tables.slot, slot.id == given.c.id)
-        .join(tables.posted)
+        select(given.c.id, func.coalesce(hand.swapped, swapped).label("swapped"), hand.typed)
+        .add_columns(*_SHOWN, last_revision(given.c.id, _BY_ME))
+        .join_from(given, tables.posted, posted.id == given.c.posted_id)
         .join(tables.query)
-        .outerjoin(tables.hand, (hand.slot_id == slot.id) & (hand.judge_id == bindparam("me")))
+        .outerjoin(tables.hand, (hand.slot_id == given.c.id) & (hand.judge_id == bindparam("me")))
         .add_cte(handed)
     )
 
 
-_AT_ONCE = _at_once()
+_AT_ONCE = {statement: _at_once(statement) for statement in (_GIVE, _MAKE)}
 _UNSEEN = (
     select(posted.id)
     .where(posted.run_id == bindparam("this_run"), posted.role == bindparam("this_role"), ~mine(posted.id))
@@ -150,7 +152,7 @@ _recent = (
     .subquery("recent")
 )
 _REPEATABLE = (
-    select(posted.query_key, posted.shown, _recent.c.swapped)
+    select(posted.query_key, posted.shown, _recent.c.swapped, _REPEAT.label("repeat"))
     .join_from(_recent, tables.posted, posted.id == _recent.c.posted_id)
     .join(tables.query)
     .where(_recent.c.answer.is_not(None), _recent.c.revision == last_revision(_recent.c.slot_id))
@@ -160,6 +162,13 @@ _REPEATABLE = (
     .offset(APART)
     .limit(1)
 )
+
+
+class _Check(NamedTuple):
+    """A posted query that tells how a judge judges, and whether its second side is shown first."""
+
+    posted: int
+    swapped: bool
 
 
 @final
@@ -189,19 +198,27 @@ class Giving:
             return None
         if answered < MOST_WARM_UPS or answered % CHECK_EVERY == CHECK_EVERY - 1:
             number = connection.execute(_RENEW, {"me": person.id, "until": self.until()}).scalar()
-            number = number or self._check(connection, person, answered)
             if number is not None:
                 return self.task(connection, person, number)
-        return self._given(connection, person)
+            check = self._check(connection, person, answered)
+            if check is not None:
+                return self._given(connection, person, _MAKE, check.swapped, {"this_posted": check.posted})
+        return self._given(connection, person, _GIVE, self._either(), {"now": self.now()})
 
-    def _given(self, connection: Connection, person: Person) -> Task | None:
-        swapped = self._random.random() < 0.5
-        given = {"me": person.id, "this_run": person.run_id, "now": self.now(), "until": self.until()}
+    def _either(self) -> bool:
+        """Whether the second side is shown first."""
+        return self._random.random() < 0.5
+
+    def _given(
+        self, connection: Connection, person: Person, giving: Any, swapped: bool, values: Mapping[str, Any]
+    ) -> Task | None:
+        """What this statement gives them, in their hands."""
+        given = {"me": person.id, "this_run": person.run_id, "until": self.until(), **values}
         if connection.dialect.name == "postgresql":
             in_hand = {"swapped": swapped, "typed": {}, "at": runs.now()}
-            row = connection.execute(_AT_ONCE, given | in_hand).first()
+            row = connection.execute(_AT_ONCE[giving], given | in_hand).first()
             return None if row is None else self._read(connection, person, row)
-        number = connection.execute(_GIVE, given).scalar()
+        number = connection.execute(giving, given).scalar()
         if number is None:
             return None
         put_in_hand(connection, person, number, swapped)
@@ -235,42 +252,40 @@ class Giving:
 
     # -- checks -----------------------------------------------------------------------------------------------------
 
-    def _check(self, connection: Connection, person: Person, answered: int) -> int | None:
-        """The slot of a check, where one is due."""
+    def _check(self, connection: Connection, person: Person, answered: int) -> _Check | None:
+        """What a judge is checked with, where that is due."""
         if answered < MOST_WARM_UPS:
             found = self._unseen(connection, person, Role.WARM_UP)
             if found is not None:
-                return self._make(connection, person, found, self._random.random() < 0.5)
+                return found
         if answered % CHECK_EVERY != CHECK_EVERY - 1:
             return None
         if answered // CHECK_EVERY % 2 == 0:
             found = self._unseen(connection, person, Role.GOLD)
             if found is not None:
-                return self._make(connection, person, found, self._random.random() < 0.5)
-        return self._repeat(connection, person)
+                return found
+        return _repeat(connection, person)
 
-    def _unseen(self, connection: Connection, person: Person, role: Role) -> int | None:
+    def _unseen(self, connection: Connection, person: Person, role: Role) -> _Check | None:
         wanted = {"me": person.id, "this_run": person.run_id, "this_role": role.value}
-        return connection.execute(_UNSEEN, wanted).scalar()
+        found = connection.execute(_UNSEEN, wanted).scalar()
+        return None if found is None else _Check(found, self._either())
 
-    def _make(self, connection: Connection, person: Person, number: int, swapped: bool) -> int:
-        """A slot of this judge's own."""
-        row = {"run_id": person.run_id, "posted_id": number, "judge_id": person.id, "expires": self.until()}
-        made = int(connection.execute(_MAKE, row).scalar_one())
-        put_in_hand(connection, person, made, swapped)
-        return made
 
-    def _repeat(self, connection: Connection, person: Person) -> int | None:
-        """A comparison of theirs from a while ago, with its sides the other way round."""
-        row = connection.execute(_REPEATABLE, {"me": person.id}).first()
-        if row is None:
-            return None
-        copy = {"run_id": person.run_id, "query_key": row.query_key, "role": Role.REPEAT.value, "cap": 1}
+def _repeat(connection: Connection, person: Person) -> _Check | None:
+    """A comparison of theirs from a while ago, with its sides the other way round."""
+    row = connection.execute(_REPEATABLE, {"me": person.id}).first()
+    if row is None:
+        return None
+    copy = {"run_id": person.run_id, "query_key": row.query_key, "role": Role.REPEAT.value, "cap": 1}
+    number = row.repeat
+    if number is None:
         add = _adding(connection, tables.posted).values(shown=row.shown, created=runs.now(), **copy)
-        connection.execute(add.on_conflict_do_nothing())
+        number = connection.execute(add.on_conflict_do_nothing().returning(posted.id)).scalar()
+    if number is None:  # another judge was given it at this very moment
         this = (posted.run_id == person.run_id) & (posted.query_key == row.query_key)
         number = connection.execute(select(posted.id).where(this, posted.role == Role.REPEAT.value)).scalar_one()
-        return self._make(connection, person, number, not row.swapped)
+    return _Check(number, not row.swapped)
 
 
 def put_in_hand(connection: Connection, person: Person, number: int, swapped: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import http.client
 import multiprocessing
 import os
@@ -198,9 +199,12 @@ def _speed(bench: Bench, name: str, store: str | None) -> Iterator[Row]:
             server = subprocess.Popen([*command, *(["--store", store] if store else [])])  # noqa: S603
             try:
                 _until_served(port)
+                gc.collect()
+                gc.freeze()  # the stopwatch's own search for garbage is not the server's time
                 times, seconds = _judged_by_all(port, tokens, JUDGEMENTS, 0.0)
                 paced, _ = _judged_by_all(port, tokens, JUDGEMENTS // 2, AT_ONCE / PACED)
             finally:
+                gc.unfreeze()
                 server.terminate()
                 server.wait(20)
             stored = len(Overview(run).answers())

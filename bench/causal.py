@@ -34,7 +34,7 @@ FORMS = (
 )  # fmt: skip
 AGAINST = ("If {c}, it is not the case that {a}.", "{c}, so it is wrong that {a}.")
 NOTHING = "nothing follows"
-STEPS = 1500
+STEPS = 5000
 
 
 def prefix(bench: Bench) -> Iterator[Row]:

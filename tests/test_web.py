@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import threading
+import time
 import urllib.parse
 import zipfile
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from imitative.records import Answer, Kind, Outcome, Query
 from imitative.serving import EVERYWHERE, hosts_of, redacted
 from imitative.store import tables
 from imitative.web import judging, leading, programs
+from imitative.web.app import make_api
 from imitative.web.bodies import LARGEST_BODY
 from imitative.web.differences import compared
 from imitative.web.judging import inside, markdown
@@ -411,13 +413,36 @@ def test_a_wrong_invitation_opens_nothing_and_guessing_is_slowed(site: Site) -> 
 
 
 def test_a_caller_who_asks_too_often_waits_and_others_do_not(tmp_path: Path) -> None:
-    site = Site(tmp_path, rate=5.0)
+    site = Site(tmp_path, rate=1.0)
     ann, bob = site.program("ann"), site.program("bob")
     statuses = [ann.get("/api/me").status_code for _ in range(40)]
     assert statuses[0] == 200
     assert statuses[-1] == 429
     assert bob.get("/api/me").status_code == 200
     site.run.close()
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_no_more_requests_are_worked_on_at_once_than_were_allowed(site: Site, at_once: int) -> None:
+    api, working, most, lock = make_api(site.service, at_once), 0, 0, threading.Lock()
+
+    @api.get("/slow")
+    def slow() -> None:
+        nonlocal working, most
+        with lock:
+            working += 1
+            most = max(most, working)
+        time.sleep(0.05)
+        with lock:
+            working -= 1
+
+    with TestClient(api) as client:
+        together = [threading.Thread(target=client.get, args=("/slow",)) for _ in range(8)]
+        for thread in together:
+            thread.start()
+        for thread in together:
+            thread.join()
+    assert most == at_once
 
 
 @pytest.mark.parametrize(

@@ -286,6 +286,9 @@ def serve(
         Optional[tuple[Path, Path]],  # noqa: UP045
         typer.Option(metavar="CERTIFICATE KEY", help="Two PEM files: serve HTTPS."),
     ] = None,
+    at_once: Annotated[
+        int, typer.Option(min=1, max=40, help="Requests worked on at once; more for a database that is far away.")
+    ] = 5,
 ) -> None:
     """Serve the page where people judge a run; invite them with `invite`.
 
@@ -300,7 +303,7 @@ def serve(
     at = address or f"{'http' if tls is None else 'https'}://{shown}:{port}"
     from imitative.web.app import make_app
 
-    app_served = make_app(make_service(opened, at, images or own_images), hosts)
+    app_served = make_app(make_service(opened, at, images or own_images), hosts, at_once=at_once)
     print(f"Judging {opened.problem} at {at}", file=sys.stderr)  # noqa: T201
     serve_app(app_served, host, port, tls)
 

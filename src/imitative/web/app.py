@@ -35,14 +35,14 @@ AT_ONCE: Final = 5
 only take turns in the middle of requests, and some of those then wait long (docs/decisions/0011)."""
 
 
-@asynccontextmanager
-async def _in_turn(_api: FastAPI) -> AsyncIterator[None]:
-    current_default_thread_limiter().total_tokens = AT_ONCE
-    yield
-
-
-def make_api(service: Service) -> FastAPI:
+def make_api(service: Service, at_once: int = AT_ONCE) -> FastAPI:
     """The routes, without the guards: for OpenAPI, and for tests that read the table of routes."""
+
+    @asynccontextmanager
+    async def in_turn(_api: FastAPI) -> AsyncIterator[None]:
+        current_default_thread_limiter().total_tokens = at_once
+        yield
+
     api = FastAPI(
         title="imitative: a run's judgements",
         version=__version__,
@@ -50,7 +50,7 @@ def make_api(service: Service) -> FastAPI:
         docs_url=None,  # both of FastAPI's pages load scripts from elsewhere
         redoc_url=None,
         openapi_url="/openapi.json",
-        lifespan=_in_turn,
+        lifespan=in_turn,
     )
     api.include_router(judging.router(service))
     api.include_router(leading.router(service))
@@ -71,15 +71,16 @@ def make_api(service: Service) -> FastAPI:
     return api
 
 
-def make_app(service: Service, hosts: frozenset[str], rate: float = RATE) -> Guarded:
+def make_app(service: Service, hosts: frozenset[str], rate: float = RATE, at_once: int = AT_ONCE) -> Guarded:
     """What a server serves.
 
     Args:
         service: the run's.
         hosts: the names it answers to.
         rate: requests a second from one caller.
+        at_once: requests that are worked on at once.
     """
-    return Guarded(make_api(service), hosts, service.secure, rate)
+    return Guarded(make_api(service, at_once), hosts, service.secure, rate)
 
 
 def _document(api: FastAPI) -> None:

@@ -54,11 +54,11 @@ def service(tmp_path: Path) -> Iterator[Service]:
             process.wait(20)
 
 
-def started(address: str, process: subprocess.Popen[bytes]) -> bool:
+def started(address: str, process: subprocess.Popen[bytes], path: str = "/health") -> bool:
     deadline = time.monotonic() + 120.0
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            with urllib.request.urlopen(f"{address}/health", timeout=2) as reply:  # noqa: S310
+            with urllib.request.urlopen(f"{address}{path}", timeout=2) as reply:  # noqa: S310
                 return bool(reply.status == 200)
         except (urllib.error.URLError, OSError):
             time.sleep(0.5)

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, final
 import numpy as np
 
 from bench.figure import Bench, Row, at_least, paired_p
-from bench.head_to_head import Reached, ours, problems
+from bench.head_to_head import BUDGETS, SEEDS, Reached, ours, problems
 from bench.prompted import MOST_RULES, Prompted
 from imitative.calls.call import Message
 from imitative.evaluation import accuracy
@@ -31,9 +31,6 @@ from imitative.testing.server import Serving, Spoken, Wish, spoken_of
 from imitative.testing.world import World
 from imitative.texts.problem import TextProblem
 
-BUDGETS = (50, 200, 500, 2000)
-SEEDS = (200, 201, 202)
-"""Of the head to head with gepa, the first three."""
 MINIBATCH = 35
 """MIPROv2's own, used above fifty examples, as it does."""
 FULL_EVERY = 5

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
-import os
-import socket
-import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -17,12 +13,11 @@ import numpy as np
 import pytest
 import torch
 
-from imitative.calls import Book, Call, Message, Paid, Server, Service
+from imitative.calls import Call, Message, Service
 from imitative.testing.tiny import SPECIAL, byte_tokenizer, tiny_model
-from tests.calls.test_transformers_serve import TEMPLATE, started
+from tests.serving import TEMPLATE, asked_twice, running
 
 pytestmark = pytest.mark.slow
-"""It ends in a sign that can be seen: a model of random weights says again what it read last."""
 ASKED = (Message("user", "Reply with A or B."),)
 SAID = range(6)
 """Tokens of a reply."""
@@ -118,38 +113,16 @@ def service(tmp_path_factory: pytest.TempPathFactory, model: Any) -> Iterator[Se
         pytest.skip("llama-cpp-python[server] and gguf are not installed")
     folder = tmp_path_factory.mktemp("llama")
     write_gguf(model, folder / "tiny.gguf")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    address = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "llama_cpp.server", "--model", str(folder / "tiny.gguf"), "--n_threads", "1"]
-    command += ["--host", "127.0.0.1", "--port", str(port), "--n_ctx", "1024", "--model_alias", "tiny"]
-    log = folder / "log"
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with (
-        log.open("wb") as out,
-        subprocess.Popen(command, stdout=out, stderr=out, env=environment) as process,
-    ):
-        try:
-            assert started(address, process, "/v1/models"), log.read_text("utf-8", "replace")[-2000:]
-            yield Service("tiny", f"{address}/v1")
-        finally:
-            process.terminate()
-            process.wait(20)
+    command += ["--n_ctx", "1024", "--model_alias", "tiny"]
+    with running(command, "/v1/models", folder / "log") as address:
+        yield Service("tiny", f"{address}/v1")
 
 
 def test_the_servers_log_probabilities_are_the_models(service: Service, model: Any) -> None:
     """It keeps the limit of a reply, counts tokens, and is told not to punish repetition, as it does by itself."""
-    completer = Paid(Server(service), Book(None, "run"))
     asked = Call(service.base_url, service.model, ASKED, len(SAID), alternatives=5)
-
-    async def work() -> Any:
-        try:
-            return await completer.complete(asked), await completer.complete(asked)
-        finally:
-            await completer.rest()
-
-    reply, again = asyncio.run(work())
+    completer, reply, again = asked_twice(service, asked)
     text, expected = said(model)
     assert (reply.text, reply.output_tokens, reply.input_tokens) == (text, len(SAID), len(prompt()))
     assert (again.text, again.cached, completer.book.total().calls) == (text, True, 1)

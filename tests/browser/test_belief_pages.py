@@ -19,7 +19,7 @@ from imitative.overseers.people import People
 from imitative.records import Kind, Query
 from imitative.store import Run
 from imitative.store.mailbox import StoredMailbox
-from tests.browser.test_pages import DESKTOP, PAYLOADS, PHONE, Visitor, apart, chromium, passes, pytestmark
+from tests.browser.visiting import DESKTOP, PAYLOADS, PHONE, Visitor, apart, chromium, passes, pytestmark
 from tests.test_belief_pages import Working, answer_of, marking, opened, quick, same, taste_of, write
 
 __all__ = ["chromium", "pytestmark"]

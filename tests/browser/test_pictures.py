@@ -22,7 +22,7 @@ from imitative.running import run_problem
 from imitative.settings import Settings
 from imitative.store import Run
 from imitative.store.mailbox import StoredMailbox
-from tests.browser.test_pages import PHONE, Visitor, chromium, pytestmark
+from tests.browser.visiting import PHONE, Visitor, chromium, pytestmark
 
 __all__ = ["chromium", "pytestmark"]
 

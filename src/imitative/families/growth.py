@@ -4,7 +4,10 @@ For x = log(y + add), of every series and of the whole they belong to, and h = 1
 
     x_(t+h) − x_t = (1 + φ + … + φ^(h−1))·(drift + Σ_k carry_k·growth_(t−k) + Σ_k echo_k·whole growth_(t−k)
                      − pull·(x_t − mean x up to t) − shared pull·(the same of the whole)) + noise
-    noise ~ Student t (tails), scale √(noise² + counting²/(y_t + add))·h^spread
+    noise ~ Student t (tails), scale √((noise² + counting²/(y_t + add))·h^(2·spread) + rounding²/(y_t + add)²)
+
+Numbers are whole, each known to within a half: `rounding` is the standard deviation of the difference of two such errors.
+Without it a series of zeros has changes of exactly nothing, and a density that grows without bound as the noise vanishes.
 
 An epidemic that stands high above its own past turns: that is the pull. All horizons are fitted together; as they share
 their data, each counts for 1/steps of a row; with a half-life, older rows count for less. Which features enter is an
@@ -13,6 +16,7 @@ option: `choosing.py` weighs several against each other by how they did in D's o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, final
@@ -26,6 +30,8 @@ from imitative.families.family import Built, Observed, Options, Spoken, positive
 Floats = NDArray[np.float64]
 BACK = 3
 """Rows that a forecast looks back on."""
+ROUNDING = math.sqrt(1.0 / 6.0)
+"""Of the difference of two numbers that are each uniform within ± ½ of what was counted (Sheppard 1898)."""
 
 DRIFT = real("the drift", "growth in a step when nothing else moves", "about 0, give or take 0.1")
 FEATURES = {
@@ -167,7 +173,8 @@ def looked_ahead(value: Mapping[str, Any], chosen: Settings, now: Now, shock: An
 def _scale(value: Mapping[str, Any], count: Any, h: Any) -> Any:
     import jax.numpy as jnp
 
-    return jnp.sqrt(value["the noise"] ** 2 + value["the counting noise"] ** 2 / count) * h ** value["the spread"]
+    variance = value["the noise"] ** 2 + value["the counting noise"] ** 2 / count
+    return jnp.sqrt(variance * h ** (2.0 * value["the spread"]) + (ROUNDING / count) ** 2)
 
 
 def now_of(y: Floats, groups: tuple[str, ...], chosen: Settings, place: str = "model") -> Now:

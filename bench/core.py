@@ -18,6 +18,7 @@ FIGURES: dict[str, tuple[str, bool]] = {
     "competitiveness": ("bench.competitiveness:competitiveness", True),
     "audit": ("bench.audit:audit", False),
     "active": ("bench.elicitation:active", False),
+    "active-mushrooms": ("bench.elicitation:active_mushrooms", True),
     "scoring": ("bench.scoring:scoring", True),
     "speed": ("bench.speed:speed", True),
 }

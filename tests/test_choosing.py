@@ -68,6 +68,16 @@ def test_no_forecast_knows_what_came_after_it() -> None:
     assert np.array_equal(found[0][1], found[1][1])
 
 
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_season_of_zeros_makes_no_forecast_of_millions(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    season = np.concatenate([60.0 * np.exp(-((np.arange(14) - 6.0) ** 2) / 8.0), np.full(26, 0.03)])
+    y = rng.poisson(season[:, None] * np.array([1.0, 0.5, 2.0, 0.2])).astype(float)
+    quiet = Forecast(Growing(("a", "b", "c", "d"), {"steps": 4}, 4).draws(y)).quantiles((0.5, 0.99))
+    assert quiet[0].max() <= 1.0
+    assert quiet[1].max() <= y.max()
+
+
 def test_before_there_is_a_past_every_model_weighs_the_same() -> None:
     chooser = Chooser({"one": Flat(2), "two": Flat(2)}, 2)
     assert chooser.weights(_series()[: EARLIEST + 2]).tolist() == [0.5, 0.5]

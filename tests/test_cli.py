@@ -28,11 +28,11 @@ from bench.site import Site
 from imitative import cli, fetch, running, showing
 from imitative.config import load_problem
 from imitative.describing import describe
+from imitative.display import percent
 from imitative.errors import InputError
 from imitative.induction import Progress
 from imitative.loaded import LoadedProblem
 from imitative.overseers.overseer import Overseer
-from imitative.readable import percent
 from imitative.records import Judgement, Query
 from imitative.running import run_problem
 from imitative.settings import Settings

@@ -17,9 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imitative.charts import calibration_picture, rounds_picture, spans, ticks
+from imitative.display import clean, duration, nats, percent
 from imitative.evaluation import wilson
 from imitative.explained import _changes
-from imitative.readable import clean, duration, nats, percent
 from imitative.report import _source, render
 
 EVIL = "</style><script>alert('1')</script><img src=x onerror=alert(1)>\"'&{{ 7*7 }}\ud800\u202e\x00"

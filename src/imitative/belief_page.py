@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from imitative.belief_pictures import consequences_picture, density_picture, fan_picture
-from imitative.readable import Entry, clean, figure, nats, number
+from imitative.display import Entry, clean, figure, nats, number
 
 if TYPE_CHECKING:
     from jinja2 import Template

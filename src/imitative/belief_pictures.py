@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imitative.charts import scale, ticks
-from imitative.readable import figure
+from imitative.display import figure
 
 Floats = NDArray[np.float64]
 WIDE, HIGH, LEFT, BOTTOM, TOP = 464.0, 220.0, 52.0, 30.0, 16.0

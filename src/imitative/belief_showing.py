@@ -16,8 +16,8 @@ from rich.text import Text
 
 from imitative.belief_scoring import Scored
 from imitative.believing import BeliefProblem
+from imitative.display import figure
 from imitative.forecasting import Forecast
-from imitative.readable import figure
 from imitative.showing import line
 
 SHOWN = (0.05, 0.25, 0.5, 0.75, 0.95)

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from imitative.charts import Span, spans
+from imitative.display import Entry, cell, count, counted, label, nats, percent
 from imitative.hypotheses.statements import Strength
-from imitative.readable import Entry, cell, count, counted, label, nats, percent
 
 CELLS = 8
 """An example is shown by so many of its cells, those its statement speaks of first; more would bury the reason."""

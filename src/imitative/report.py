@@ -15,9 +15,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imitative.charts import Picture, Span, calibration_picture, rounds_picture, spans
-from imitative.evaluation import wilson
-from imitative.explained import default, rivals, statements
-from imitative.readable import (
+from imitative.display import (
     NONE,
     Entry,
     clean,
@@ -32,6 +30,8 @@ from imitative.readable import (
     percent,
     tick,
 )
+from imitative.evaluation import wilson
+from imitative.explained import default, rivals, statements
 from imitative.spending import spending
 
 if TYPE_CHECKING:

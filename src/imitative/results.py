@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from imitative.display import cell
 from imitative.labelling import Audit
 from imitative.overseers.overseer import Ledger
-from imitative.readable import cell
 from imitative.survival import Survival
 
 

@@ -6,8 +6,9 @@ For x = log(y + add), of every series and of the whole they belong to, and h = 1
                      − pull·(x_t − mean x up to t) − shared pull·(the same of the whole)) + noise
     noise ~ Student t (tails), scale √((noise² + counting²/(y_t + add))·h^(2·spread) + rounding²/(y_t + add)²)
 
-Numbers are whole, each known to within a half: `rounding` is the standard deviation of the difference of two such errors.
-Without it a series of zeros has changes of exactly nothing, and a density that grows without bound as the noise vanishes.
+Numbers are whole, each known to within a half: `rounding` is the standard deviation of the difference of two such
+errors. Without it a series of zeros has changes of exactly nothing, whose density grows without bound as the noise
+vanishes.
 
 An epidemic that stands high above its own past turns: that is the pull. All horizons are fitted together; as they share
 their data, each counts for 1/steps of a row; with a half-life, older rows count for less. Which features enter is an

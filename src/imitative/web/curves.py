@@ -12,7 +12,7 @@ from datetime import date
 from typing import Any, Final, NamedTuple
 
 from imitative.charts import Tick, scale, ticks
-from imitative.readable import Entry, figure, number
+from imitative.display import Entry, figure, number
 
 RIGHT: Final = 330.0
 TOP: Final = 12.0

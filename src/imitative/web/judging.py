@@ -13,8 +13,8 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 
+from imitative.display import Entry
 from imitative.mail import Person, Role
-from imitative.readable import Entry
 from imitative.records import GRADES, Answer, Kind
 from imitative.store.people import DAY, SESSION_DAYS
 from imitative.store.task import Receipt, Refused, Task

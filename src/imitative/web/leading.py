@@ -16,11 +16,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from imitative.agreement import agreement
+from imitative.display import Entry, count, figure, nats, number, of_100, percent
 from imitative.errors import InputError
 from imitative.exchange.trips import FORMATS, export, judged
 from imitative.explained import statements
 from imitative.mail import Standing
-from imitative.readable import Entry, count, figure, nats, number, of_100, percent
 from imitative.store.overview import JudgeFigures, Overview, Said, by_hour, by_kind
 from imitative.store.task import Refused
 from imitative.web.bodies import InvitationBody, StandingBody, validated

@@ -13,8 +13,8 @@ from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from imitative.display import clean
 from imitative.mail import Person, Standing
-from imitative.readable import clean
 from imitative.store.desk import Desk
 from imitative.store.overview import Overview
 from imitative.store.people import People

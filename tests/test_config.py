@@ -247,6 +247,8 @@ def test_vocabulary_counts_rows_not_words() -> None:
     assert vocabulary("t", tables, 2, 10) == ("bad",)
     assert vocabulary("t", tables, 1, 10) == ("bad", "dog", "not")
     assert vocabulary("t", tables, 1, 2) == ("bad", "dog")
+    assert vocabulary("t", tables, 2, 10, {"dog", "cat"}) == ("bad", "dog")  # what people rated, if it is there at all
+    assert vocabulary("t", tables, 1, 1, {"dog"}) == ("dog",)
 
 
 # -- paths ------------------------------------------------------------------------------------------------------------

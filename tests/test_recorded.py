@@ -320,6 +320,26 @@ def test_a_problem_file_says_what_ratings_are_worth(tmp_path: Path) -> None:
     assert crowd.favours == "e"
 
 
+def test_the_mean_of_many_is_drawn_to_the_middle_less_than_one_rating(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("note,place,class\nlovely day,a,p\na vile day,a,e\na rare day,b,p\na day,b,e\n")
+    (tmp_path / "rated.csv").write_text("item,rating,sd\nlovely,3,3\nvile,-3,3\nrare,1,0\nlost,-1,0\n")
+    features = '[features]\nleave_out = ["place"]\nnote = { kind = "text" }\n'
+    variance = 5.0  # of 3, −3, 1 and −1
+    for raters in (1, 9):
+        text = PROBLEM.format(ratings=f'file = "rated.csv", spread = "sd", raters = {raters}')
+        cut, end = text.index("[features]"), text.index("[overseer]")
+        overseer = "\n".join(line for line in text[end:].splitlines() if not line.startswith("comparisons"))
+        (tmp_path / "problem.toml").write_text(text[:cut] + features + overseer)
+        loaded = load_problem(tmp_path)
+        assert "rare" in loaded.problem.space.words["note"]  # in one row of four, and rated
+        assert "day" not in loaded.problem.space.words["note"]  # in four rows, where five are asked for
+        crowd = loaded.build_overseer(0)
+        assert isinstance(crowd, Recorded)
+        found = {j.query.hypotheses[0]: j.answer.ratio for j in said(crowd)}
+        [lovely] = [ratio for z, ratio in found.items() if "“lovely”" in z]
+        assert math.log(lovely or 0.0) == pytest.approx(3.0 * variance / (variance + 9.0 / raters))
+
+
 @pytest.mark.parametrize(
     ("more", "complaint"),
     [

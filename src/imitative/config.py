@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
@@ -216,15 +217,19 @@ class _Loader:
                         self._source.at(f"space.words.from[{i}]"), shown(word), "one word, in small letters"
                     )
             return tuple(dict.fromkeys(section.source))
-        return vocabulary(feature.name, tables, section.minimum, section.most)
+        return vocabulary(feature.name, tables, section.minimum, section.most, self._items)
+
+    @cached_property
+    def _items(self) -> frozenset[str]:
+        """What the archive holds ratings of."""
+        archive = self._file.overseer
+        if not isinstance(archive, RecordedSection) or archive.ratings is None:
+            return frozenset()
+        return frozenset(item for item, *_ in self._who.ratings(archive.ratings))
 
     def _rated(self, words: Mapping[str, Sequence[str]]) -> dict[str, set[str]]:
         """Text feature → those of its words that the archive holds ratings of."""
-        archive = self._file.overseer
-        if not isinstance(archive, RecordedSection) or archive.ratings is None:
-            return {}
-        items = {item for item, *_ in self._who.ratings(archive.ratings)}
-        return {name: items & set(known) for name, known in words.items()}
+        return {name: {*self._items} & set(known) for name, known in words.items()} if self._items else {}
 
     # -- who judges --------------------------------------------------------------------------------------------------
 

@@ -266,7 +266,7 @@ class OverseerConfig:
         return found
 
     def ratings(self, section: RatingsFile) -> list[tuple[str, float, float, str]]:
-        """(item, rating, spread, judge): what was rated, how, its standard deviation (0 where not said), by whom."""
+        """(item, rating, spread, judge): what was rated, how, its standard error (0 where not said), by whom."""
         if self._ratings is None:  # they say which words the space knows to be rated, and judge
             self._ratings = self._rated(section)
         return self._ratings
@@ -281,7 +281,7 @@ class OverseerConfig:
         judges = columns.get("judge") or ["crowd"] * len(ratings)
         rows = zip(columns["item"], ratings, spreads, judges, strict=True)
         return [
-            (item, rating, 0.0 if math.isnan(spread) else spread, judge or "unknown")
+            (item, rating, 0.0 if math.isnan(spread) else spread / math.sqrt(section.raters), judge or "unknown")
             for item, rating, spread, judge in rows
             if item and not math.isnan(rating)
         ]

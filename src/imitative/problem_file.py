@@ -192,12 +192,13 @@ class RatingsFile(FileSection):
     `between` two ratings they are worth `nats`, linearly; `favours` is the answer that a word rated high speaks for.
     With `doubts` c and q, a claim of w nats about a word is c + q·w² nats less plausible than silence before the word
     speaks for it; `unrated` is the rating that words without one are taken to have, `unrated_doubt` how many nats less
-    plausible claims about them are.
+    plausible claims about them are. Each rating is the mean of `raters` people's, among whom it has the `spread`.
     """
 
     item: str = "item"
     rating: str = "rating"
     spread: str | None = None
+    raters: Count = 1
     judge: str | None = None
     between: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
     nats: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None

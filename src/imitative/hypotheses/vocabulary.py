@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,15 +46,22 @@ def _shortest(low: float, high: float) -> float:
     return high
 
 
-def vocabulary(feature: str, tables: Sequence[Table], minimum: int, most: int) -> tuple[str, ...]:
+def vocabulary(
+    feature: str, tables: Sequence[Table], minimum: int, most: int, rated: Collection[str] = ()
+) -> tuple[str, ...]:
     """The words that occur in at least `minimum` rows of the tables together, the most frequent `most`, sorted.
 
-    Numbers and single letters are left out. Only questions are read, so D′ takes part.
+    Words that people `rated` come first and need occur but once: what is thought of them no data have to teach. Numbers
+    and single letters are left out. Only questions are read, so D′ takes part.
     """
     counts: Counter[str] = Counter()
     for table in tables:
         index = table.mentions(feature)
         for word in index.plain.keys() | index.negated.keys():
             counts[word] += len(np.union1d(index.rows(word), index.rows(word, negated=True)))
-    usable = [(-n, word) for word, n in counts.items() if n >= minimum and len(word) > 1 and not word.isdigit()]
-    return tuple(sorted(word for _, word in sorted(usable)[:most]))
+    usable = [
+        (word not in rated, -n, word)
+        for word, n in counts.items()
+        if (n >= minimum or word in rated) and len(word) > 1 and not word.isdigit()
+    ]
+    return tuple(sorted(word for *_, word in sorted(usable)[:most]))

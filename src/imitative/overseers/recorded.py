@@ -74,7 +74,8 @@ class Rating(NamedTuple):
     Args:
         item: the feature's name, what it is spoken of as, or the word.
         rating: on the scale of a `Stretch`.
-        spread: the standard deviation of the ratings it is the mean of; 0 for one person's rating.
+        spread: its standard error: the standard deviation among those who rated, over the root of their number; 0 where
+            it is not known.
         judge: who gave it.
     """
 
@@ -307,7 +308,7 @@ class Recorded:
                 self._odds(sides, self._nats(row, sure), row.judge)
 
     def _nats(self, row: Rating, sure: float) -> float:
-        """What the rating of a word is worth: drawn to the middle where its raters differed."""
+        """What the rating of a word is worth: drawn to the middle where its raters were few and differed."""
         middle = sum(self.words.between) / 2.0
         held = sure / (sure + row.spread**2) if row.spread else 1.0
         return self.words.nats(middle + held * (row.rating - middle))
@@ -359,7 +360,7 @@ class Recorded:
 
 
 def _sure(ratings: Sequence[Rating]) -> float:
-    """The variance of what was rated: against it, a rating's own spread says how far to take it for one person's view.
+    """The variance of what was rated: against it, a rating's own error says how far to take it for what people think.
 
     The best guess at the next person's rating is middle + (rating − middle) · V / (V + spread²), V being this variance.
     """

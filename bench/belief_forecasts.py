@@ -21,8 +21,8 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 HORIZON = 4
 FIRST = 20
 """Weeks of history before the first origin."""
-CHOSEN = "everything, lately"
-"""Of `choosing.CANDIDATES`, what did best on other series (docs/decisions/0013)."""
+CHOSEN = "everything"
+"""Of `choosing.CANDIDATES`, what did best on another country's influenza (docs/decisions/0019)."""
 
 
 def epidemics(bench: Bench) -> Iterator[Row]:

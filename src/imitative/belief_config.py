@@ -51,7 +51,7 @@ def load_belief(
     read = _read(file, path, data, ahead)
     said = {name: _said(name, section) for name, section in file.parameters.items()}
     built, note = _built(file, path, read, said)
-    priors_of(built.parameters)  # a prior that cannot be read is said now, not in the middle of a run
+    priors_of(tuple(each for each in built.parameters if each.prior))  # what cannot be read is said now, not in a run
     search = file.search
     problem = BeliefProblem(
         name=file.problem.name,
@@ -246,7 +246,7 @@ def _supports(model: Callable[..., None], said: Mapping[str, Spoken]) -> tuple[S
                 f"parameters.{name}", "no single number of that name in the model", f"one of {', '.join(scalars)}"
             )
         site = scalars[name]
-        given = said.get(name, Spoken(Parameter(name), ""))
+        given = said.get(name, Spoken(Parameter(name), ""))  # without a prior it keeps the function's own
         found.append(replace(given, parameter=replace(given.parameter, lower=site.lower, upper=site.upper)))
     return tuple(found)
 

@@ -303,7 +303,7 @@ def _parameters(believed: Believed) -> list[dict[str, Any]]:
         curves["words"] = {"x": x.tolist(), "density": words.tolist()}
         found.append({
             "name": p.name, "unit": p.unit, "sentence": p.sentence,
-            "prior": each.prior if believed.elicited is None else "learned by comparison",
+            "prior": (each.prior or "the model's own") if believed.elicited is None else "learned by comparison",
             "mean": float(posterior.means[site.first]), "sd": float(posterior.sds[site.first]),
             "words_mean": float(readable.means[i]), "words_sd": float(readable.sds[i]), "curves": curves,
         })  # fmt: skip

@@ -167,7 +167,7 @@ def description(problem: BeliefProblem) -> None:
     table = Table("parameter", "unit", "what it is", "believed beforehand")
     for each in problem.built.parameters:
         p = each.parameter
-        table.add_row(Text(p.name), Text(p.unit), Text(p.sentence), Text(each.prior))
+        table.add_row(Text(p.name), Text(p.unit), Text(p.sentence), Text(each.prior or "the model's own"))
     Console().print(table)
     whose = "the priors above" if problem.build_overseer is None else f"learned by comparison, at most {problem.budget}"
     line(f"prior: {whose}; seed: {problem.seed}")

@@ -149,7 +149,8 @@ def settled(own: tuple[Spoken, ...], said: Mapping[str, Spoken]) -> tuple[Spoken
     """A family's parameters, with what the problem file says in place of its defaults.
 
     Raises:
-        InputError: for a parameter the model does not have, or a unit that disagrees.
+        InputError: for a parameter the model does not have, a unit that disagrees, or ends that leave nothing between
+            them.
     """
     names = [each.parameter.name for each in own]
     for name in said:
@@ -173,7 +174,13 @@ def settled(own: tuple[Spoken, ...], said: Mapping[str, Spoken]) -> tuple[Spoken
             each.parameter,
             unit=unit or each.parameter.unit,
             sentence=theirs.parameter.sentence or each.parameter.sentence,
+            lower=max(each.parameter.lower, theirs.parameter.lower),
+            upper=min(each.parameter.upper, theirs.parameter.upper),
         )
+        if not parameter.lower < parameter.upper:
+            stated = f"lower {theirs.parameter.lower:g} and upper {theirs.parameter.upper:g}"
+            within = f"numbers from {each.parameter.lower:g} to {each.parameter.upper:g}"
+            raise InputError(f"parameters.{parameter.name}", stated, within)
         found.append(Spoken(parameter, theirs.prior or each.prior))
     return tuple(found)
 
@@ -209,12 +216,29 @@ def read_prior(text: str, parameter: Parameter) -> Any:
             marginal = Marginal.read(text, parameter.unit)
         except ValueError as error:
             raise InputError(place, shown(text), "words or a distribution", str(error)) from None
-        return from_words(marginal, parameter)
+        try:
+            return from_words(marginal, parameter)
+        except ValueError as error:
+            raise InputError(place, shown(text), _ends(parameter), str(error)) from None
     try:
         numbers = [float(part) for part in called[2].split(",")]
         return _named(called[1], numbers, parameter, dist)
     except (TypeError, ValueError, IndexError) as error:
         raise InputError(place, shown(text), "a distribution with finite numbers", str(error)) from None
+
+
+def _ends(p: Parameter) -> str:
+    if math.isinf(p.lower) and math.isinf(p.upper):
+        return "any numbers"
+    if math.isinf(p.upper):
+        return f"numbers above {p.lower:g}"
+    return f"numbers below {p.upper:g}" if math.isinf(p.lower) else f"numbers between {p.lower:g} and {p.upper:g}"
+
+
+def _inside(low: float, high: float, p: Parameter) -> None:
+    """Raise ValueError unless a density from `low` to `high` stays where the parameter can be."""
+    if low < p.lower or high > p.upper:
+        raise ValueError(f"it reaches from {low:g} to {high:g}, and {p.name} takes {_ends(p)}")
 
 
 def _named(name: str, numbers: list[float], p: Parameter, dist: Any) -> Any:
@@ -230,9 +254,19 @@ def _named(name: str, numbers: list[float], p: Parameter, dist: Any) -> Any:
     if name == "normal":
         return dist.TruncatedNormal(a, b, **below, **above) if below or above else dist.Normal(a, b)
     if name == "student-t":
-        return dist.StudentT(a, b, numbers[2])
+        around_it = dist.StudentT(a, b, numbers[2])
+        if p.lower == b == 0.0 and not above:
+            return dist.FoldedDistribution(around_it)  # half of it, as half-cauchy is
+        _inside(-math.inf, math.inf, p)
+        return around_it
     if name in ("gamma", "beta") and not min(a, b) > 0:
         raise ValueError("both numbers must be above 0")
+    if name == "uniform":
+        if not a < b:
+            raise ValueError("the lower end comes first")
+        _inside(a, b, p)
+    elif name in wide or name in ("gamma", "beta"):
+        _inside(0.0, 1.0 if name == "beta" else math.inf, p)
     makers = {
         "half-normal": lambda: dist.HalfNormal(a),
         "half-cauchy": lambda: dist.HalfCauchy(a),
@@ -240,7 +274,7 @@ def _named(name: str, numbers: list[float], p: Parameter, dist: Any) -> Any:
         "gamma": lambda: dist.Gamma(a, b),
         "beta": lambda: dist.Beta(a, b),
         "exponential": lambda: dist.Exponential(a),
-        "uniform": lambda: dist.Uniform(*(sorted((a, b)))),
+        "uniform": lambda: dist.Uniform(a, b),
     }
     if name not in makers:
         raise ValueError(f"known are normal, student-t, {', '.join(makers)}")
@@ -272,14 +306,19 @@ def _support(p: Parameter) -> Any:
 def _clause(clause: Clause, p: Parameter, dist: Any) -> Any:
     a, b = clause.numbers[:2]
     if clause.form is Form.FACTOR:
+        _inside(0.0, math.inf, p)
         return dist.LogNormal(math.log(a), math.log(b))
     if clause.form is Form.CASES:
+        _inside(0.0, 1.0, p)
         return dist.Beta(a * b, (1 - a) * b)
     if clause.form is Form.EVENTS:
+        _inside(0.0, math.inf, p)
         return dist.Gamma(b, b / a)
     if clause.form is Form.BETWEEN:
+        _inside(a, b, p)
         return dist.Uniform(a, b)
     if clause.form is Form.LIKELY:
+        _inside(a, b, p)
         return _triangular(a, b, clause.numbers[2])
     below = {} if math.isinf(p.lower) else {"low": p.lower}
     above = {} if math.isinf(p.upper) else {"high": p.upper}
@@ -328,18 +367,37 @@ def share(name: str, sentence: str, prior: str) -> Spoken:
     return Spoken(Parameter(name, "", sentence, lower=0.0, upper=1.0), prior)
 
 
+TINY = 1e-200
+"""A spread that default priors do not go below: what is no spread has no prior, whatever unit it is told in."""
+
+
 def around(middle: float, spread: float) -> str:
     """`about M, give or take S`, with three digits."""
-    return f"about {_three(middle)}, give or take {_three(max(spread, 1e-9))}"
+    return f"about {_three(middle)}, give or take {_three(max(spread, TINY))}"
 
 
 def up_to(scale: float) -> str:
     """A half-normal of this scale, for spreads."""
-    return f"half-normal({_three(max(scale, 1e-9))})"
+    return f"half-normal({_three(max(scale, TINY))})"
 
 
 def _three(x: float) -> str:
     return written(float(f"{x:.3g}"))
+
+
+def varying(y: Floats) -> Floats:
+    """y, where not all that was observed is one number.
+
+    Raises:
+        InputError: where it is: noise then vanishes, and with it every density.
+    """
+    seen = y[np.isfinite(y)]
+    if len(seen) > 1 and not np.ptp(seen) > 0:
+        raise InputError(
+            "labelled", f"the same number ({seen[0]:g}) in all {len(seen)} rows", "numbers that differ",
+            "what never changed needs no model: check that it is the right column",
+        )  # fmt: skip
+    return y
 
 
 def scale_of(y: Floats) -> float:

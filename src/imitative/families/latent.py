@@ -141,13 +141,13 @@ def gaussian_process(data: Observed, options: Options, said: Mapping[str, Spoken
             return height**2 * jnp.exp(-0.5 * ((a[:, None] - b[None, :]) / reach) ** 2)
 
         here = jnp.asarray(x)
-        cov = kernel(here, here) + (noise + 1e-10) * jnp.eye(len(y))
+        cov = kernel(here, here) + (noise + 1e-10 * spread**2) * jnp.eye(len(y))
         numpyro.sample("y", dist.MultivariateNormal(jnp.zeros(len(y)), cov), obs=jnp.asarray(y))
         if horizon and data.x_new is not None:
             new = jnp.asarray(data.x_new[:horizon, 0])
             across = jnp.linalg.solve(cov, kernel(here, new))
             mean = across.T @ jnp.asarray(y)
-            rest = kernel(new, new) - kernel(new, here) @ across + (noise + 1e-9) * jnp.eye(len(new))
+            rest = kernel(new, new) - kernel(new, here) @ across + (noise + 1e-9 * spread**2) * jnp.eye(len(new))
             numpyro.sample("forecast", dist.MultivariateNormal(mean, rest))
 
     return Built(model, parameters, samples_forecast=data.x_new is not None)

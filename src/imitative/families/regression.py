@@ -1,7 +1,9 @@
 """Regressions: linear, generalised linear, and the hierarchical normal model. Rows of D are examples; D′ are new rows.
 
-Default priors are in the units of the data, as rstanarm's are: an intercept about the mean of y, give or take 2.5
-standard deviations of y; an effect about 0, give or take 2.5 standard deviations of y for one of its column.
+Default priors are in the units of the data: an effect about 0, give or take 2.5 standard deviations of y for one of its
+column, as rstanarm's are; an intercept about the mean of y, give or take as much as those effects leave open where
+every column is 0, 2.5·√(1 + Σ_k (mean x_k / sd x_k)²) standard deviations of y. rstanarm's intercept is where columns
+are at their means; ours is said of what it is called, and a column of years is 0 two thousand years ago.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from imitative.families.family import (
     scale_of,
     settled,
     up_to,
+    varying,
 )  # fmt: skip
 
 INTERCEPT = "the intercept"
@@ -39,10 +42,11 @@ def effect(column: str) -> str:
 def linear(data: Observed, options: Options, said: Mapping[str, Spoken]) -> Built:
     """y = intercept + Σ_k effect_k·x_k + N(0, noise²). `intercept = false` leaves the intercept out."""
     options.only("intercept")
-    x, y = _columns(data), data.series()
+    x, y = _columns(data), varying(data.series())
     spread, unit = scale_of(y), data.unit
     with_intercept = bool(options.given.get("intercept", True))
-    own = [real(INTERCEPT, "y where every column is 0", around(float(np.nanmean(y)), 2.5 * spread), unit)]
+    at_zero = around(float(np.nanmean(y)), 2.5 * spread * _far(x))
+    own = [real(INTERCEPT, "y where every column is 0", at_zero, unit)]
     own = own[: int(with_intercept)] + _effects(data, x, 2.5 * spread)
     own.append(positive(NOISE, "the standard deviation of y around the line", up_to(2.5 * spread), unit))
     parameters = settled(tuple(own), said)
@@ -73,7 +77,7 @@ def generalised(data: Observed, options: Options, said: Mapping[str, Spoken]) ->
     _check_answers(kind, y)
     middle = 0.0 if kind == "bernoulli" else math.log(max(float(np.nanmean(y)), 0.1))
     own = [
-        real(INTERCEPT, "the linear predictor where every column is 0", around(middle, 2.5)),
+        real(INTERCEPT, "the linear predictor where every column is 0", around(middle, 2.5 * _far(x))),
         *_effects(data, x, 2.5),
     ]
     if kind == "negative-binomial":
@@ -144,6 +148,12 @@ def _new(data: Observed, horizon: int) -> Any:
     if data.x_new is None:
         return np.zeros((horizon, 0 if data.x is None else data.x.shape[1]))
     return data.x_new[:horizon]
+
+
+def _far(x: Any) -> float:
+    """How much less is known of y where every column is 0 than where they are at their means."""
+    spread = x.std(axis=0)
+    return float(np.sqrt(1.0 + ((x.mean(axis=0) / np.where(spread > 0, spread, 1.0)) ** 2).sum()))
 
 
 def _effects(data: Observed, x: Any, spread: float) -> list[Spoken]:

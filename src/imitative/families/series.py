@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +22,7 @@ from imitative.families.family import (
     settled,
     share,
     up_to,
+    varying,
 )  # fmt: skip
 
 LEVEL, NOISE = "the level", "the noise"
@@ -43,7 +45,7 @@ def autoregression(data: Observed, options: Options, said: Mapping[str, Spoken])
     y = whole(data, p + 2)
     spread = scale_of(y)
     own = (
-        real(LEVEL, "what y is pulled to from 0", around(0.0, 2.5 * spread), data.unit),
+        real(LEVEL, "what y is pulled to from 0", _pulled(y, p), data.unit),
         *(real(lag(k), f"how much of y {k} back carries over", around(0.0, 1.0)) for k in range(1, p + 1)),
         positive(NOISE, "the standard deviation of what is new in a step", up_to(2.5 * spread), data.unit),
     )
@@ -81,7 +83,7 @@ def arma(data: Observed, options: Options, said: Mapping[str, Spoken]) -> Built:
     y = whole(data, p + q + 2)
     spread = scale_of(y)
     own = (
-        real(LEVEL, "what y is pulled to from 0", around(0.0, 2.5 * spread), data.unit),
+        real(LEVEL, "what y is pulled to from 0", _pulled(y, p), data.unit),
         *(real(lag(k), f"how much of y {k} back carries over", around(0.0, 1.0)) for k in range(1, p + 1)),
         *(real(shock(k), f"how much of the error {k} back echoes", around(0.0, 0.5)) for k in range(1, q + 1)),
         positive(NOISE, "the standard deviation of what is new in a step", up_to(2.5 * spread), data.unit),
@@ -121,6 +123,15 @@ def arma(data: Observed, options: Options, said: Mapping[str, Spoken]) -> Built:
             numpyro.deterministic("forecast", jax.lax.scan(step, end, noise)[1])
 
     return Built(model, parameters)
+
+
+def _pulled(y: Any, lags: int) -> str:
+    """The default prior of level in level + Σ_k pull_k·y_(t−k): what pulls about 0, give or take 1, leave open.
+
+    Where y stays near its mean m the level is m·(1 − Σ_k pull_k): about m, give or take m·√lags and what y varies by.
+    """
+    mean = float(y.mean())
+    return around(mean, math.hypot(2.5 * scale_of(y), math.sqrt(lags) * mean))
 
 
 def _pushed(window: Any, new: Any) -> Any:
@@ -184,7 +195,7 @@ def structural(data: Observed, options: Options, said: Mapping[str, Spoken]) -> 
     models log y. Level and slope are integrated out (Kalman filter), so gaps (missing y) cost nothing.
     """
     options.only("trend", "season", "harmonics", "log")
-    y = data.series().copy()
+    y = varying(data.series()).copy()
     if np.isfinite(y).sum() < 4:
         raise InputError("labelled", f"{int(np.isfinite(y).sum())} observations", "at least 4")
     logged = bool(options.given.get("log", False))
@@ -241,7 +252,7 @@ def structural(data: Observed, options: Options, said: Mapping[str, Spoken]) -> 
         if horizon:
             state = numpyro.sample("state", dist.Normal(0.0, 1.0).expand([2]))
             walk = numpyro.sample("news", dist.Normal(0.0, 1.0).expand([horizon, 3]))
-            root = jnp.linalg.cholesky(cov + 1e-12 * jnp.eye(2))
+            root = jnp.linalg.cholesky(cov + 1e-12 * spread**2 * jnp.eye(2))  # in the unit of y: a millionth of it
 
             def ahead(state: Any, e: Any) -> Any:
                 state = move @ state + jnp.sqrt(news) * e[:2]
@@ -254,10 +265,10 @@ def structural(data: Observed, options: Options, said: Mapping[str, Spoken]) -> 
 
 
 def whole(data: Observed, least: int) -> Any:
-    """One series without gaps.
+    """One series without gaps, that varies.
 
     Raises:
-        InputError: for a gap, or too few rows.
+        InputError: for a gap, too few rows, or one number in all of them.
     """
     y = data.series()
     if len(y) < least:
@@ -275,7 +286,7 @@ def whole(data: Observed, least: int) -> Any:
             "a number in every step",
             'fill it, or take family = "structural", which lets gaps be',
         )
-    return y
+    return varying(y)
 
 
 def above_zero(y: Any) -> Any:

@@ -102,7 +102,7 @@ def exact_posterior(
     tell("fitting a full-rank belief")
     try:
         near = [laplace(target, top) for top in starts]
-    except np.linalg.LinAlgError:
+    except (np.linalg.LinAlgError, ValueError):  # a curvature that is none, or no number
         raise InputError(target.name, "no curvature at the best point", remedy="check the priors") from None
     variational = full_rank(target, near[0], seed, steps=60 if target.batch >= DEAR else 20)
     assert isinstance(variational.belief, Gaussian)

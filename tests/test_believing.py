@@ -15,6 +15,7 @@ from imitative.belief_config import load_belief
 from imitative.belief_scoring import scored
 from imitative.believing import believe, names_of
 from imitative.cli import app
+from imitative.elicited import Elicited
 from imitative.errors import InputError
 from imitative.families.family import Observed, Options, Spoken, read_prior, settled
 from imitative.families.registry import FAMILIES, family
@@ -250,6 +251,21 @@ def test_a_prior_is_learned_however_narrow_or_wide(sd: float, seed: int, exact: 
     spread = found.scale * np.sqrt(np.diag(found.covariance))
     assert abs(mean[1] - 0.5) < 2.0 * sd
     assert 0.4 * sd < spread[1] < 2.5 * sd
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_nobody_is_thought_to_be_understood_at_the_end_of_what_is_looked_at(seed: int) -> None:
+    """The first answers say *more*, and nothing of how much more: all densities they allow end at the same corner."""
+    space = BeliefSpace((Parameter("m"),))
+    elicitor = Elicitor(space, np.array([3.0]), np.array([3.0]), seed=seed)
+    person = Believer(space, space.read("m is about 8, give or take 0.3."), seed=seed)
+    found = asyncio.run(ask_prior(elicitor, person, 60))
+    assert abs(float(found.centre[0] + found.scale[0] * found.mean[0]) - 8.0) < 0.6
+    far = Elicitor(space, np.array([3.0]), np.array([0.3]), seed=seed)
+    beyond = asyncio.run(ask_prior(far, person, 24))
+    assert beyond.judgements == 24
+    assert beyond.doubt == math.inf
+    assert "state a wider one" in Elicited.open(beyond.to_json()["doubt"])
 
 
 def test_what_was_taken_back_leaves_no_trace() -> None:

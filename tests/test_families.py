@@ -86,9 +86,11 @@ def test_what_a_series_is_pulled_by_does_not_depend_on_where_it_stands(name: str
 
 @pytest.mark.parametrize("name", ["linear", "ar", "arma", "structural"])
 def test_what_never_changed_is_refused(name: str) -> None:
-    x = {"x": np.arange(20.0)[:, None], "columns": ("x",)} if name == "linear" else {}
+    same = Observed(np.full(20, 7.0))
+    if name == "linear":
+        same = Observed(same.y, x=np.arange(20.0)[:, None], columns=("x",))
     with pytest.raises(InputError, match="the same number \\(7\\) in all 20 rows"):
-        family(name)(Observed(np.full(20, 7.0), **x), Options({}), {})
+        family(name)(same, Options({}), {})
 
 
 SPREAD = Parameter("the noise", lower=0.0)

@@ -17,6 +17,7 @@ from rich.text import Text
 from imitative.belief_scoring import Scored
 from imitative.believing import BeliefProblem
 from imitative.display import figure
+from imitative.elicited import Elicited
 from imitative.forecasting import Forecast
 from imitative.showing import line
 
@@ -72,7 +73,7 @@ def result(found: Mapping[str, Any]) -> None:
     )
     if found.get("elicited"):
         told = found["elicited"]
-        line(f"prior learned from {told['judgements']} judgements, {figure(told['doubt'])} nats of it left open")
+        line(f"prior learned from {told['judgements']} judgements, {Elicited.open(told['doubt'])}")
     ahead = found.get("forecast")
     if ahead:
         _table(console, ahead["groups"], ahead["ahead"], ahead["quantiles"], ahead["truth"])

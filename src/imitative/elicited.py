@@ -21,7 +21,8 @@ class Elicited(NamedTuple):
         mean, covariance: over x.
         centre, scale: x = (u − centre)/scale, with u the parameters' free coordinates.
         spread: (d,) the standard deviation, over what the judgements leave open, of the means.
-        doubt: expected KL, in nats, between densities that the judgements allow and this one.
+        doubt: expected KL, in nats, between densities that the judgements allow and this one; infinite where it lies at
+            the end of what was looked at.
         judgements: how many were used.
         nats_per_unit: the fitted scale of preferences.
         agreement: share of the comparisons that it calls as the judges did; None without comparisons.
@@ -36,6 +37,13 @@ class Elicited(NamedTuple):
     judgements: int
     nats_per_unit: float
     agreement: float | None
+
+    @staticmethod
+    def open(doubt: float | None) -> str:
+        """What the answers leave open, as a reader is told."""
+        if doubt is None or not math.isfinite(doubt):
+            return "where it ends is not known: it lies at the end of what was looked at, so state a wider one"
+        return f"{doubt:.3g} nats of it left open"
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; `from_json` is the inverse."""

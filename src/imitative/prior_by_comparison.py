@@ -208,6 +208,11 @@ class Elicitor:
         """Mean and covariance over x of exp(w·φ); where w makes none, the nearest that is one, no vaguer than `VAGUE`
         and no further away, from the present centre and from the one given.
         """
+        mean, covariance, _ = self._held(weights)
+        return mean, covariance
+
+    def _held(self, weights: Floats) -> tuple[Floats, Floats, bool]:
+        """`density`, and whether it is held back at the end of what is looked at: where it lies is not known then."""
         d = len(self.space.parameters)
         centre, scale = self.focus
         bend = np.zeros((d, d))
@@ -217,8 +222,9 @@ class Elicitor:
         values, vectors = np.linalg.eigh(bend)
         precision = np.maximum(values, 1.0 / VAGUE**2)
         covariance = (vectors / precision) @ vectors.T
-        mean = _within(covariance @ weights[:d])
-        return (_within(centre + scale * mean) - centre) / scale, covariance
+        free_mean = covariance @ weights[:d]
+        mean = (_within(centre + scale * _within(free_mean)) - centre) / scale
+        return mean, covariance, not np.allclose(mean, free_mean)
 
     def elicited(self) -> Elicited:
         """What has been learned."""
@@ -229,9 +235,9 @@ class Elicitor:
             none = np.zeros(len(mean))
             return Elicited(mean, covariance, at, scale, none, 0.0, len(self.judged), 1.0, None)
         weights = self._anchor if fitted is None else fitted.mean
-        mean, covariance = self.density(weights)
+        mean, covariance, held = self._held(weights)
         spread, doubt = np.full(len(mean), VAGUE), math.inf
-        if fitted is not None:
+        if fitted is not None and not held:  # where it is held back all draws are alike, and that is no knowledge
             many = [self.density(w) for w in fitted.sample(100, np.random.default_rng(0))]
             spread = np.std([m for m, _ in many], axis=0)
             doubt = float(np.mean([gaussian_kl(m, c, mean, covariance) for m, c in many]))

@@ -6,6 +6,7 @@ import csv
 import errno
 import io
 import json
+import math
 import os
 import random
 import re
@@ -131,6 +132,34 @@ def fails(*words: str | Path, saying: str) -> None:
 
 
 # -------------------------------------------------------------------------------------------------------------- a run
+
+
+def test_another_person_s_judgements_are_not_taken_for_this_one_s(finished: tuple[Path, Path], tmp_path: Path) -> None:
+    path, folder = finished
+    shutil.copytree(folder, tmp_path / "run")
+    text = path.read_text("utf-8")
+    shutil.copytree(path.parent, tmp_path / "problem")
+    changed = tmp_path / "problem" / "problem.toml"
+    for before, after in (
+        ('question = "', 'question = "Truly: '),
+        ('kind = "simulated"', 'kind = "simulated"\nnoise = 0.9'),
+    ):
+        assert text.count(before) == 1
+        changed.write_text(text.replace(before, after), "utf-8")
+        fails(
+            "run", changed, "--out", tmp_path / "run", saying="another overseer judged.*restore them, or name another"
+        )
+    changed.write_text(text.replace('kind = "simulated"', 'kind = "simulated"\ncost = 0.5'), "utf-8")
+    assert call("run", changed, "--out", tmp_path / "run").exit_code == 0  # what it costs makes it nobody else
+
+
+def test_z_star_s_score_is_counted_as_its_rivals_are(finished: tuple[Path, Path]) -> None:
+    result = json.loads((finished[1] / "result.json").read_text("utf-8"))
+    scores = [result["score"], *(row["score"] for row in result["runners_up"])]
+    chances = [result["probability"], *(row["probability"] for row in result["runners_up"])]
+    assert scores == sorted(scores, reverse=True)
+    for score, chance in zip(scores[1:], chances[1:], strict=True):
+        assert scores[0] - score == pytest.approx(math.log(chances[0] / chance), abs=1e-6)
 
 
 def test_a_run_writes_its_folder(finished: tuple[Path, Path]) -> None:

@@ -101,6 +101,15 @@ def same(first: Ran, second: Ran) -> None:
     assert second.transferred.audit == first.transferred.audit
 
 
+def test_a_run_can_be_made_where_a_loop_is_running_as_in_a_notebook() -> None:
+    problem = problem_of(rows=12)
+
+    async def cell() -> Ran:
+        return go(problem, budget=12)
+
+    same(asyncio.run(cell()), go(problem, budget=12))
+
+
 # -- once, and only once ----------------------------------------------------------------------------------------------
 
 

@@ -20,9 +20,9 @@ from imitative.errors import InputError
 from imitative.hypotheses.conditions import Condition, Relation
 from imitative.hypotheses.statements import Hypothesis, Limits, Statement, StatementSpace, Strength
 from imitative.overseers.overseer import Archive, Ledger, Overseer
-from imitative.overseers.recorded import FEATURES, LITERAL_READER, Comparison, Rating, Recorded, Stretch
+from imitative.overseers.recorded import FEATURES, Comparison, Rating, Recorded, Stretch
 from imitative.prior import StatementPrior
-from imitative.records import Answer, Judgement, Kind, Outcome, Query, Value
+from imitative.records import LITERAL_READER, Answer, Judgement, Kind, Outcome, Query, Value
 from imitative.rules import RuleReader, take_apart
 from imitative.traits import Traits
 

@@ -9,7 +9,6 @@ audit      ← H compares beliefs where the posterior now is, which no earlier q
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,6 +31,7 @@ from imitative.records import Judgement, Kind, Query, content_key
 from imitative.search.exact import ExactPosterior, exact_posterior
 from imitative.search.readable import WORTH, Readable, in_words
 from imitative.search.target import Target
+from imitative.waiting import waited
 from imitative.written import Written, better, scored
 
 Floats = NDArray[np.float64]
@@ -261,7 +261,7 @@ class Asking:
         while within.remaining > 0:
             left = within.remaining
             try:
-                found = asyncio.run(ask_prior(self._elicitor, within, budget, told=self._told))
+                found = waited(ask_prior(self._elicitor, within, budget, told=self._told))
             except BudgetSpent:  # a batch was to take the place of what was skipped or excluded
                 break
             if found.doubt < WORTH or within.remaining == left:
@@ -270,7 +270,7 @@ class Asking:
 
     def near(self, u: Floats, count: int) -> Elicited:
         """Step 3: see `ask_near`."""
-        asyncio.run(ask_near(self._elicitor, self._ledger, u, count))
+        waited(ask_near(self._elicitor, self._ledger, u, count))
         self._told(None)
         return self._elicitor.elicited()
 

@@ -151,6 +151,7 @@ def run(
     with showing.Watcher(loaded.budget if budget is None else budget) as watcher:
         result = run_problem(loaded, folder, seed=seed, budget=budget, progress=watcher, store=_store(store))
     showing.result(result)
+    showing.notes([note for note in result["notes"] if note not in loaded.notes])
     showing.line(f"The report is {folder / 'report.html'}")
 
 
@@ -192,6 +193,7 @@ def show(
     showing.result(found)
     showing.clauses(found)
     showing.runners_up(found)
+    showing.notes(found.get("notes", ()))
 
 
 @app.command()

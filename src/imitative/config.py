@@ -20,7 +20,7 @@ from imitative.data import Feature, FeatureKind, Table
 from imitative.errors import InputError, did_you_mean, listed, shown
 from imitative.hypotheses.vocabulary import cut_points, vocabulary
 from imitative.loaded import LoadedProblem
-from imitative.overseer_config import OverseerConfig
+from imitative.overseer_config import OverseerConfig, told_apart
 from imitative.overseers.overseer import Overseer
 from imitative.problem import Problem, Truth
 from imitative.problem_file import (
@@ -39,6 +39,7 @@ from imitative.problem_file import (
 )
 from imitative.problem_source import ProblemSource
 from imitative.reading import Data, Stated, read_data
+from imitative.records import content_key
 from imitative.settings import Settings
 
 if TYPE_CHECKING:
@@ -118,8 +119,16 @@ class _Loader:
             notes=data.notes,
             source=str(self._source.path),
             images=self._who.images(file.overseer),
+            judged=self._judged(),
         )
         return self._with_models(loaded, None)
+
+    def _judged(self) -> str:
+        """See `LoadedProblem.judged`; people are the same whether the file or `--people` asks for them."""
+        file = self._file
+        if isinstance(file.overseer, PeopleSection):
+            return file.overseer.kind
+        return content_key([file.problem.question, told_apart(file.overseer)])
 
     def _with_models(self, loaded: LoadedProblem, folder: Path | None) -> LoadedProblem:
         """Who judges and who proposes; calls that cost money are kept in `folder`, or nowhere."""

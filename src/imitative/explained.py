@@ -160,7 +160,9 @@ def rivals(run: Entry) -> list[Rival]:
     if not rows:
         return []
     prior, likelihood = run.number("log_prior"), run.number("log_likelihood")
-    score = None if prior is None or likelihood is None else prior + likelihood
+    score = run.number("score")
+    if score is None and prior is not None and likelihood is not None:  # a run from before it was kept
+        score = prior + likelihood
     shares = [run.number("probability"), *(row.number("probability") for row in rows)]
     # The 1 at the end makes the bars shares of certainty, not of the largest.
     bars = spans([*(None if share is None else min(max(share, 0.0), 1.0) for share in shares), 1.0])

@@ -13,7 +13,6 @@ Everything random comes from the seed and every judgement passes the ledger: the
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -41,6 +40,7 @@ from imitative.search.statements import find_statements
 from imitative.settings import Settings
 from imitative.survival import Survival, leave_one_out
 from imitative.traits import Encode, Traits
+from imitative.waiting import waited
 
 SETTLED = 0.01
 """The share of D′ still undecided below which a z* that stands is audited, and nothing more asked if it survives."""
@@ -336,7 +336,7 @@ def induce(
     Raises:
         ValueError: for a budget below 1.
     """
-    return asyncio.run(
+    return waited(
         ainduce(
             problem,
             overseer,

@@ -14,7 +14,6 @@ probability ε, so that one slip on a clear case does not bend it either.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from imitative.induction import Induced, Progress
 from imitative.likelihood import Reading
 from imitative.problem import Problem
 from imitative.records import Judgement, Kind, Query
+from imitative.waiting import waited
 
 ALPHA_SD = 0.5
 """How much more, or less, decided than the reading of z* people's answers are expected to be."""
@@ -180,7 +180,7 @@ def transfer(
         progress: told before asking.
         heard: see `Heard`; given `transfer` and `audit`.
     """
-    return asyncio.run(atransfer(induced, seed=seed, progress=progress, heard=heard))
+    return waited(atransfer(induced, seed=seed, progress=progress, heard=heard))
 
 
 async def atransfer(

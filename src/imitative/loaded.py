@@ -73,6 +73,8 @@ class LoadedProblem:
         study: runs Steps 1–4 where hypotheses are no statements.
         keep_in: folder → the same problem, whose overseer keeps rows of its own there (calls that were paid for).
         told: what those rows come to, as plain JSON values for the result.
+        judged: tells who judges, and what they are asked, from others: a run is not gone on with by another; empty:
+            nobody looks.
     """
 
     problem: Problem
@@ -87,6 +89,7 @@ class LoadedProblem:
     study: Study | None = None
     keep_in: Callable[[str], LoadedProblem] | None = None
     told: Callable[[], dict[str, Any]] | None = None
+    judged: str = ""
 
     @property
     def fingerprint(self) -> str:

@@ -16,6 +16,8 @@ from imitative.overseers.overseer import Overseer
 from imitative.problem import Problem
 from imitative.problem_file import (
     ComparisonsFile,
+    LanguageModelSection,
+    MixedSection,
     PeopleSection,
     RatingsFile,
     RecordedSection,
@@ -47,7 +49,21 @@ def judged_by_record(loaded: LoadedProblem, folders: Sequence[Path]) -> LoadedPr
     judgements = read_recorded(folders)
     recorded = Recorded(loaded.problem.space, judgements=judgements)
     _check_teaches(recorded, len(judgements), ", ".join(map(str, folders)))
-    return replace(loaded, build_overseer=lambda seed: recorded)
+    return replace(loaded, build_overseer=lambda seed: recorded, judged="recorded")
+
+
+def told_apart(section: Any) -> Any:
+    """What of an overseer makes it another: what it would answer, not what it costs or how fast it is asked."""
+    match section:
+        case PeopleSection():
+            return section.kind
+        case LanguageModelSection():
+            return section.model_dump(include={"kind", "model", "persona", "votes", "extra"})
+        case MixedSection():
+            parts = {"model": told_apart(section.model), "people": told_apart(section.people)}
+            return section.model_dump(include={"kind", "share", "audit_share"}) | parts
+        case _:
+            return section.model_dump(mode="json", exclude={"cost", "seconds"})
 
 
 def _check_teaches(recorded: Recorded, given: int, place: str) -> None:

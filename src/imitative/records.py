@@ -27,6 +27,8 @@ ODDS_SCALE = (1.0, 2.0, 5.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 """The labels of the scale people mark odds on; the last one says *so much or more*."""
 MOST_ODDS = math.log(ODDS_SCALE[-1])
 """Where that scale ends, in nats: beyond it neither side can say more."""
+LITERAL_READER = "literal reading"
+"""The judge's name on answers that nobody gave: they follow z to the letter."""
 LEAST_RATIO = 1e-300
 """Odds below this (about −691 nats), or above its inverse, are refused: turned round, they would not be finite."""
 
@@ -156,6 +158,20 @@ class Answer:
             raise ValueError(f"a grade is one of {GRADES}, not {self.grade}")
         if self.ratio is not None and not LEAST_RATIO <= self.ratio <= 1.0 / LEAST_RATIO:
             raise ValueError(f"a ratio is a positive number from {LEAST_RATIO:g} to its inverse, not {self.ratio}")
+
+    def fits(self, query: Query) -> bool:
+        """Whether it answers what was asked, or says that it does not."""
+        if self.outcome is not Outcome.ANSWERED:
+            return True
+        match query.kind:
+            case Kind.COMPARE_HYPOTHESES | Kind.COMPARE_ANSWERS:
+                return self.grade is not None
+            case Kind.ODDS:
+                return self.ratio is not None
+            case Kind.BET:
+                return self.less_likely is not None
+            case Kind.ANSWER:
+                return self.choice in query.answers
 
     def swapped(self) -> Answer:
         """The same judgement said of the two sides exchanged."""

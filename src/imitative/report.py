@@ -32,6 +32,7 @@ from imitative.display import (
 )
 from imitative.evaluation import wilson
 from imitative.explained import default, rivals, statements
+from imitative.records import LITERAL_READER
 from imitative.spending import spending
 
 if TYPE_CHECKING:
@@ -185,7 +186,8 @@ def _cards(run: Entry) -> list[Card]:
         cards.append(Card("Right on D′", percent(right), note, value=of_100(right)))
     if (agreement := audit.number("agreement")) is not None:
         low, high = map(of_100, audit.interval("interval") or (None, None))
-        cards.append(Card("The overseer agrees", percent(agreement), _interval(audit), low, of_100(agreement), high))
+        who = "z* itself, read to the letter," if audit.text("judge") == LITERAL_READER else "The overseer"
+        cards.append(Card(f"{who} agrees", percent(agreement), _interval(audit), low, of_100(agreement), high))
     asked, budget = judgements.entry("asked").numbers(), judgements.number("budget")
     if asked:
         total, note = sum(asked.values()), f"of {count(budget)} allowed" if budget else "asked of the overseer"

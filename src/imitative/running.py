@@ -88,7 +88,7 @@ def run_problem(
         raise InputError("the seed", str(seed), "0 or more", "give --seed another number")
     loaded = loaded if loaded.keep_in is None else loaded.keep_in(str(out))
     problem, settings = loaded.problem, settings or loaded.settings
-    described = dataclasses.asdict(settings)
+    described = dataclasses.asdict(settings) | {runs.JUDGED: loaded.judged}
     with Run.open(out, problem.name, loaded.fingerprint, seed, budget, described, store=store) as run:
         seconds: dict[str, float] = {}
         started = time.perf_counter()
@@ -146,7 +146,7 @@ def asking_people(loaded: LoadedProblem) -> LoadedProblem:
     def build(seed: int) -> Overseer:
         return People(show, checks=checks(loaded.problem, show, seed))
 
-    return dataclasses.replace(loaded, build_overseer=build)
+    return dataclasses.replace(loaded, build_overseer=build, judged="people")
 
 
 def write_report(folder: Path) -> Path:
@@ -350,6 +350,7 @@ def _result(
         "log_prior": induced.prior.log_prior(z),
         "log_prior_sd": induced.prior.sd(z),
         "log_likelihood": posterior.log_likelihood(z),
+        "score": induced.found[0].score,
         "runners_up": [
             {
                 "hypothesis": show(scored.hypothesis),

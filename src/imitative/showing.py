@@ -19,6 +19,7 @@ from rich.text import Text
 
 from imitative import spending
 from imitative.induction import Progress as Told
+from imitative.records import LITERAL_READER
 
 SECONDS_BETWEEN_LINES = 5.0
 """How often progress is written where there is no terminal: a log wants few lines."""
@@ -126,6 +127,12 @@ def _accuracy(found: Mapping[str, Any]) -> Table:
     return table
 
 
+def _whose(audit: Mapping[str, Any]) -> str:
+    """Who answered the audit's questions."""
+    itself = audit.get("judge") == LITERAL_READER
+    return "z* itself, read to the letter, for nobody was asked," if itself else "the overseer"
+
+
 def _figures(found: Mapping[str, Any]) -> list[str]:
     judged = found["judgements"]
     asked = sum(judged["asked"].values())
@@ -147,8 +154,8 @@ def _figures(found: Mapping[str, Any]) -> list[str]:
     if audit is not None and audit["agreement"] is not None:
         low, high = audit["interval"]
         lines.append(
-            f"audit: M_test agrees with the overseer on {audit['agreement']:.3f} of {audit['n']} fresh questions of D′ "
-            f"({audit['confidence']:.0%} interval {low:.3f} to {high:.3f})"
+            f"audit: M_test agrees with {_whose(audit)} on {audit['agreement']:.3f} of {audit['n']} fresh questions "
+            f"of D′ ({audit['confidence']:.0%} interval {low:.3f} to {high:.3f})"
         )
     if audit is not None and audit["score"] is not None:
         score = audit["score"]

@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 
@@ -156,6 +157,45 @@ def test_the_ledger_asks_nothing_twice_and_loses_nothing() -> None:
     assert list(ledger.judgements) == rows
     assert ledger.cost == pytest.approx(counting.cost)
     assert {kind: n for kind, n in ledger.asked().items() if n} == dict(counting.kinds)
+
+
+def test_an_overseer_may_be_a_function_and_need_not_be_asynchronous() -> None:
+    said = {judgement.query.key: judgement for judgement in ask(simulated(), QUERIES)}
+
+    def plainly(queries: Sequence[Query]) -> list[Judgement]:
+        return [said[query.key] for query in queries]
+
+    class Prompt:
+        def judge(self, queries: Sequence[Query]) -> list[Judgement]:
+            return plainly(queries)
+
+    for other in (simulated().judge, plainly, Prompt()):
+        assert ask(Ledger(cast("Overseer", other)), QUERIES) == list(said.values())
+
+
+NO_JUDGEMENTS: dict[str, tuple[Any, str]] = {
+    "too few": (lambda queries, said: said[:-1], "judgements of"),
+    "too many": (lambda queries, said: [*said, said[0]], "judgements of"),
+    "none": (lambda queries, said: [None, *said[1:]], "a Judgement is needed"),
+    "turned round": (lambda queries, said: said[::-1], "of another query"),
+    "another kind": (
+        lambda queries, said: [replace(each, answer=Answer(choice="banana")) for each in said], "is no answer to"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", NO_JUDGEMENTS)
+def test_what_is_no_judgement_of_what_was_asked_is_refused_and_not_kept(what: str) -> None:
+    make, complaint = NO_JUDGEMENTS[what]
+    said = ask(simulated(), QUERIES)
+    rows: list[Judgement] = []
+    ledger = Ledger(cast("Overseer", lambda queries: make(queries, said)), record=rows.append)
+    with pytest.raises((ValueError, TypeError), match=complaint):
+        ask(ledger, QUERIES)
+    assert rows == []
+    assert ledger.asked_in_all == 0
+    with pytest.raises(TypeError, match="an overseer has a method"):
+        ask(Ledger(cast("Any", 3)), QUERIES)
 
 
 def test_a_ledger_goes_on_from_the_rows_of_another() -> None:

@@ -1,13 +1,15 @@
 """The overseer's role, and the wrappers every overseer can wear.
 
 An overseer is anything with one asynchronous method, `judge`. A person, a simulation and a language model satisfy
-the same protocol; a wrapper has the type of what it wraps.
+the same protocol; a wrapper has the type of what it wraps. Who writes one may leave out the `async`, or the object:
+a function of queries that gives their judgements will do.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol, final, runtime_checkable
 
@@ -24,6 +26,10 @@ class Overseer(Protocol):
     async def judge(self, queries: Sequence[Query]) -> list[Judgement]:
         """One judgement per query, in the same order. A refusal is a judgement too (SKIPPED), never an exception."""
         ...
+
+
+Judging = Callable[[Sequence[Query]], list[Judgement] | Awaitable[list[Judgement]]]
+"""An overseer that is a function."""
 
 
 @runtime_checkable
@@ -115,13 +121,40 @@ class Ledger:
         keys = [query.key for query in queries]
         unknown = {key: query for key, query in zip(keys, queries, strict=True) if key not in self._known}
         if unknown:
-            for key, judgement in zip(unknown, await self.overseer.judge(list(unknown.values())), strict=True):
+            judged = await asked(self.overseer, list(unknown.values()))
+            for key, judgement in zip(unknown, judged, strict=True):
                 if self._record is not None:
                     self._record(judgement)
                 self._known[key] = judgement
         for key in keys:
             self._used.setdefault(key, self._known[key])
         return [self._known[key] for key in keys]
+
+
+async def asked(overseer: Overseer | Judging, queries: Sequence[Query]) -> list[Judgement]:
+    """What an overseer says of the queries, held to the role: one judgement of each, in their order.
+
+    Raises:
+        ValueError: for another number of judgements, or an answer to another query or of another kind.
+        TypeError: for what is no overseer, and for judgements that are none.
+    """
+    judge = getattr(overseer, "judge", overseer)
+    if not callable(judge):
+        raise TypeError(f"an overseer has a method judge(queries), or is a function of queries; found {overseer!r}")
+    given = judge(queries)
+    judged = list(await given if inspect.isawaitable(given) else given)
+    if len(judged) != len(queries):
+        raise ValueError(f"the overseer gave {len(judged)} judgements of {len(queries)} queries: one of each is needed")
+    for i, (query, judgement) in enumerate(zip(queries, judged, strict=True), 1):
+        if not isinstance(judgement, Judgement):
+            raise TypeError(f"the overseer's judgement {i} is {judgement!r}: a Judgement is needed")
+        if judgement.query.key != query.key:
+            raise ValueError(
+                f"the overseer's judgement {i} is of another query: judgements stand in the queries' order"
+            )
+        if not judgement.answer.fits(query):
+            raise ValueError(f"the overseer's judgement {i} is no answer to {query.kind}: {judgement.answer}")
+    return judged
 
 
 @final
@@ -131,7 +164,7 @@ class OrderSwapped:
     Which side stands first sways people and models alike; a random order turns that bias into noise.
     """
 
-    def __init__(self, overseer: Overseer, seed: int = 0) -> None:
+    def __init__(self, overseer: Overseer | Judging, seed: int = 0) -> None:
         self._overseer = overseer
         self._seed = seed
 
@@ -142,7 +175,7 @@ class OrderSwapped:
     async def judge(self, queries: Sequence[Query]) -> list[Judgement]:
         """See `Overseer.judge`."""
         shown = [query.swapped() if self._swaps(query) else query for query in queries]
-        judgements = await self._overseer.judge(shown)
+        judgements = await asked(self._overseer, shown)
         return [
             replace(judgement, query=query, answer=judgement.answer.swapped()) if self._swaps(query) else judgement
             for query, judgement in zip(queries, judgements, strict=True)

@@ -33,13 +33,11 @@ from imitative.data import Feature, Table
 from imitative.hypotheses.conditions import Condition, Relation
 from imitative.hypotheses.statements import Hypothesis, Statement, StatementSpace, Strength
 from imitative.likelihood import LITERAL
-from imitative.records import Answer, Judgement, Kind, Outcome, Query
+from imitative.records import LITERAL_READER, Answer, Judgement, Kind, Outcome, Query
 from imitative.rules import RuleReader, plain
 
 T = TypeVar("T")
 
-LITERAL_READER = "literal reading"
-"""The judge's name on answers that nobody gave: they follow z to the letter."""
 NO_DIFFERENCE, MUCH = 0.25, 2.0
 """Log odds of two answers, in nats, below which the literal reading calls them even, above which much better: half a
 hint, and one strong statement."""

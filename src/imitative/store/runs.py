@@ -33,6 +33,7 @@ LABELS: Final = "labels.csv"
 REPORT: Final = "report.html"
 MODEL: Final = "model.json"
 LOCK: Final = "run.lock"
+JUDGED: Final = "judged"
 
 T = TypeVar("T")
 
@@ -56,7 +57,7 @@ class Run:
         fingerprint: which problem exactly; see `Problem.fingerprint`.
         seed: of everything random in it.
         budget: how many judgements may be asked in all.
-        settings: what else it was begun with, for the reader.
+        settings: what else it was begun with, for the reader; under `JUDGED`, what tells its overseer from others.
     """
 
     folder: Path
@@ -109,7 +110,7 @@ class Run:
 
             def begin(connection: Connection) -> Row[Any]:
                 row = _begun(connection, name, problem, fingerprint, seed, budget, settings or {})
-                _check_same(folder, row, problem, fingerprint, seed)
+                _check_same(folder, row, problem, fingerprint, seed, (settings or {}).get(JUDGED))
                 if alone:
                     add_event(connection, row.id, "opened", {"budget": budget, "process": os.getpid()})
                 return row
@@ -440,7 +441,7 @@ def _begun(
     return row
 
 
-def _check_same(folder: Path, row: Row[Any], problem: str, fingerprint: str, seed: int) -> None:
+def _check_same(folder: Path, row: Row[Any], problem: str, fingerprint: str, seed: int, judged: str | None) -> None:
     remedy = "name another folder with --out"
     if row.problem != problem:
         raise InputError(str(folder), f"a run of {row.problem!r}", f"one of {problem!r}", remedy)
@@ -450,6 +451,10 @@ def _check_same(folder: Path, row: Row[Any], problem: str, fingerprint: str, see
     if row.fingerprint != fingerprint:
         found = f"a run of {problem!r} with other data, answers or space"
         raise InputError(str(folder), found, "the same as now", f"restore them, or {remedy}")
+    before = row.settings.get(JUDGED)
+    if judged and before and judged != before:  # its judgements would be taken for the new overseer's
+        found = f"a run of {problem!r} that another overseer judged, or under another question"
+        raise InputError(str(folder), found, "[overseer] and question as they are now", f"restore them, or {remedy}")
 
 
 def add_event(connection: Connection, run_id: int, kind: str, body: Mapping[str, Any]) -> None:

@@ -13,7 +13,6 @@ The models, the search and the space are those of texts; ledger, settings, round
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, final
@@ -39,6 +38,7 @@ from imitative.texts.problem import TextProblem
 from imitative.texts.proposing import Proposal, Proposer, Situation, accept
 from imitative.texts.reading import Lexicon, TextReading
 from imitative.traits import Encode
+from imitative.waiting import waited
 
 WANTED = 24
 """Sections asked of the proposer each round."""
@@ -367,7 +367,7 @@ class TextInduction:
 
 def induce_text(text: TextProblem, overseer: Overseer, proposer: Proposer, **options: Any) -> TextInduced:
     """`ainduce_text` for callers without an event loop."""
-    return asyncio.run(ainduce_text(text, overseer, proposer, **options))
+    return waited(ainduce_text(text, overseer, proposer, **options))
 
 
 async def ainduce_text(

@@ -9,7 +9,6 @@ answering. As M_L is linear in what holds of x, so is M_test, and it is stored a
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from imitative.prediction_powered import Estimate
 from imitative.records import Judgement, Question
 from imitative.texts.induction import TextInduced
 from imitative.texts.reading import Lexicon, TextReading
+from imitative.waiting import waited
 
 HEED_SD, CONSTANT_SD = 0.35, 0.25
 """How far people's heed of a section is expected to be from M_L's, and their leaning from none, in nats."""
@@ -148,7 +148,7 @@ def transfer_text(
 
     Arguments as of `labelling.transfer`.
     """
-    return asyncio.run(atransfer_text(induced, seed=seed, progress=progress, heard=heard))
+    return waited(atransfer_text(induced, seed=seed, progress=progress, heard=heard))
 
 
 async def atransfer_text(

@@ -125,6 +125,7 @@ def _result(
         "log_prior": log_prior,
         "log_prior_sd": induced.prior.sd(z),
         "log_likelihood": likelihood,
+        "score": induced.found[0].score,
         "runners_up": [
             {
                 "hypothesis": show(scored.hypothesis),

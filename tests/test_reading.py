@@ -207,6 +207,79 @@ def test_mixed_types_are_categorical_and_remarked_on(tmp_path: Path) -> None:
     assert kinds(tmp_path, ["1", "2", "3", "many"], missing=("many",))[0] is FeatureKind.NUMERIC
 
 
+MANY = [f"C{i:03}" for i in range(60)]
+DATES = [f"2019-{1 + i % 12:02}-{1 + i // 12:02}" for i in range(60)]
+
+
+def columns_of(folder: Path, name: str, columns: Mapping[str, Sequence[str]]) -> Source:
+    """A file of these columns, whose answers take turns."""
+    write_csv(folder / name, {**columns, "class": ["ep"[i % 2] for i in range(len(next(iter(columns.values()))))]})
+    return Source(folder / name)
+
+
+names = st.from_regex(r"[A-M][0-9]{3,5}", fullmatch=True)
+
+
+@settings(max_examples=10, deadline=None)
+@given(ids=st.lists(names, min_size=21, max_size=40, unique=True), rows=st.integers(2, 21))
+def test_identifiers_leave_the_other_columns_as_they_are(folder: Path, ids: list[str], rows: int) -> None:
+    """Whatever names the rows, D and D′ read as if it was not there, and a person is told how to keep it."""
+    others = {"colour": ["red", "blue", "green"] * 14}
+
+    def both(columns: Columns) -> Data:
+        cut = {"d.csv": rows, "d2.csv": len(ids)}
+        return read(*(columns_of(folder, name, {k: v[:n] for k, v in columns.items()}) for name, n in cut.items()))
+
+    with_ids, without = both({"id": ids, **others}), both(others)
+    assert with_ids.labelled.fingerprint == without.labelled.fingerprint
+    assert with_ids.unlabelled.fingerprint == without.unlabelled.fingerprint
+    assert any("'id'" in note and 'kind = "categorical"' in note for note in with_ids.notes)
+
+
+@pytest.mark.parametrize("cells", [MANY, DATES])
+def test_who_wants_an_identifier_says_so(tmp_path: Path, cells: list[str]) -> None:
+    source = columns_of(tmp_path, "a.csv", {"x": cells, "colour": ["red", "blue"] * 30})
+
+    def used(**settings: Any) -> list[str]:
+        return [feature.name for feature in read(source, **settings).unlabelled.features]
+
+    assert used() == ["colour"]
+    assert used(stated={"x": Stated(FeatureKind.CATEGORICAL)}) == ["x", "colour"]
+    assert used(stated={"x": Stated(words={cells[0]: "the first"})}) == ["x", "colour"]
+    assert used(only=["x", "colour"]) == ["x", "colour"]
+    refused(source, "no column to use", '[features."x"] kind = "categorical"', leave_out=["colour"])
+
+
+def test_words_that_repeat_are_no_identifiers(tmp_path: Path) -> None:
+    towns = [f"town {i % 25}" for i in range(60)]
+    few = columns_of(tmp_path, "few.csv", {"x": towns[:26]})
+    many = columns_of(tmp_path, "many.csv", {"x": towns})
+    assert read(few, many).unlabelled.features[0].name == "x"
+    assert read(many, few).unlabelled.features[0].name == "x"
+    days = columns_of(tmp_path, "days.csv", {"x": DATES[:10] * 3})
+    assert any("'x' holds dates" in note for note in read(days).notes)
+
+
+def test_columns_that_say_nothing_are_remarked_on(tmp_path: Path) -> None:
+    d = given_text(tmp_path, "same,lost,won,mark,class\na,1,,x,e\na,2,,,p\n")
+    d2 = given_text(tmp_path, "same,lost,won,mark\na,,1,x\na,,2,\n", "b.csv")
+    data = read(d, d2)
+    said = {name: [note for note in data.notes if f"'{name}'" in note] for name in ("same", "lost", "won", "mark")}
+    assert [f.name for f in data.unlabelled.features] == ["same", "lost", "won", "mark"]
+    assert ["'a' in every row" in note for note in said["same"]] == [True]
+    assert ["empty in all of D′" in note for note in said["lost"]] == [True]
+    assert ["empty in all of D:" in note for note in said["won"]] == [True]
+    assert said["mark"] == []  # a cross or nothing tells rows apart
+
+
+def test_d2_that_is_d_is_remarked_on(tmp_path: Path) -> None:
+    source = given_text(tmp_path, "h,x,class\ng,1,p\ng,2,e\nw,3,p\n")
+    part = Source(source.path, where=(RowTest("h", any_of=("g",)),))
+    assert any("very rows of D" in note for note in read(source).notes)
+    assert any("very rows of D" in note for note in read(part, part).notes)
+    assert not any("very rows of D" in note for note in read(part, source).notes)
+
+
 def test_kinds_can_be_stated(tmp_path: Path) -> None:
     said = {"x": Stated(kind=FeatureKind.ORDINAL, values=("3", "1", "2"))}
     assert kinds(tmp_path, ["1", "2", "3"], stated=said)[0] is FeatureKind.ORDINAL

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 _CODE = r"^[+-]?0[0-9]"  # 007 is a code, not the number seven
+_DATE = r"^[0-9]{1,4}([-./])[0-9]{1,2}[-./][0-9]{1,4}([ T][0-9:.,Z+-]*)?$"
 _PAIRS = (("false", "true"), ("no", "yes"), ("f", "t"), ("n", "y"), ("0", "1"))
 
 LONG_TEXT = 50
@@ -119,6 +120,8 @@ def read_data(
     where = f"{place}: " if place else ""
     d, d2 = _both(labelled, unlabelled)
     notes = list(dict.fromkeys(d.notes + d2.notes))
+    if labelled.path == unlabelled.path and np.array_equal(d.numbers, d2.numbers):
+        notes.append(f"{unlabelled.named}: D′ holds the very rows of D; name another file in [unlabelled], or `where`")
     if answer not in d.frame.columns:
         no_column(answer, d.frame.columns, f"{labelled.named}: answer")
     if truth is not None and truth not in d2.frame.columns:
@@ -139,11 +142,20 @@ def read_data(
         first = _Column(d.frame[name], d.numbers, labelled, name, said)
         second = _Column(d2.frame[name], d2.numbers, unlabelled, name, said)
         feature = _feature(name, said, first, second, notes, f"{where}features.{name}")
+        # Who lists a column in `only` has chosen it: it is used, whatever it looks like.
+        if feature is not None and only is None and said == Stated() and _identifies(feature, first, second):
+            notes.append(
+                f"column {shown(name)} has {len(feature.values)} words, nearly one a row, like identifiers and dates:"
+                f' left out; to keep it, say [features."{name}"] kind = "categorical"'
+            )
+            feature = None
         if feature is not None:
+            _note_silence(name, first, second, notes)
             features.append(feature)
             columns[name], columns2[name] = first.read(feature), second.read(feature)
     if not features:
-        raise InputError(labelled.named, "no column to use as a feature", "at least one beside the answer")
+        remedy = "; ".join(note for note in notes if "left out" in note)
+        raise InputError(labelled.named, "no column to use as a feature", "at least one beside the answer", remedy)
     _note_repeats(d.frame.select([*sorted(columns), answer]), "D", notes)
     _note_repeats(d2.frame.select(sorted(columns2)), "D′", notes)
     tables = Table(tuple(features), columns), Table(tuple(features), columns2)
@@ -269,6 +281,11 @@ class _Column:
         self.numbers, self.source, self.name = numbers, source, name
         self.distinct = self.cells.drop_nulls().unique()
 
+    @property
+    def said(self) -> int:
+        """How many of its cells say something."""
+        return len(self.cells) - self.cells.null_count()
+
     def refuse(self, wrong: NDArray[np.bool_], expected: str, remedy: str = "") -> None:
         """Raise for the first cell that is wrong, if any is."""
         at = np.flatnonzero(wrong)
@@ -316,11 +333,36 @@ def _feature(name: str, said: Stated, first: _Column, second: _Column, notes: li
         values = _values(kind, said, distinct.to_list())
     if kind is FeatureKind.BOOLEAN and len(values) > 2:
         raise InputError(place, f"the values {listed(values)}", "two for a boolean", 'say kind = "categorical"')
+    if said.kind is None and kind is FeatureKind.CATEGORICAL and distinct.str.contains(_DATE).all():
+        notes.append(
+            f"column {shown(name)} holds dates: each is a word of its own; a number, such as a year, says more"
+        )
     if kind is FeatureKind.CATEGORICAL and len(values) > IDENTIFIER:
         notes.append(f"column {shown(name)} has {len(values)} distinct words: leave it out if it is an identifier")
     spoken = said.spoken or default_spoken(name)
     words = {value: " ".join(value.split()) for value in values if value != " ".join(value.split())} | dict(said.words)
     return Feature(name, kind, spoken, words, dict(said.phrases), values, said.unit)
+
+
+def _identifies(feature: Feature, first: _Column, second: _Column) -> bool:
+    """Whether its words name rows instead of saying something of them: nearly all are different, in D and in D′."""
+
+    def different(column: _Column) -> bool:
+        return 2 * len(column.distinct) > column.said
+
+    many = feature.kind is FeatureKind.CATEGORICAL and len(feature.values) > MANY_VALUES
+    return many and different(first) and different(second)
+
+
+def _note_silence(name: str, first: _Column, second: _Column, notes: list[str]) -> None:
+    """Remark on a column that can part no rows, or that says nothing of D′ or of D."""
+    distinct = {*first.distinct, *second.distinct}
+    if not first.said and second.said:
+        notes.append(f"column {shown(name)} is empty in all of D: D says nothing for or against what it holds in D′")
+    elif first.said and not second.said:
+        notes.append(f"column {shown(name)} is empty in all of D′: nothing that is said of it applies there")
+    elif len(distinct) == 1 and first.said + second.said == len(first.cells) + len(second.cells):
+        notes.append(f"column {shown(name)} is {shown(*distinct)} in every row of D and D′: it tells none apart")
 
 
 def _values(kind: FeatureKind, said: Stated, distinct: Sequence[str]) -> tuple[str, ...]:
@@ -365,7 +407,7 @@ def _inferred(
         notes.append(
             f"column {shown(name)} mixes numbers with words such as {shown(odd)}: not read as numeric; {remedy}"
         )
-    rows = max(len(column.cells) - column.cells.null_count() for column in (first, second))
+    rows = max(first.said, second.said)
     words = cells.str.count_matches(r"\s+").mean()
     letters = cells.str.len_chars().mean()
     if float(letters or 0.0) >= LONG_TEXT:  # type: ignore[arg-type]

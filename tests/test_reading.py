@@ -6,10 +6,12 @@ import csv
 import itertools
 import json
 import math
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +102,12 @@ def refused(source: Source, *said: str, second: Source | None = None, **settings
 # -- one table, every format ----------------------------------------------------------------------------------------
 
 word = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=12).map(str.strip)
-sayable = word.filter(lambda text: text not in MISSING and text.lower().lstrip("+-") not in ("inf", "infinity"))
+# `1,5` is a number between semicolons and may be a list between commas: no format's word.
+sayable = word.filter(
+    lambda text: (
+        text not in MISSING and text.lower().lstrip("+-") not in ("inf", "infinity") and not re.search(r"\d,|,\d", text)
+    )
+)
 number = st.floats(allow_nan=False, allow_infinity=False)
 column = st.one_of(
     st.lists(st.none() | sayable, min_size=4, max_size=4),
@@ -278,6 +285,80 @@ def test_d2_that_is_d_is_remarked_on(tmp_path: Path) -> None:
     assert any("very rows of D" in note for note in read(source).notes)
     assert any("very rows of D" in note for note in read(part, part).notes)
     assert not any("very rows of D" in note for note in read(part, source).notes)
+
+
+# -- decimal commas ------------------------------------------------------------------------------------------------
+
+decimals = st.lists(st.floats(-1e6, 1e6).map(lambda x: round(x, 2)), min_size=4, max_size=4)
+
+
+def with_commas(cells: Sequence[Any]) -> list[str]:
+    return [str(cell).replace(".", ",") for cell in cells]
+
+
+@settings(max_examples=25, deadline=None)
+@given(cells=decimals, separator=st.sampled_from(";\t|,"))
+def test_decimal_commas_read_as_points_do(folder: Path, cells: list[float], separator: str) -> None:
+    """Said, whatever separates the cells; unsaid, wherever no comma does."""
+    columns = {"x": cells, "class": list("epep")}
+    write_csv(folder / "points.csv", columns, separator)
+    write_csv(folder / "commas.csv", {**columns, "x": with_commas(cells)}, separator)
+    points = read(Source(folder / "points.csv", separator=separator))
+    commas = Source(folder / "commas.csv", separator=separator)
+    said = read(replace(commas, decimal=","))
+    assert said.labelled.fingerprint == points.labelled.fingerprint
+    unsaid = read(commas)
+    if separator != ",":
+        assert unsaid.labelled.fingerprint == points.labelled.fingerprint
+        assert any("decimal commas" in note for note in unsaid.notes)
+    at_least = (RowTest("x", at_least=min(cells)),)
+    assert len(read_rows(replace(commas, decimal=",", where=at_least)).numbers) == 4
+    if separator != ",":
+        assert len(read_rows(replace(commas, where=at_least)).numbers) == 4
+
+
+def test_decimal_commas_only_where_they_are_beyond_doubt(tmp_path: Path) -> None:
+    def kind(*cells: str, **said: Any) -> FeatureKind:
+        lines = [f"{cell};{'ep'[i % 2]}" for i, cell in enumerate(cells)]
+        source = given_text(tmp_path, "\n".join(["x;class", *lines]), separator=";", decimal=said.pop("decimal", None))
+        return read(source, **said).unlabelled.features[0].kind
+
+    assert kind("1,5", "2") is FeatureKind.NUMERIC
+    assert kind("1,5", "") is FeatureKind.NUMERIC
+    assert kind("1,5", "2", decimal=".") is FeatureKind.CATEGORICAL
+    assert kind("1,5", "2", stated={"x": Stated(FeatureKind.CATEGORICAL)}) is FeatureKind.CATEGORICAL
+    assert kind("1,5", "2.5") is FeatureKind.CATEGORICAL
+    assert kind("1,5", "much") is FeatureKind.CATEGORICAL
+    assert kind("1,234", "2,500") is FeatureKind.CATEGORICAL  # thousands, perhaps
+    assert kind("1,234", "2,500", decimal=",") is FeatureKind.NUMERIC
+    assert kind("0,234", "2,500") is FeatureKind.NUMERIC
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        (["1,234.5", "2.0", "3.0"], "write 1234.5"),
+        (["1.234,5", "2.0", "3.0"], "write 1234.5"),
+        (["1,234", "2,500", "7"], 'write 1234, without signs between thousands, or say decimal = ","'),
+        (["12 345", "7"], "write 12345"),
+        (["2 kg", "3 kg", "4"], "leave the number alone"),
+        (["2 kg", "3,5 kg", "?"], "leave the number alone"),
+        (["5 %", "7 %"], "leave the number alone"),
+        (["€5", "€7.50"], "leave the number alone"),
+        (["1,5", "2.5"], 'decimal = ","'),
+    ],
+)
+def test_no_advice_throws_a_number_away(tmp_path: Path, cells: list[str], said: str) -> None:
+    kind, notes = kinds(tmp_path, cells)
+    assert kind is FeatureKind.CATEGORICAL
+    assert any(said in note for note in notes), notes
+    assert not any("missing =" in note for note in notes)
+    refused(columns_of(tmp_path, "b.csv", {"x": cells}), said, stated={"x": Stated(FeatureKind.NUMERIC)})
+
+
+def test_codes_are_no_numbers_with_units(tmp_path: Path) -> None:
+    for cells in (["1a", "2a"], ["3x4", "2"], ["A 1", "A 2"], ["10-20", "20-30"]):
+        assert not any("unit" in note or "thousands" in note for note in kinds(tmp_path, cells)[1])
 
 
 def test_kinds_can_be_stated(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ class ProblemSection(_Section):
     name: Annotated[str, AfterValidator(_name)]
     question: Line
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    budget: Annotated[int, Field(ge=0, le=10**9)] = 300
+    budget: Annotated[int, Field(ge=1, le=10**9)] = 300
 
 
 class FileSection(_Section):
@@ -72,6 +72,7 @@ class FileSection(_Section):
     missing: list[Cell] = []
     quote: Annotated[str, Field(max_length=1)] = '"'
     columns: list[str] = []
+    decimal: Literal[".", ","] | None = None
 
 
 class LabelledSection(FileSection):

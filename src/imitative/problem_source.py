@@ -74,4 +74,5 @@ def table_of(section: FileSection, path: Path, data: Path | None, key: str) -> S
         missing=tuple(map(str, section.missing)),
         quote=section.quote,
         columns=tuple(section.columns),
+        decimal=section.decimal,
     )

@@ -17,15 +17,19 @@ from numpy.typing import NDArray
 from imitative.data import Feature, FeatureKind, Labelled, Table
 from imitative.errors import InputError, did_you_mean, listed, shown
 from imitative.rows import (
+    DECIMAL_COMMA,
+    GROUPED,
     INFINITE,
     MISSING,
     NUMBER,
     Rows,
     Source,
+    decimal_commas,
     distinct_cells,
     filtered,
     floats,
     no_column,
+    pointed,
     read_rows,
     silent_cells,
 )
@@ -35,6 +39,7 @@ if TYPE_CHECKING:
 
 _CODE = r"^[+-]?0[0-9]"  # 007 is a code, not the number seven
 _DATE = r"^[0-9]{1,4}([-./])[0-9]{1,2}[-./][0-9]{1,4}([ T][0-9:.,Z+-]*)?$"
+_UNIT = r"^(\p{Sc}\s?[+-]?[0-9][0-9.,]*|[+-]?[0-9][0-9.,]*(\s?(\p{Sc}|%|°)|\s?°?\p{L}[\p{L}/²³]+|\s°?\p{L}))$"
 _PAIRS = (("false", "true"), ("no", "yes"), ("f", "t"), ("n", "y"), ("0", "1"))
 
 LONG_TEXT = 50
@@ -139,8 +144,8 @@ def read_data(
     features, columns, columns2 = [], {}, {}
     for name in names:
         said = _merged(stated.get(name, Stated()), (named or {}).get(name, Stated()), silent)
-        first = _Column(d.frame[name], d.numbers, labelled, name, said)
-        second = _Column(d2.frame[name], d2.numbers, unlabelled, name, said)
+        first = _Column(d, labelled, name, said)
+        second = _Column(d2, unlabelled, name, said)
         feature = _feature(name, said, first, second, notes, f"{where}features.{name}")
         # Who lists a column in `only` has chosen it: it is used, whatever it looks like.
         if feature is not None and only is None and said == Stated() and _identifies(feature, first, second):
@@ -150,6 +155,10 @@ def read_data(
             )
             feature = None
         if feature is not None:
+            if feature.kind is FeatureKind.CATEGORICAL and said.kind is None and _dates(first, second):
+                notes.append(
+                    f"column {shown(name)} holds dates: each is a word of its own; a number (a year) says more"
+                )
             _note_silence(name, first, second, notes)
             features.append(feature)
             columns[name], columns2[name] = first.read(feature), second.read(feature)
@@ -174,7 +183,9 @@ def read_table(source: Source, features: Sequence[Feature]) -> Read:
     columns: dict[str, NDArray[np.generic]] = {}
     for feature in features:
         said = Stated(feature.kind, values=feature.values)
-        column = _Column(rows.frame[feature.name], rows.numbers, source, feature.name, said)
+        column = _Column(rows, source, feature.name, said)
+        if feature.kind is FeatureKind.NUMERIC:
+            _read_commas([column], [])
         new = (
             [value for value in distinct_cells(column.cells) if value not in feature.values] if feature.discrete else []
         )
@@ -182,7 +193,7 @@ def read_table(source: Source, features: Sequence[Feature]) -> Read:
             notes.append(
                 f"{source.named}: column {shown(feature.name)} holds {listed(new, 3)}, never seen: read as missing"
             )
-        columns[feature.name] = column.read(feature)
+        columns[feature.name] = column.read(feature, settled=True)
     _note_repeats(rows.frame.select(sorted(columns)), source.named, notes)
     return Read(Table(tuple(features), columns), tuple(notes))
 
@@ -272,13 +283,14 @@ def _note_repeats(frame: pl.DataFrame, name: str, notes: list[str]) -> None:
 class _Column:
     """One column's strings, null where missing, and the file rows they stand in."""
 
-    def __init__(self, cells: pl.Series, numbers: NDArray[np.int64], source: Source, name: str, said: Stated) -> None:
+    def __init__(self, rows: Rows, source: Source, name: str, said: Stated) -> None:
         import polars as pl
 
+        cells = rows.frame[name]
         markers = [marker for marker in MISSING if marker not in said.named]
         silent = silent_cells(cells, [*markers, *source.missing])
         self.cells = cells.set(pl.Series(silent), None) if silent.any() else cells
-        self.numbers, self.source, self.name = numbers, source, name
+        self.numbers, self.separator, self.source, self.name = rows.numbers, rows.separator, source, name
         self.distinct = self.cells.drop_nulls().unique()
 
     @property
@@ -293,17 +305,18 @@ class _Column:
             place = f"{self.source.named}: row {self.numbers[at[0]]}, column {shown(self.name)}"
             raise InputError(place, shown(self.cells[int(at[0])]), expected, remedy)
 
-    def read(self, feature: Feature) -> NDArray[np.generic]:
-        """The column in the form `Table` holds it."""
+    def read(self, feature: Feature, *, settled: bool = False) -> NDArray[np.generic]:
+        """The column in the form `Table` holds it; `settled`: nothing can be said of it in a problem file any more."""
         import polars as pl
 
         if feature.kind is FeatureKind.TEXT:
             return np.array(self.cells.fill_null("").to_list(), dtype=object)
         if feature.kind is FeatureKind.NUMERIC:
             numbers = floats(self.cells)
-            remedy = "correct it, or list it in `missing`"
-            self.refuse(np.isnan(numbers) & ~self.cells.is_null().to_numpy(), "a number", remedy)
-            self.refuse(np.isinf(numbers), "a finite number", remedy)
+            wrong = np.isnan(numbers) & ~self.cells.is_null().to_numpy()
+            odd = self.cells.filter(pl.Series(wrong))
+            self.refuse(wrong, "a number", _number_advice(str(odd[0]), settled) if len(odd) else "")
+            self.refuse(np.isinf(numbers), "a finite number", _corrected(settled))
             return numbers
         codes = list(range(len(feature.values)))
         if not codes:
@@ -319,6 +332,8 @@ def _feature(name: str, said: Stated, first: _Column, second: _Column, notes: li
     if not len(distinct) and said == Stated():
         notes.append(f"column {shown(name)} is empty in D and D′: left out")
         return None
+    if said.kind in (None, FeatureKind.NUMERIC) and not said.named and _read_commas([first, second], notes):
+        distinct = pl.concat([first.distinct, second.distinct]).unique().sort()
     kind = said.kind or _inferred(name, said, first, second, distinct, notes)
     values: tuple[str, ...] = ()
     if kind is FeatureKind.ORDINAL:
@@ -333,10 +348,6 @@ def _feature(name: str, said: Stated, first: _Column, second: _Column, notes: li
         values = _values(kind, said, distinct.to_list())
     if kind is FeatureKind.BOOLEAN and len(values) > 2:
         raise InputError(place, f"the values {listed(values)}", "two for a boolean", 'say kind = "categorical"')
-    if said.kind is None and kind is FeatureKind.CATEGORICAL and distinct.str.contains(_DATE).all():
-        notes.append(
-            f"column {shown(name)} holds dates: each is a word of its own; a number, such as a year, says more"
-        )
     if kind is FeatureKind.CATEGORICAL and len(values) > IDENTIFIER:
         notes.append(f"column {shown(name)} has {len(values)} distinct words: leave it out if it is an identifier")
     spoken = said.spoken or default_spoken(name)
@@ -352,6 +363,10 @@ def _identifies(feature: Feature, first: _Column, second: _Column) -> bool:
 
     many = feature.kind is FeatureKind.CATEGORICAL and len(feature.values) > MANY_VALUES
     return many and different(first) and different(second)
+
+
+def _dates(*columns: _Column) -> bool:
+    return all(bool(column.distinct.str.contains(_DATE).all()) for column in columns)
 
 
 def _note_silence(name: str, first: _Column, second: _Column, notes: list[str]) -> None:
@@ -401,12 +416,7 @@ def _inferred(
         return FeatureKind.CATEGORICAL
     if numbers and numbers + infinite == len(cells):
         return FeatureKind.NUMERIC
-    if numbers >= max(1.0, MOSTLY_NUMBERS * len(cells)):
-        odd = str(cells.filter(~cells.str.contains(NUMBER))[0])
-        remedy = f'say kind = "numeric" and missing = [{odd!r}] if they are numbers'
-        notes.append(
-            f"column {shown(name)} mixes numbers with words such as {shown(odd)}: not read as numeric; {remedy}"
-        )
+    _note_numbers(name, cells, notes)
     rows = max(first.said, second.said)
     words = cells.str.count_matches(r"\s+").mean()
     letters = cells.str.len_chars().mean()
@@ -416,6 +426,76 @@ def _inferred(
     if wordy and len(cells) > MANY_VALUES and len(cells) > rows / 2:
         return FeatureKind.TEXT
     return FeatureKind.CATEGORICAL
+
+
+def _read_commas(columns: Sequence[_Column], notes: list[str]) -> bool:
+    """Whether these columns of one name are numbers with decimal commas, which then become points."""
+    import polars as pl
+
+    found = [decimal_commas(column.distinct, column.separator) for column in columns]
+    plain = [bool(column.distinct.str.contains(NUMBER).all()) for column in columns]
+    if not any(found) or not all(comma or number for comma, number in zip(found, plain, strict=True)):
+        return False
+    shown_cell = _first(pl.concat([column.distinct.sort() for column in columns]), DECIMAL_COMMA)
+    for column in columns:
+        column.cells, column.distinct = pointed(column.cells), pointed(column.distinct).unique()
+    notes.append(
+        f"column {shown(columns[0].name)} is read with decimal commas: {shown_cell} is {shown_cell.replace(',', '.')};"
+        ' say kind = "categorical" if they are words'
+    )
+    return True
+
+
+def _corrected(settled: bool) -> str:
+    return "correct it" if settled else "correct it, or list it in `missing`"
+
+
+def _number_advice(cell: str, settled: bool = False) -> str:
+    """What to do about a cell that is no number as it is written; `settled` as in `_Column.read`."""
+    import polars as pl
+
+    def like(pattern: str) -> bool:
+        return bool(pl.Series([cell]).str.contains(pattern)[0])
+
+    if like(GROUPED):
+        *groups, last = re.split(r"[.,'’\s]", cell)
+        # One sign throughout sets thousands apart; another before the last figures is the decimals'.
+        whole = len(set(re.findall(r"[^0-9+-]", cell))) == 1
+        plain = "".join([*groups, last]) if whole else f"{''.join(groups)}.{last}"
+        doubt = "" if settled or not like(DECIMAL_COMMA) else ', or say decimal = "," if decimals follow the comma'
+        return f"write {plain}, without signs between thousands{doubt}"
+    if like(DECIMAL_COMMA):
+        return "write a point for the comma" + ("" if settled else ', or say decimal = ","')
+    if like(_UNIT):
+        return "leave the number alone in the cell" + ("" if settled else "; what it is counted in is said with `unit`")
+    return _corrected(settled)
+
+
+def _note_numbers(name: str, cells: pl.Series, notes: list[str]) -> None:
+    """Remark on words most of which are numbers, or would be if they were written otherwise: these first, since no
+    number should be thrown away.
+    """
+    numbers = cells.str.contains(NUMBER)
+    meant = numbers
+    for what, pattern in {
+        "numbers with a unit": _UNIT,
+        "numbers with signs between thousands": GROUPED,
+        "numbers with decimal commas": DECIMAL_COMMA,
+    }.items():
+        written = cells.str.contains(pattern) & ~numbers
+        meant = meant | written
+        if written.any() and (numbers | written).sum() >= MOSTLY_NUMBERS * len(cells):
+            odd = str(cells.filter(written)[0])
+            notes.append(
+                f"column {shown(name)} holds {what} such as {shown(odd)}: not read as numeric; {_number_advice(odd)}"
+            )
+            return
+    if not meant.all() and numbers.sum() >= max(1.0, MOSTLY_NUMBERS * len(cells)):
+        odd = str(cells.filter(~meant)[0])
+        remedy = f'say kind = "numeric" and missing = [{odd!r}] if they are numbers'
+        notes.append(
+            f"column {shown(name)} mixes numbers with words such as {shown(odd)}: not read as numeric; {remedy}"
+        )
 
 
 def _first(cells: pl.Series, pattern: str) -> str:

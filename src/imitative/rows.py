@@ -28,8 +28,16 @@ MISSING = ("", "NA", "NaN", "nan", "null")
 """Cells that say nothing. A source may list more; a feature that lists one among its values takes it back."""
 
 NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+DECIMAL_COMMA = r"^[+-]?([0-9]+,[0-9]*|,[0-9]+)([eE][+-]?[0-9]+)?$"
+GROUPED = r"^[+-]?[1-9][0-9]{0,2}([,.'’\s][0-9]{3})+([.,][0-9]*)?$"
+"""Thousands set apart: `1,234.5`. `1,234` may be one of these or have a decimal comma."""
 INFINITE = r"^(?i)[+-]?inf(inity)?$"
 
+_ARCHIVES = {
+    b"PK\x03\x04": ("a zip archive, as .xlsx and .ods are", "export the table as csv"),
+    b"\xd0\xcf\x11\xe0": ("an old Excel file", "export the table as csv"),
+    b"\x1f\x8b": ("a gzip archive", "unpack it"),
+}
 _SEPARATORS = ",;\t|"
 _CHUNK = 5_000  # rows held as Python strings at once: small, since the collector walks over all of them
 
@@ -70,6 +78,8 @@ class Source:
         missing: cells that say nothing, beside `MISSING`.
         quote: the quotation mark of a csv; empty for none.
         columns: the names of the columns of a csv that has no first line of names.
+        decimal: what stands before the decimals of a number; with a comma, cells such as `1,5` are read as `1.5`.
+            None: a point, but see `decimal_commas`.
         place: how messages name it; the file's name when empty.
     """
 
@@ -80,6 +90,7 @@ class Source:
     missing: tuple[str, ...] = ()
     quote: str = '"'
     columns: tuple[str, ...] = ()
+    decimal: str | None = None
     place: str = ""
 
     @property
@@ -89,11 +100,24 @@ class Source:
 
 
 class Rows(NamedTuple):
-    """Rows as strings, (N, columns), null where missing; `numbers` are their places in the file, from 1."""
+    """Rows as strings, (N, columns), null where missing; `numbers` are their places in the file, from 1.
+
+    Of a folder, `files` are their paths in it. `separator` is that of a csv in which decimal commas may be met unsaid.
+    """
 
     frame: pl.DataFrame
     numbers: NDArray[np.int64]
     notes: tuple[str, ...]
+    files: tuple[str, ...] = ()
+    separator: str = ""
+
+
+class _Found(NamedTuple):
+    """What a file holds as it is written; fields as in `Rows`."""
+
+    frame: pl.DataFrame
+    files: tuple[str, ...] = ()
+    separator: str = ""
 
 
 # ------------------------------------------------------------------------------------------------ files → strings
@@ -105,30 +129,32 @@ def read_rows(source: Source) -> Rows:
     Raises:
         InputError: naming the file, and the row and column where there is one.
     """
-    frame = _read_frame(source)
+    frame, files, separator = _read_frame(source)
     if not frame.height:
         raise InputError(source.named, "no rows", "at least one", "put data below the first line")
     notes = []
     frame, nuls = _clean(frame)
     if nuls:
         notes.append(f"{source.named}: NUL characters were removed from {nuls} cells")
+    if source.decimal == ",":
+        frame = frame.select(pointed(column) for column in frame.get_columns())
     numbers = np.arange(1, frame.height + 1)
-    rows = Rows(frame, numbers, tuple(notes))
+    rows = Rows(frame, numbers, tuple(notes), files, separator if source.decimal is None else "")
     return filtered(rows, source) if source.where else rows
 
 
-def _read_frame(source: Source) -> pl.DataFrame:
+def _read_frame(source: Source) -> _Found:
     path = source.path
     try:
         if path.is_dir():
             return _read_folder(source)
         ending = path.suffix.lower()
         if ending == ".parquet":
-            return _read_parquet(source)
+            return _Found(_read_parquet(source))
         if ending in (".jsonl", ".ndjson"):
-            return _read_json_lines(source)
+            return _Found(_read_json_lines(source))
         if ending == ".json":
-            return _read_json(source)
+            return _Found(_read_json(source))
         return _read_csv(source)  # whatever else the name ends in: mushroom.name.map is one too
     except FileNotFoundError:
         near = did_you_mean(path.name, _neighbours(path))
@@ -144,15 +170,30 @@ def _neighbours(path: Path) -> list[str]:
         return []
 
 
+def _read_bytes(path: Path, name: str) -> bytes:
+    """What is in a file; a pipe or a device is refused, which may never end.
+
+    Raises:
+        InputError: when it is none.
+        OSError: when it cannot be read.
+    """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise InputError(name, "a pipe, a socket or a device", "a file or a folder", "save what it gives to a file")
+    return path.read_bytes()
+
+
 def read_text(path: Path, encoding: str = "utf-8", place: str = "") -> str:
     """The text of a file, without its byte-order mark.
 
     Raises:
-        InputError: naming the byte that is not in `encoding`.
+        InputError: naming the byte that is not in `encoding`, or what kind of file it is instead.
         OSError: when the file cannot be read.
     """
-    data = path.read_bytes()
     name = place or str(path)
+    data = _read_bytes(path, name)
+    for start, (kind, remedy) in _ARCHIVES.items():
+        if data.startswith(start):
+            raise InputError(name, kind, "text", remedy)
     utf8 = encoding.lower().replace("_", "-") in ("utf-8", "utf8")
     if utf8 and data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise InputError(name, "a UTF-16 file", "UTF-8", 'say encoding = "utf-16"')
@@ -206,7 +247,7 @@ def _checked_names(names: Sequence[str], source: Source) -> list[str]:
     return found
 
 
-def _read_csv(source: Source) -> pl.DataFrame:
+def _read_csv(source: Source) -> _Found:
     import polars as pl
 
     text = read_text(source.path, source.encoding, source.named)
@@ -229,7 +270,7 @@ def _read_csv(source: Source) -> pl.DataFrame:
         if chunk:
             frames.append(_frame(dict(zip(names, zip(*chunk, strict=True), strict=True)), source))
             read += len(chunk)
-    return pl.concat(frames)
+    return _Found(pl.concat(frames), separator=separator)
 
 
 def _detected(text: str, source: Source) -> str:
@@ -347,7 +388,7 @@ def _read_json(source: Source) -> pl.DataFrame:
 def _read_parquet(source: Source) -> pl.DataFrame:
     import polars as pl
 
-    data = source.path.read_bytes()
+    data = _read_bytes(source.path, source.named)
     if data[:4] != b"PAR1" or data[-4:] != b"PAR1":
         raise InputError(source.named, "no parquet file", "one that begins and ends with PAR1", "was it cut off?")
     try:
@@ -366,7 +407,7 @@ def _read_parquet(source: Source) -> pl.DataFrame:
     return pl.DataFrame(columns)
 
 
-def _read_folder(source: Source) -> pl.DataFrame:
+def _read_folder(source: Source) -> _Found:
     """One row per .txt file, in the order of their paths: its `text`, and its `folder` where there are subfolders."""
     files = sorted(path for path in source.path.rglob("*.txt") if path.is_file())
     if not files:
@@ -375,7 +416,8 @@ def _read_folder(source: Source) -> pl.DataFrame:
     folders = [path.parent.relative_to(source.path).as_posix() for path in files]
     if len(set(folders)) > 1 or folders[0] != ".":
         columns["folder"] = list(folders)
-    return _frame(columns, source)
+    names = tuple(path.relative_to(source.path).as_posix() for path in files)
+    return _Found(_frame(columns, source), names)
 
 
 def _clean(frame: pl.DataFrame) -> tuple[pl.DataFrame, int]:
@@ -408,7 +450,7 @@ def filtered(rows: Rows, source: Source) -> Rows:
             notes.append(
                 f"{source.named}: {int(silent.sum())} rows have no {shown(test.column)}, so the filter drops them"
             )
-        keep &= _passes(test, cells, silent)
+        keep &= _passes(test, cells, silent, rows.separator)
     if not keep.any():
         tests = " and ".join(_told(test) for test in source.where)
         seen = "; ".join(
@@ -417,7 +459,8 @@ def filtered(rows: Rows, source: Source) -> Rows:
         raise InputError(f"{source.named}: where", f"no row with {tests}", "at least one", seen)
     import polars as pl
 
-    return Rows(rows.frame.filter(pl.Series(keep)), rows.numbers[keep], tuple(notes))
+    files = tuple(itertools.compress(rows.files, keep))
+    return Rows(rows.frame.filter(pl.Series(keep)), rows.numbers[keep], tuple(notes), files, rows.separator)
 
 
 def _told(test: RowTest) -> str:
@@ -442,15 +485,15 @@ def silent_cells(cells: pl.Series, markers: Sequence[str]) -> NDArray[np.bool_]:
     return (cells.is_null() | cells.is_in(list(markers)).fill_null(True)).to_numpy()
 
 
-def _passes(test: RowTest, cells: pl.Series, silent: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _passes(test: RowTest, cells: pl.Series, silent: NDArray[np.bool_], separator: str) -> NDArray[np.bool_]:
     said = ~silent
     passes = said.copy() if test.missing is not True else silent.copy()
     if test.any_of is not None:
-        passes &= _among(cells, test.any_of)
+        passes &= _among(cells, said, separator, test.any_of)
     if test.none_of is not None:
-        passes &= said & ~_among(cells, test.none_of)
+        passes &= said & ~_among(cells, said, separator, test.none_of)
     if test.at_least is not None or test.below is not None:
-        numbers = floats(cells)
+        numbers = _numbers(cells, said, separator)
         passes &= said & ~np.isnan(numbers)
         if test.at_least is not None:
             passes &= numbers >= test.at_least
@@ -459,11 +502,39 @@ def _passes(test: RowTest, cells: pl.Series, silent: NDArray[np.bool_]) -> NDArr
     return passes
 
 
-def _among(cells: pl.Series, values: Sequence[str | float]) -> NDArray[np.bool_]:
+def _numbers(cells: pl.Series, said: NDArray[np.bool_], separator: str) -> NDArray[np.float64]:
+    import polars as pl
+
+    commas = decimal_commas(cells.filter(pl.Series(said)).unique(), separator)
+    return floats(pointed(cells) if commas else cells)
+
+
+def _among(
+    cells: pl.Series, said: NDArray[np.bool_], separator: str, values: Sequence[str | float]
+) -> NDArray[np.bool_]:
     """Whether a cell is one of `values`: letter for letter, or as a number where the value is one."""
     found = cells.is_in([str(value) for value in values]).fill_null(False).to_numpy().astype(np.bool_)
-    numbers = [value for value in values if not isinstance(value, str)]
-    return found | np.isin(floats(cells), numbers) if numbers else found
+    wanted = [value for value in values if not isinstance(value, str)]
+    return found | np.isin(_numbers(cells, said, separator), wanted) if wanted else found
+
+
+def pointed(cells: pl.Series) -> pl.Series:
+    """The cells with a point for the comma in those that are numbers then."""
+    commas = cells.str.contains(DECIMAL_COMMA).fill_null(False)
+    return cells.str.replace(",", ".", literal=True).zip_with(commas, cells) if commas.any() else cells
+
+
+def decimal_commas(distinct: pl.Series, separator: str) -> bool:
+    """Whether a column's distinct cells are numbers some of which have a decimal comma, beyond doubt.
+
+    Not between commas, where `1,2` may be a list; not beside points, nor where every comma may set thousands apart.
+    """
+    if separator in ("", ","):
+        return False
+    commas = distinct.str.contains(DECIMAL_COMMA)
+    if not commas.any() or not (commas | distinct.str.contains(NUMBER)).all():
+        return False
+    return not distinct.str.contains(r"\.").any() and not distinct.filter(commas).str.contains(GROUPED).all()
 
 
 def floats(cells: pl.Series) -> NDArray[np.float64]:

@@ -331,12 +331,12 @@ def test_show_prints_and_prints_json(finished: tuple[Path, Path]) -> None:
 
 def test_label_labels_new_questions_as_the_run_would(finished: tuple[Path, Path], tmp_path: Path) -> None:
     path, folder = finished
-    ended = call("label", folder, path.parent / "new.csv", "--out", tmp_path / "deep" / "labels.csv")
+    ended = call("label", folder, path.parent / "new.csv", "--out", tmp_path / "labels.csv")
     assert ended.exit_code == 0, ended.output
     assert "30 questions labelled" in ended.stdout
     assert "'sweet'" in ended.stderr  # a column that no feature uses is remarked on
     # The same questions, in the same order, get the same labels as the run gave them.
-    assert (tmp_path / "deep" / "labels.csv").read_bytes() == (folder / runs.LABELS).read_bytes()
+    assert (tmp_path / "labels.csv").read_bytes() == (folder / runs.LABELS).read_bytes()
     with (folder / runs.LABELS).open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 30
@@ -354,8 +354,72 @@ def test_label_says_what_is_wrong(finished: tuple[Path, Path], tmp_path: Path) -
     fails("label", folder, new, "--out", new, saying="another")
     (tmp_path / "short.csv").write_text("colour,size\nred,1\n")
     fails("label", folder, tmp_path / "short.csv", "--out", out, saying="short.csv.*'bush'")
-    fails("label", folder, new, "--out", tmp_path / "short.csv" / "x.csv", saying="short.csv")
+    fails("label", folder, new, "--out", tmp_path / "short.csv" / "x.csv", saying="short.csv.*no such folder")
+    fails("label", folder, new, "--out", tmp_path / "deep" / "x.csv", saying="deep: found no such folder; .*make it")
+    assert not (tmp_path / "deep").exists()
+    (tmp_path / "texts").mkdir()
+    inside = tmp_path / "texts" / "x.csv"
+    fails("label", folder, tmp_path / "texts", "--out", inside, saying="x.csv.*the folder to be labelled")
+    os.mkfifo(tmp_path / "fifo")
+    fails("label", folder, tmp_path / "fifo", "--out", out, saying="fifo.*a pipe")
     assert not out.exists()
+
+
+def rows_of(path: Path) -> dict[str, dict[str, str]]:
+    """Row of the file → what `labels.csv` says of it."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return {row["row"]: row for row in csv.DictReader(file)}
+
+
+def test_label_reads_a_file_as_d2_was_read(tmp_path: Path) -> None:
+    """D′ in another writing than D, and only some of its rows: these get the same labels again, by their rows."""
+    path = berries(tmp_path / "problem")
+    known, new = path.with_name("known.csv"), path.with_name("new.csv")
+    known.write_text(known.read_text("utf-8").replace("green", "grün"), "utf-8")
+    lines = [line.split(",") for line in new.read_text("utf-8").replace("green", "grün").splitlines()[1:]]
+    lines[3][2] = lines[7][0] = "?"
+    text = "\n".join("|".join(cell.replace(".", ",") for cell in line) for line in lines)
+    new.write_text(text + "\n", "latin-1")
+    said = 'columns = ["colour", "size", "bush", "sweet"]\nencoding = "latin-1"\nseparator = "|"\ndecimal = ","'
+    where = 'missing = ["?"]\nwhere = { bush = "low" }'
+    toml = path.read_text("utf-8").replace('file = "new.csv"', f'file = "new.csv"\n{said}\n{where}')
+    path.write_text(toml, "utf-8")
+    run_problem(load_problem(path), tmp_path / "run", settings=QUICK, encode=encode)
+    ended = call("label", tmp_path / "run", new, "--out", tmp_path / "all.csv")
+    assert ended.exit_code == 0, ended.output
+    assert "never seen" not in ended.stderr
+    every, chosen = rows_of(tmp_path / "all.csv"), rows_of(tmp_path / "run" / runs.LABELS)
+    assert list(chosen) == [str(i) for i, line in enumerate(lines, 1) if line[2] == "low"]
+    assert len(every) == len(lines)
+    assert chosen.items() <= every.items()
+
+
+def test_a_run_from_before_labels_as_it_did(finished: tuple[Path, Path], tmp_path: Path) -> None:
+    path, folder = finished
+    shutil.copytree(folder, tmp_path / "old")
+    model = json.loads((folder / runs.MODEL).read_text("utf-8"))
+    for body, ends in (({k: v for k, v in model.items() if k != "file"}, 0), (model | {"file": {}}, cli.BAD_INPUT)):
+        (tmp_path / "old" / runs.MODEL).write_text(json.dumps(body), "utf-8")
+        ended = call("label", tmp_path / "old", path.parent / "new.csv", "--out", tmp_path / "out.csv")
+        assert ended.exit_code == ends, ended.output
+    assert (tmp_path / "out.csv").read_bytes() == (folder / runs.LABELS).read_bytes()
+
+
+def test_labels_of_a_folder_of_texts_name_the_files(tmp_path: Path) -> None:
+    """The same names whether the run labelled them or `label` does."""
+    for name, mood in {"d/yes": "good", "d/no": "bad", "new/a": "good", "new/b": "bad"}.items():
+        (tmp_path / name).mkdir(parents=True)
+        for i in range(6):
+            (tmp_path / name / f"{i}.txt").write_text(f"A {mood} film, and a long evening with many words in it. {i}")
+    problem = PROBLEM.replace('"known.csv"', '"d"').replace('"sweet"', '"folder"').replace('"new.csv"', '"new"')
+    problem = problem.replace('truth = "folder"\n', "").replace("If the colour is red", "If the text mentions “good”")
+    (tmp_path / "problem.toml").write_text(problem, "utf-8")
+    run_problem(load_problem(tmp_path / "problem.toml"), tmp_path / "run", settings=QUICK, encode=encode)
+    ended = call("label", tmp_path / "run", tmp_path / "new", "--out", tmp_path / "labels.csv")
+    assert ended.exit_code == 0, ended.output
+    assert (tmp_path / "labels.csv").read_bytes() == (tmp_path / "run" / runs.LABELS).read_bytes()
+    files = [row["file"] for row in rows_of(tmp_path / "labels.csv").values()]
+    assert files == [f"{name}/{i}.txt" for name in "ab" for i in range(6)]
 
 
 def test_a_damaged_model_is_named(finished: tuple[Path, Path], tmp_path: Path) -> None:

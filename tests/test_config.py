@@ -314,7 +314,8 @@ def test_built_in_problems(name: str) -> None:
         ({"problem": {"nam": "x"}}, ["problem.toml: problem:", "'nam'", "did you mean 'name'?"]),
         ({"problem": {"name": None}}, ["problem.name", "nothing"]),
         ({"problem": {"name": "../up"}}, ["problem.name", "letters"]),
-        ({"problem": {"budget": -1}}, ["problem.budget", "-1", "greater than or equal to 0"]),
+        ({"problem": {"budget": -1}}, ["problem.budget", "-1", "greater than or equal to 1"]),
+        ({"problem": {"budget": 0}}, ["problem.budget", "0", "greater than or equal to 1"]),
         ({"problem": {"budget": "many"}}, ["problem.budget", "'many'", "integer"]),
         ({"problem": {"seed": True}}, ["problem.seed", "True", "integer"]),
         ({"problem": 5}, ["problem:", "5"]),
@@ -447,7 +448,7 @@ def test_spoilt_bytes_are_one_line_or_work(folder: Path, at: int, junk: bytes, c
 @settings(max_examples=40, deadline=None)
 @given(
     name=st.from_regex(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,20}", fullmatch=True),
-    budget=st.integers(0, 10**6),
+    budget=st.integers(1, 10**6),
     statements=st.integers(1, 50),
     where=st.dictionaries(
         words.filter(bool), st.integers(0, 9) | words | st.lists(words, min_size=1, max_size=3), max_size=3

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,7 +25,9 @@ from imitative.likelihood import LITERAL, Reading
 from imitative.overseers.overseer import Overseer
 from imitative.overseers.simulated import Simulated
 from imitative.problem import Problem
+from imitative.reading import read_table
 from imitative.records import Answer, Judgement, Kind, Outcome, Query
+from imitative.rows import Source
 from imitative.settings import Settings
 from imitative.testing import Counting, Scripted, hypotheses, spaces, tables
 
@@ -48,6 +52,26 @@ def rows(count: int, seed: int = 0) -> Table:
 
 
 # -- M_test ------------------------------------------------------------------------------------------------------------
+
+
+@few
+@given(st.lists(st.sampled_from(["north", "south", "atlantis"]), min_size=1, max_size=6))
+def test_a_value_that_came_later_is_labelled_as_if_it_had_been_known(cells: list[str]) -> None:
+    """A new word is none of the known ones: `is not` holds of it, whether D′ had it at run time or not."""
+    answers = {"p": "it is poisonous", "e": "it is edible"}
+    said = "If the region is not north, it is poisonous (strong evidence).\nBy default, it is edible (slight evidence)."
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "new.csv"
+        path.write_text("\n".join(["region", *cells]) + "\n", "utf-8")
+        found = []
+        for values in (("north", "south"), ("north", "south", "atlantis")):
+            region = Feature("region", FeatureKind.CATEGORICAL, "the region", values=values)
+            space = StatementSpace([region], ("p", "e"), answers, Limits(2, 1, 1))
+            nothing = Table.of([region], [])
+            model = TransferModel.fit(space, space.read(said), LITERAL, nothing, np.array([], dtype=np.int64))
+            found.append(model.probabilities(read_table(Source(path), model.features).table))
+    np.testing.assert_array_equal(*found)
+    assert (found[0][:, 0] > 0.5).tolist() == [cell != "north" for cell in cells]
 
 
 @few

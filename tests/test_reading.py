@@ -6,10 +6,12 @@ import csv
 import itertools
 import json
 import math
+import os
 import re
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +26,7 @@ from hypothesis import strategies as st
 from imitative.data import FeatureKind
 from imitative.errors import InputError
 from imitative.reading import Data, Stated, read_data, read_table
-from imitative.rows import MISSING, RowTest, Source, read_rows
+from imitative.rows import MISSING, RowTest, Source, read_rows, written_like
 
 Columns = Mapping[str, Sequence[Any]]
 PLAIN = "colour,size,class\nred,1,p\nblue,2.5,e\nred,,p\n"
@@ -505,6 +507,9 @@ def test_a_folder_of_texts(tmp_path: Path) -> None:
     data = read(Source(tmp_path), answer="folder", answers=("neg", "pos"), stated={"text": Stated(FeatureKind.TEXT)})
     assert data.labelled.answers.tolist() == [0, 0, 1]
     assert data.labelled.table.texts("text") == ["Bad.", "Awful.", "Good."]
+    assert data.origin.files == ("neg/1.txt", "neg/2.txt", "pos/1.txt")
+    where = (RowTest("folder", any_of=("pos",)),)
+    assert read_rows(Source(tmp_path, where=where)).files == ("pos/1.txt",)
 
 
 def test_unknown_truth_is_minus_one(tmp_path: Path) -> None:
@@ -518,10 +523,21 @@ def test_unknown_truth_is_minus_one(tmp_path: Path) -> None:
 def test_new_questions_for_known_features(tmp_path: Path) -> None:
     features = read(given_text(tmp_path, PLAIN)).labelled.table.features
     found = read_table(given_text(tmp_path, "size,colour\n4,mauve\n,red\n", "b.csv"), features)
-    assert [found.table.row(i) for i in range(2)] == [{"colour": None, "size": 4.0}, {"colour": "red", "size": None}]
-    assert any("'mauve'" in note for note in found.notes)
-    with pytest.raises(InputError, match="no column 'size'"):
+    assert [found.table.row(i) for i in range(2)] == [{"colour": "mauve", "size": 4.0}, {"colour": "red", "size": None}]
+    assert any("'mauve'" in note and "only what is said of other values" in note for note in found.notes)
+    with pytest.raises(InputError, match="no column 'size'") as caught:
         read_table(given_text(tmp_path, "colour\nred\n", "c.csv"), features)
+    assert "leave_out" not in str(caught.value)  # the run's features are settled
+    with pytest.raises(InputError, match="row 1, column 'size'") as caught:
+        read_table(given_text(tmp_path, "colour,size\nred,?\n", "c.csv"), features)
+    assert "`missing`" not in str(caught.value)
+
+
+def test_a_third_value_of_two_reads_as_missing(tmp_path: Path) -> None:
+    features = read(given_text(tmp_path, "ripe,class\nyes,e\nno,p\n")).labelled.table.features
+    found = read_table(given_text(tmp_path, "ripe\nperhaps\n", "b.csv"), features)
+    assert found.table.row(0) == {"ripe": None}
+    assert any("'perhaps'" in note and "read as missing" in note for note in found.notes)
 
 
 # -- row filters ------------------------------------------------------------------------------------------------------
@@ -626,6 +642,47 @@ def test_refused_paths(tmp_path: Path) -> None:
     refused(Source(tmp_path / "mushrooms.csv"), "no such file", "did you mean 'mushroom.csv'?")
     (tmp_path / "empty").mkdir()
     refused(Source(tmp_path / "empty"), "a folder without .txt files")
+
+
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    os.mkfifo(tmp_path / "fifo.parquet")
+    refused(Source(tmp_path / "fifo"), "fifo", "a pipe")
+    refused(Source(tmp_path / "fifo.parquet"), "a pipe")
+    refused(Source(Path("/dev/zero")), "/dev/zero", "a device")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_archives_are_no_tables(tmp_path: Path, encoding: str) -> None:
+    with zipfile.ZipFile(tmp_path / "a.xlsx", "w") as archive:
+        archive.writestr("sheet.xml", "<x/>")
+    message = refused(Source(tmp_path / "a.xlsx", encoding=encoding), "a zip archive", "export the table as csv")
+    assert "latin" not in message
+
+
+# -- another file, written alike -------------------------------------------------------------------------------------
+
+
+def like(told: Source, path: Path) -> Data:
+    return read(written_like(path, json.loads(json.dumps(told.written()))))
+
+
+def test_another_file_is_read_as_the_first_was(tmp_path: Path) -> None:
+    text = "grün|1,5|p\nrot|'2|5'|e\nrot|?|p\n".replace("'2|5'", "'2,5'").encode("latin-1")
+    names = ("farbe", "größe", "class")
+    said = given_text(
+        tmp_path, text, encoding="latin-1", separator="|", quote="'", missing=("?",), columns=names, decimal=","
+    )
+    expected = read(said).labelled.fingerprint
+    assert like(said, given_text(tmp_path, text, "b.csv").path).labelled.fingerprint == expected
+    # What the file itself says to the contrary is heard.
+    whole = "|".join(names) + "\n" + text.decode("latin-1")
+    assert like(said, given_text(tmp_path, whole.encode("latin-1"), "c.csv").path).labelled.fingerprint == expected
+    assert like(said, given_text(tmp_path, whole.encode("utf-8-sig"), "d.csv").path).labelled.fingerprint == expected
+    assert like(said, given_text(tmp_path, whole.encode("utf-16"), "e.csv").path).labelled.fingerprint == expected
+    tabs = whole.replace("|", "\t").encode("latin-1")
+    assert like(said, given_text(tmp_path, tabs, "f.tsv").path).labelled.fingerprint == expected
+    assert like(said, given_text(tmp_path, tabs, "g.csv").path).labelled.fingerprint == expected
 
 
 def test_d2_that_lacks_a_feature(tmp_path: Path) -> None:

@@ -199,8 +199,11 @@ def show(
 @app.command()
 def label(
     run: RunArgument,
-    file: Annotated[Path, typer.Argument(help="New questions: csv, tsv, jsonl, json or parquet.")],
-    out: Annotated[Path, typer.Option(help="Where to write the labels, as CSV.")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="New questions, read as D′ was: csv, tsv, jsonl, json, parquet, or a folder of texts."),
+    ],
+    out: Annotated[Path, typer.Option(help="Where to write the labels, as CSV, in a folder that exists.")],
 ) -> None:
     """Label new questions with a run's M_test, with calibrated probabilities."""
     from imitative import showing

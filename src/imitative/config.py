@@ -120,6 +120,7 @@ class _Loader:
             source=str(self._source.path),
             images=self._who.images(file.overseer),
             judged=self._judged(),
+            origin=data.origin,
         )
         return self._with_models(loaded, None)
 

@@ -11,6 +11,7 @@ from imitative.guidance import Guide, Heard
 from imitative.overseers.overseer import Overseer, Record
 from imitative.problem import Problem, Truth
 from imitative.records import Judgement
+from imitative.rows import Origin
 from imitative.settings import Settings
 from imitative.traits import Encode
 
@@ -75,6 +76,7 @@ class LoadedProblem:
         told: what those rows come to, as plain JSON values for the result.
         judged: tells who judges, and what they are asked, from others: a run is not gone on with by another; empty:
             nobody looks.
+        origin: where the rows of D′ came from; None where they are made.
     """
 
     problem: Problem
@@ -90,6 +92,7 @@ class LoadedProblem:
     keep_in: Callable[[str], LoadedProblem] | None = None
     told: Callable[[], dict[str, Any]] | None = None
     judged: str = ""
+    origin: Origin | None = None
 
     @property
     def fingerprint(self) -> str:

@@ -22,6 +22,7 @@ from imitative.rows import (
     INFINITE,
     MISSING,
     NUMBER,
+    Origin,
     Rows,
     Source,
     decimal_commas,
@@ -72,19 +73,23 @@ class Stated:
 
 
 class Read(NamedTuple):
-    """Questions, and what a person should know about how they were read."""
+    """Questions, what a person should know about how they were read, and of a folder, their files."""
 
     table: Table
     notes: tuple[str, ...]
+    files: tuple[str, ...] = ()
 
 
 class Data(NamedTuple):
-    """D, D′, the answers of D′ (indices into the names, −1 unknown; None when no truth column is named), and notes."""
+    """D, D′, the answers of D′ (indices into the names, −1 unknown; None when no truth column is named), notes, and
+    where the rows of D′ came from.
+    """
 
     labelled: Labelled
     unlabelled: Table
     truth: NDArray[np.int64] | None
     notes: tuple[str, ...]
+    origin: Origin
 
 
 # ------------------------------------------------------------------------------------------------ strings → D and D′
@@ -168,19 +173,22 @@ def read_data(
     _note_repeats(d.frame.select([*sorted(columns), answer]), "D", notes)
     _note_repeats(d2.frame.select(sorted(columns2)), "D′", notes)
     tables = Table(tuple(features), columns), Table(tuple(features), columns2)
-    return Data(Labelled(tables[0], y, tuple(answers)), tables[1], true, tuple(notes))
+    origin = Origin(unlabelled, d2.numbers, d2.files)
+    return Data(Labelled(tables[0], y, tuple(answers)), tables[1], true, tuple(notes), origin)
 
 
 def read_table(source: Source, features: Sequence[Feature]) -> Read:
-    """Questions for features already known: a word no feature lists reads as missing, and is remarked on.
+    """Questions for features already known. A word that a categorical feature does not list joins the values of the
+    table's feature, since it is known to be none of the others; any other such word reads as missing. Both are noted.
 
     Raises:
         InputError: when a column is lacking, or a numeric one holds something else.
     """
     rows = read_rows(source)
     notes = list(rows.notes)
-    _check_columns([feature.name for feature in features], rows.frame.columns, set(), source, notes)
+    _check_columns([feature.name for feature in features], rows.frame.columns, set(), source, notes, settled=True)
     columns: dict[str, NDArray[np.generic]] = {}
+    known = []
     for feature in features:
         said = Stated(feature.kind, values=feature.values)
         column = _Column(rows, source, feature.name, said)
@@ -190,12 +198,16 @@ def read_table(source: Source, features: Sequence[Feature]) -> Read:
             [value for value in distinct_cells(column.cells) if value not in feature.values] if feature.discrete else []
         )
         if new:
-            notes.append(
-                f"{source.named}: column {shown(feature.name)} holds {listed(new, 3)}, never seen: read as missing"
-            )
+            seen = f"{source.named}: column {shown(feature.name)} holds {listed(new, 3)}, never seen: "
+            if feature.kind is FeatureKind.CATEGORICAL:
+                feature = replace(feature, values=(*feature.values, *new))
+                notes.append(f"{seen}only what is said of other values applies, as in 'is not'")
+            else:
+                notes.append(f"{seen}read as missing")
+        known.append(feature)
         columns[feature.name] = column.read(feature, settled=True)
     _note_repeats(rows.frame.select(sorted(columns)), source.named, notes)
-    return Read(Table(tuple(features), columns), tuple(notes))
+    return Read(Table(tuple(known), columns), tuple(notes), rows.files)
 
 
 def _merged(stated: Stated, named: Stated, silent: Sequence[str]) -> Stated:
@@ -235,12 +247,21 @@ def _feature_names(
 
 
 def _check_columns(
-    names: Sequence[str], columns: Sequence[str], expected: set[str | None], source: Source, notes: list[str]
+    names: Sequence[str],
+    columns: Sequence[str],
+    expected: set[str | None],
+    source: Source,
+    notes: list[str],
+    *,
+    settled: bool = False,
 ) -> None:
+    """Whether every feature is there; `settled` as in `_Column.read`."""
     lacking = [name for name in names if name not in columns]
     if lacking:
-        remedy = did_you_mean(lacking[0], columns) or "add it, or list it in features.leave_out"
-        raise InputError(source.named, f"no column {listed(lacking)}", "every feature of D", remedy)
+        remedy = "add it to the file" if settled else "add it, or list it in features.leave_out"
+        expected_there = "every feature that the run was given" if settled else "every feature of D"
+        remedy = did_you_mean(lacking[0], columns) or remedy
+        raise InputError(source.named, f"no column {listed(lacking)}", expected_there, remedy)
     extra = [name for name in columns if name not in names and name not in expected]
     if extra:
         notes.append(f"{source.named}: columns that no feature uses are ignored: {listed(extra)}")

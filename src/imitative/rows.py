@@ -7,12 +7,13 @@ this file is cheap.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, final
 
@@ -39,6 +40,7 @@ _ARCHIVES = {
     b"\x1f\x8b": ("a gzip archive", "unpack it"),
 }
 _SEPARATORS = ",;\t|"
+_START = 100_000  # characters, or bytes, by which the way a file is written is judged
 _CHUNK = 5_000  # rows held as Python strings at once: small, since the collector walks over all of them
 
 
@@ -98,6 +100,16 @@ class Source:
         """How messages name it."""
         return self.place or str(self.path)
 
+    def written(self) -> dict[str, Any]:
+        """How the file is written, as plain JSON values; for `written_like`."""
+        said = {name: getattr(self, name) for name in ("separator", "encoding", "quote", "decimal")}
+        return {
+            **said,
+            "missing": list(self.missing),
+            "columns": list(self.columns),
+            "ending": self.path.suffix.lower(),
+        }
+
 
 class Rows(NamedTuple):
     """Rows as strings, (N, columns), null where missing; `numbers` are their places in the file, from 1.
@@ -112,12 +124,49 @@ class Rows(NamedTuple):
     separator: str = ""
 
 
+class Origin(NamedTuple):
+    """Where rows came from: the file and how it is written; their places in it and `files` as in `Rows`."""
+
+    source: Source
+    numbers: NDArray[np.int64]
+    files: tuple[str, ...] = ()
+
+
 class _Found(NamedTuple):
     """What a file holds as it is written; fields as in `Rows`."""
 
     frame: pl.DataFrame
     files: tuple[str, ...] = ()
     separator: str = ""
+
+
+def written_like(path: Path, told: Mapping[str, Any]) -> Source:
+    """Another file, read as the one was that `Source.written` told of, but for what the file itself contradicts: a
+    byte-order mark, a separator that its first line does not hold or another ending, a first line of the column names.
+
+    Raises:
+        KeyError, TypeError: if `told` is not what `written` gives.
+        OSError: if the file cannot be read.
+    """
+    same = {name: told[name] for name in ("separator", "encoding", "quote", "decimal")}
+    found = Source(path, missing=tuple(told["missing"]), columns=tuple(told["columns"]), **same)
+    if not path.is_file() or path.suffix.lower() == ".parquet":
+        return found
+    with path.open("rb") as file:
+        data = file.read(_START)
+    if data.startswith(codecs.BOM_UTF8):
+        found = replace(found, encoding="utf-8")
+    elif data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        found = replace(found, encoding="utf-16")
+    try:
+        start = data.decode(found.encoding, "replace").removeprefix("\ufeff")
+    except (LookupError, UnicodeError):  # said when it is read
+        return found
+    first = start.partition("\n")[0]
+    if path.suffix.lower() != told["ending"] or (found.separator or "") not in first:
+        found = replace(found, separator=None)
+    header = {cell.strip(" \r\n\"'") for cell in first.split(found.separator or _detected(start, found))}
+    return replace(found, columns=()) if set(found.columns) <= header else found
 
 
 # ------------------------------------------------------------------------------------------------ files → strings
@@ -277,7 +326,7 @@ def _detected(text: str, source: Source) -> str:
     """The separator that cuts the first records into the same number of cells, the most; a comma where none does."""
     if source.path.suffix.lower() == ".tsv":
         return "\t"
-    start = text[:100_000]
+    start = text[:_START]
 
     def width(separator: str) -> int:
         try:

@@ -12,7 +12,7 @@ import dataclasses
 import io
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, final
 
@@ -35,7 +35,7 @@ from imitative.preference import Preference
 from imitative.preference.reliability import reliabilities
 from imitative.reading import Read, read_table
 from imitative.results import audit_told, clauses_told, judgements_told
-from imitative.rows import Source
+from imitative.rows import Source, written_like
 from imitative.settings import Settings
 from imitative.store import Run, files, runs
 from imitative.store.mailbox import StoredMailbox
@@ -124,6 +124,10 @@ def _written(
     """Write the files of a finished run; what its `result.json` holds."""
     if loaded.told is not None:
         result = {**result, "calls": loaded.told()}
+    origin = loaded.origin
+    if origin is not None:
+        model = {**model, "file": origin.source.written()}
+    places = () if origin is None else (origin.numbers, origin.files)
     finite: dict[str, Any] = _finite(result)
     run.event("finished", {
         "seconds": finite["seconds"], "hypothesis": finite["hypothesis"], "best": finite["hypothesis"],
@@ -132,7 +136,7 @@ def _written(
     run.write_results(
         result=finite,
         hypothesis=hypothesis_page(result),
-        labels=labels_csv(loaded.problem.answers, probabilities),
+        labels=labels_csv(loaded.problem.answers, probabilities, *places),
         report=render(finite),
         model=model,
     )
@@ -173,14 +177,20 @@ def load_model(folder: Path) -> TransferModel | TextTransferModel:
     Raises:
         InputError: if there is none, or it is damaged.
     """
-    row = runs.read_model(folder)
+    return _rebuilt(runs.read_model(folder), folder)
+
+
+def _rebuilt(row: Mapping[str, Any], folder: Path) -> TransferModel | TextTransferModel:
     try:
         if row.get("kind") == "text":
             return TextTransferModel.from_json(row)
         return TransferModel.from_json(row)
     except (KeyError, TypeError, ValueError) as error:
-        place, remedy = str(folder / runs.MODEL), "run the problem again to rewrite it"
-        raise InputError(place, f"something M_test cannot be made of ({error})", remedy=remedy) from error
+        raise _damaged(folder, f"something M_test cannot be made of ({error})") from error
+
+
+def _damaged(folder: Path, found: str) -> InputError:
+    return InputError(str(folder / runs.MODEL), found, remedy="run the problem again to rewrite it")
 
 
 class Labels(NamedTuple):
@@ -194,21 +204,44 @@ class Labels(NamedTuple):
 def label_file(folder: Path, file: Path, out: Path) -> Labels:
     """Label the questions of `file` with a run's M_test and write them to `out` as CSV, in the order of the rows.
 
+    `file` is read as that of D′ was, but for what it itself contradicts: see `rows.written_like`.
+
     Raises:
-        InputError: if the run is not finished, the file lacks a feature, or `out` cannot be written.
+        InputError: if the run is not finished, the file lacks a feature, or `out` cannot be written or is read from.
     """
     if out.exists() and file.exists() and out.samefile(file):
         raise InputError(str(out), "the file to be labelled", "another one", "give --out another name")
-    model = load_model(folder)
-    read: Read = read_table(Source(file), model.features)
+    if file.is_dir() and out.resolve().is_relative_to(file.resolve()):
+        raise InputError(str(out), "a file in the folder to be labelled", "one elsewhere", "give --out another path")
+    if not out.parent.is_dir():
+        raise InputError(str(out.parent), "no such folder", "one to write in", "make it, or give --out another path")
+    row = runs.read_model(folder)
+    model = _rebuilt(row, folder)
+    read: Read = read_table(_as_kept(row, file, folder), model.features)
     probabilities = model.probabilities(read.table)
-    files.make_folder(out.parent)
-    files.write_atomically(out, labels_csv(model.answers, probabilities))
+    files.write_atomically(out, labels_csv(model.answers, probabilities, paths=read.files))
     return Labels(probabilities, model.answers, read.notes)
 
 
-def labels_csv(answers: Iterable[str], probabilities: Floats) -> str:
-    """One line a question: its row (from 1), its most probable answer, and the probability of every answer.
+def _as_kept(row: Mapping[str, Any], file: Path, folder: Path) -> Source:
+    """The file as D′ was read; runs from before that was kept, and built-in problems, say nothing of it."""
+    if "file" not in row:
+        return Source(file)
+    try:
+        with files.explained(file, "read"):
+            return written_like(file, row["file"])
+    except (AttributeError, KeyError, TypeError) as error:
+        raise _damaged(folder, f"nothing that says how files are written ({error})") from error
+
+
+def labels_csv(
+    answers: Iterable[str],
+    probabilities: Floats,
+    numbers: NDArray[np.int64] | None = None,
+    paths: Sequence[str] = (),
+) -> str:
+    """One line a question: its row in the file (from 1; all rows where `numbers` does not say which), of a folder the
+    path of its text there, its most probable answer, and the probability of every answer.
 
     >>> print(labels_csv(["e", "p"], np.array([[0.25, 0.75]])), end="")
     row,answer,probability of e,probability of p
@@ -217,9 +250,10 @@ def labels_csv(answers: Iterable[str], probabilities: Floats) -> str:
     names = tuple(answers)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["row", "answer", *(f"probability of {name}" for name in names)])
-    for i, row in enumerate(probabilities, start=1):
-        writer.writerow([i, names[int(row.argmax())], *(f"{p:.6f}" for p in row)])
+    writer.writerow(["row", *(["file"] if paths else []), "answer", *(f"probability of {name}" for name in names)])
+    places = range(1, len(probabilities) + 1) if numbers is None else numbers.tolist()
+    for i, (place, row) in enumerate(zip(places, probabilities, strict=True)):
+        writer.writerow([place, *paths[i : i + 1], names[int(row.argmax())], *(f"{p:.6f}" for p in row)])
     return text.getvalue()
 
 

@@ -70,7 +70,7 @@ def test_a_value_that_came_later_is_labelled_as_if_it_had_been_known(cells: list
             nothing = Table.of([region], [])
             model = TransferModel.fit(space, space.read(said), LITERAL, nothing, np.array([], dtype=np.int64))
             found.append(model.probabilities(read_table(Source(path), model.features).table))
-    np.testing.assert_array_equal(*found)
+    np.testing.assert_array_equal(found[0], found[1])
     assert (found[0][:, 0] > 0.5).tolist() == [cell != "north" for cell in cells]
 
 

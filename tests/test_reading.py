@@ -302,7 +302,7 @@ def with_commas(cells: Sequence[Any]) -> list[str]:
 @given(cells=decimals, separator=st.sampled_from(";\t|,"))
 def test_decimal_commas_read_as_points_do(folder: Path, cells: list[float], separator: str) -> None:
     """Said, whatever separates the cells; unsaid, wherever no comma does."""
-    columns = {"x": cells, "class": list("epep")}
+    columns: dict[str, Sequence[Any]] = {"x": cells, "class": list("epep")}
     write_csv(folder / "points.csv", columns, separator)
     write_csv(folder / "commas.csv", {**columns, "x": with_commas(cells)}, separator)
     points = read(Source(folder / "points.csv", separator=separator))

@@ -392,13 +392,14 @@ def _dates(*columns: _Column) -> bool:
 
 def _note_silence(name: str, first: _Column, second: _Column, notes: list[str]) -> None:
     """Remark on a column that can part no rows, or that says nothing of D′ or of D."""
-    distinct = {*first.distinct, *second.distinct}
     if not first.said and second.said:
         notes.append(f"column {shown(name)} is empty in all of D: D says nothing for or against what it holds in D′")
     elif first.said and not second.said:
         notes.append(f"column {shown(name)} is empty in all of D′: nothing that is said of it applies there")
-    elif len(distinct) == 1 and first.said + second.said == len(first.cells) + len(second.cells):
-        notes.append(f"column {shown(name)} is {shown(*distinct)} in every row of D and D′: it tells none apart")
+    elif len(first.distinct) == 1 and not first.cells.null_count() and second.cells.eq_missing(first.distinct[0]).all():
+        notes.append(
+            f"column {shown(name)} is {shown(first.distinct[0])} in every row of D and D′: it tells none apart"
+        )
 
 
 def _values(kind: FeatureKind, said: Stated, distinct: Sequence[str]) -> tuple[str, ...]:

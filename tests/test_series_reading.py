@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,13 @@ def test_a_missing_date_is_a_gap_and_is_told(tmp_path: Path) -> None:
     assert found.notes == ("1 of 4 cells of D are gaps",)
 
 
+def test_decimal_commas_that_are_said_are_read(tmp_path: Path) -> None:
+    text = "day;y\n" + "".join(f"{row.replace(',', ';')},5\n" for row in WEEKS)
+    said = replace(source(tmp_path, text), decimal=",")
+    found = read_series(said, value="y", day="day", group=None, until=None, horizon=2, unit="people")
+    assert found.observed.y.tolist() == [1.5, 2.5, 3.5, 4.5]
+
+
 def test_groups_become_columns(tmp_path: Path) -> None:
     rows = [f"{row},{place}" for place in ("b", "a") for row in WEEKS]
     assert read(tmp_path, rows, group="place").observed.groups == ("a", "b")
@@ -64,6 +72,7 @@ def test_groups_become_columns(tmp_path: Path) -> None:
         ([*WEEKS, "soon,5"], "'soon'.*a date such as"),
         ([*WEEKS, "2023-01-29,many"], "row 5, column 'y'.*'many'"),
         ([*WEEKS, "2023-01-29,inf"], "row 5, column 'y'"),
+        ([*WEEKS, '2023-01-29,"1,5"'], "row 5, column 'y'.*decimal = \",\""),
     ],
 )
 def test_what_is_wrong_with_a_series_is_one_line(tmp_path: Path, rows: list[str], told: str) -> None:

@@ -336,7 +336,7 @@ class _Column:
             numbers = floats(self.cells)
             wrong = np.isnan(numbers) & ~self.cells.is_null().to_numpy()
             odd = self.cells.filter(pl.Series(wrong))
-            self.refuse(wrong, "a number", _number_advice(str(odd[0]), settled) if len(odd) else "")
+            self.refuse(wrong, "a number", number_advice(str(odd[0]), settled) if len(odd) else "")
             self.refuse(np.isinf(numbers), "a finite number", _corrected(settled))
             return numbers
         codes = list(range(len(feature.values)))
@@ -472,7 +472,7 @@ def _corrected(settled: bool) -> str:
     return "correct it" if settled else "correct it, or list it in `missing`"
 
 
-def _number_advice(cell: str, settled: bool = False) -> str:
+def number_advice(cell: str, settled: bool = False) -> str:
     """What to do about a cell that is no number as it is written; `settled` as in `_Column.read`."""
     import polars as pl
 
@@ -509,7 +509,7 @@ def _note_numbers(name: str, cells: pl.Series, notes: list[str]) -> None:
         if written.any() and (numbers | written).sum() >= MOSTLY_NUMBERS * len(cells):
             odd = str(cells.filter(written)[0])
             notes.append(
-                f"column {shown(name)} holds {what} such as {shown(odd)}: not read as numeric; {_number_advice(odd)}"
+                f"column {shown(name)} holds {what} such as {shown(odd)}: not read as numeric; {number_advice(odd)}"
             )
             return
     if not meant.all() and numbers.sum() >= max(1.0, MOSTLY_NUMBERS * len(cells)):

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from imitative.errors import InputError, shown
 from imitative.families.family import Observed
+from imitative.reading import number_advice
 from imitative.rows import Source, floats, no_column, read_rows, read_text
 
 if TYPE_CHECKING:
@@ -198,7 +199,8 @@ def _numbers(frame: pl.DataFrame, name: str, source: Source, whole: bool = False
     for i, (cell, number) in enumerate(zip(cells.to_list(), numbers, strict=True)):
         silent = cell is None or cell in ("", "NA", "NaN", "nan", "null", *source.missing)
         if (not np.isfinite(number)) and (whole or not silent):
-            raise InputError(f"{source.named}: row {i + 1}, column {name!r}", shown(cell), "a finite number")
+            place = f"{source.named}: row {i + 1}, column {name!r}"
+            raise InputError(place, shown(cell), "a finite number", "" if silent else number_advice(cell))
     return np.asarray(numbers, dtype=float)
 
 

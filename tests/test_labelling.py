@@ -252,13 +252,14 @@ def test_the_audit_counts_agreement() -> None:
 
 
 def test_what_is_no_answer_is_not_counted() -> None:
-    for answer in (None, Answer(choice="neither")):
-        done = induced(Scripted(lambda query, answer=answer: answer if query.kind is Kind.ANSWER else None))  # type: ignore[misc]
-        found = transfer(done)
-        assert found.audit is None
-        assert found.answered == 0
-        literal = done.reading.log_probabilities(done.problem.unlabelled, done.best, SPACE.answers)
-        np.testing.assert_allclose(found.probabilities, np.exp(literal))
+    done = induced(Scripted(lambda query: None))
+    found = transfer(done)
+    assert found.audit is None
+    assert found.answered == 0
+    literal = done.reading.log_probabilities(done.problem.unlabelled, done.best, SPACE.answers)
+    np.testing.assert_allclose(found.probabilities, np.exp(literal))
+    with pytest.raises(ValueError, match="is no answer to answer"):
+        transfer(induced(Scripted(lambda query: Answer(choice="neither") if query.kind is Kind.ANSWER else None)))
 
 
 def test_the_same_seed_draws_the_same_questions() -> None:

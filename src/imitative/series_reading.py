@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
-from itertools import pairwise
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from imitative.dates import Written, alike, read_date, spelt, steps_of
 from imitative.errors import InputError, shown
 from imitative.families.family import Observed
 from imitative.reading import number_advice
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     import polars as pl
 
 Floats = NDArray[np.float64]
-STEPS = {1: "day", 7: "week", 14: "fortnight"}
-"""Days between rows → what a step is called; 28 to 31 is a month, 365 or 366 a year."""
 
 
 @final
@@ -54,7 +52,7 @@ def read_series(
     Rows up to and with `until` are D; what follows is the truth of D′, for evaluation only.
 
     Raises:
-        InputError: for a date that is none or occurs twice, uneven rows, or a cell without a number.
+        InputError: for a date that is none or occurs twice, uneven steps, or a cell without a number.
     """
     frame = read_rows(source).frame
     for name in filter(None, (value, day, group)):
@@ -67,24 +65,28 @@ def read_series(
         cut = len(numbers) if until is None else _row(until, len(numbers), source)
         labels = [str(i + 1) for i in range(len(numbers))]
         return _cut(numbers[:, None], labels, ("",), cut, horizon, unit, "step", lambda k: str(cut + k + 1))
-    days = _days(frame, day, source)
+    days, written = alike(
+        [
+            read_date(cell, f"{source.named}: row {i + 1}, column {day!r}")
+            for i, cell in enumerate(frame[day].to_list())
+        ],
+        f"{source.named}: column {day!r}",
+    )
     names = ["" for _ in days] if group is None else [str(cell) for cell in frame[group].to_list()]
     groups = tuple(sorted(set(names)))
-    _check_once(days, names, source)
-    calendar, step = _calendar(sorted(set(days)), source)
-    place = {d: i for i, d in enumerate(calendar)}
-    table = np.full((len(calendar), len(groups)), np.nan)
+    _check_once(days, names, written, source)
+    ordered = sorted(set(days))
+    steps = steps_of(ordered, written, f"{source.named}: column {day!r}")
+    table = np.full((steps.number(ordered[-1]) + 1, len(groups)), np.nan)
     column = {name: i for i, name in enumerate(groups)}
     for d, name, number in zip(days, names, numbers, strict=True):
-        table[place[d], column[name]] = number
-    cut = len(calendar)
+        table[steps.number(d), column[name]] = number
+    cut = len(table)
     if until is not None:
-        last = _date(until, "labelled.until")
-        cut = sum(d <= last for d in calendar)
-    labels = [d.isoformat() for d in calendar]
-    apart = calendar[1] - calendar[0]
-    end = calendar[cut - 1] if cut else calendar[0]
-    return _cut(table, labels, groups, cut, horizon, unit, step, lambda k: (end + apart * (k + 1)).isoformat())
+        last = read_date(until, "labelled.until")
+        cut = sum(last.reaches(steps.at(k)) for k in range(len(table)))
+    labels = [steps.label(k) for k in range(len(table))]
+    return _cut(table, labels, groups, cut, horizon, unit, steps.name, lambda k: steps.label(cut + k))
 
 
 def _cut(
@@ -204,49 +206,17 @@ def _numbers(frame: pl.DataFrame, name: str, source: Source, whole: bool = False
     return np.asarray(numbers, dtype=float)
 
 
-def _days(frame: pl.DataFrame, name: str, source: Source) -> list[date]:
-    return [
-        _date(cell, f"{source.named}: row {i + 1}, column {name!r}") for i, cell in enumerate(frame[name].to_list())
-    ]
-
-
-def _date(text: str | None, place: str) -> date:
-    try:
-        return date.fromisoformat((text or "")[:10])
-    except ValueError:
-        raise InputError(place, shown(text), "a date such as 2023-09-02") from None
-
-
 def _row(until: str, rows: int, source: Source) -> int:
     if not until.isdecimal() or not 1 <= int(until) <= rows:
         raise InputError("labelled.until", shown(until), f"a row from 1 to {rows}", "or name the `date` column")
     return int(until)
 
 
-def _check_once(days: list[date], names: list[str], source: Source) -> None:
+def _check_once(days: list[datetime], names: list[str], written: Written, source: Source) -> None:
     counts = Counter(zip(days, names, strict=True))
-    (day, name), n = counts.most_common(1)[0] if counts else ((None, ""), 0)
-    if n > 1:
+    for (day, name), n in counts.most_common(1):
+        if n == 1:
+            return
         of = f" of {name}" if name else ""
         remedy = "keep one, or name the `group` column" if not name else "keep one of them"
-        raise InputError(source.named, f"the date {day}{of} {n} times", "each date once", remedy)
-
-
-def _calendar(days: list[date], source: Source) -> tuple[list[date], str]:
-    """Evenly spaced dates from the first to the last: rows that are missing become gaps."""
-    if len(days) < 2:
-        raise InputError(source.named, f"{len(days)} date", "at least 2", "a forecast needs a past")
-    gaps = Counter((b - a).days for a, b in pairwise(days))
-    usual, _ = gaps.most_common(1)[0]
-    if 28 <= usual <= 31 and all(28 <= g <= 31 for g in gaps):
-        return days, "month"
-    if usual in (365, 366) and all(g in (365, 366) for g in gaps):
-        return days, "year"
-    odd = next(((a, b) for a, b in pairwise(days) if (b - a).days % usual), None)
-    if odd is not None:
-        raise InputError(
-            source.named, f"{odd[0]} and {odd[1]} {(odd[1] - odd[0]).days} days apart", f"rows {usual} days apart",
-            "leave out rows between, or fill the dates",
-        )  # fmt: skip
-    count = (days[-1] - days[0]).days // usual + 1
-    return [days[0] + timedelta(days=usual * k) for k in range(count)], STEPS.get(usual, f"{usual} days")
+        raise InputError(source.named, f"the date {spelt(day, written)}{of} {n} times", "each date once", remedy)

@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from imitative.belief_config import load_belief
+from imitative.belief_running import again
 from imitative.belief_scoring import scored
 from imitative.believing import believe, names_of
 from imitative.cli import app
@@ -99,7 +100,7 @@ def test_show_check_report_and_forecast_speak_of_it(run: tuple[Path, dict[str, A
     assert result["hypothesis"].splitlines()[0] in runner.invoke(app, ["show", at]).output
     assert "the effect of x" in runner.invoke(app, ["check", str(folder)]).output
     assert runner.invoke(app, ["report", at]).exit_code == 0
-    told = runner.invoke(app, ["forecast", at, "--horizon", "3", "--out", str(folder / "f.csv")])
+    told = runner.invoke(app, ["forecast", at, "--out", str(folder / "f.csv")])
     assert told.exit_code == 0, told.output
     assert "WIS" in told.output
     assert len((folder / "f.csv").read_text("utf-8").splitlines()) == 4
@@ -107,7 +108,7 @@ def test_show_check_report_and_forecast_speak_of_it(run: tuple[Path, dict[str, A
 
 def test_the_forecast_shows_what_happened(run: tuple[Path, dict[str, Any]]) -> None:
     folder, _ = run
-    told = CliRunner().invoke(app, ["forecast", str(folder / "run"), "--horizon", "3"], env={"COLUMNS": "200"})
+    told = CliRunner().invoke(app, ["forecast", str(folder / "run")], env={"COLUMNS": "200"})
     for happened in ("1.1", "2.9", "−1.2"):
         assert happened in told.output
 
@@ -173,16 +174,58 @@ def test_a_run_on_other_data_is_not_looked_ahead_with(run: tuple[Path, dict[str,
     kept = (folder / "y.csv").read_text("utf-8")
     try:
         (folder / "y.csv").write_text(kept + "0.5,7.0\n", "utf-8")
-        done = CliRunner().invoke(app, ["forecast", str(folder / "run"), "--horizon", "1"])
+        done = CliRunner().invoke(app, ["forecast", str(folder / "run")])
     finally:
         (folder / "y.csv").write_text(kept, "utf-8")
     assert done.exit_code == 2
     assert "other data" in done.output
 
 
+@pytest.mark.parametrize("horizon", ["1", "3", "8"])
+def test_a_horizon_is_refused_where_the_rows_of_a_file_are_forecast(
+    run: tuple[Path, dict[str, Any]], horizon: str
+) -> None:
+    folder, _ = run
+    done = CliRunner().invoke(app, ["forecast", str(folder / "run"), "--horizon", horizon])
+    assert done.exit_code == 2
+    assert "the rows of new.csv" in " ".join(done.output.split())
+
+
+@pytest.mark.parametrize(
+    ("family", "columns"), [("hierarchical-normal", '["sd"]'), ("mixture", "[]"), ("linear", "[]")]
+)
+def test_rows_that_nothing_explains_are_drawn_anew(tmp_path: Path, family: str, columns: str) -> None:
+    import jax
+    from numpyro import handlers
+
+    text = (
+        PROBLEM.replace('"linear"', f'"{family}"').replace('["x"]', columns).replace('file = "new.csv"', "horizon = 2")
+    )
+    path = write(tmp_path, text)
+    rows = ["sd,y", *(f"0.5,{y:.6f}" for y in Y)]
+    (tmp_path / "y.csv").write_text("\n".join(rows) + "\n", "utf-8")
+    problem = load_belief(path)
+    assert problem.ahead == ("1", "2")
+    assert problem.across.kind == "rows"
+    assert load_belief(path, horizon=5).ahead == ("1", "2", "3", "4", "5")
+    seeded = handlers.seed(problem.built.model, jax.random.PRNGKey(0))
+    assert handlers.trace(seeded).get_trace(horizon=2)["forecast"]["value"].shape == (2,)
+    path.write_text(text.replace("horizon = 2", 'file = "new.csv"'), "utf-8")
+    if columns == "[]":
+        assert load_belief(path).ahead == ("1", "2", "3")
+
+
+def test_nothing_is_forecast_without_rows_or_steps(tmp_path: Path) -> None:
+    path = write(tmp_path, PROBLEM.replace('file = "new.csv"', ""))
+    with pytest.raises(InputError, match="say how many"):
+        again(load_belief(path), tmp_path / "run", 0, 0)
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
+        (('file = "new.csv"', 'file = "new.csv"\nhorizon = 3'), r"unlabelled\.horizon.*the rows of new\.csv"),
+        (('file = "new.csv"', "horizon = 3"), r"unlabelled\.horizon.*the rows that are to be forecast, with 'x'"),
         (('family = "linear"', 'family = "lineal"'), "did you mean 'linear'"),
         (('family = "linear"', 'family = "linear"\nslope = 1'), "the key 'slope'"),
         (('family = "linear"', ""), "a family, or a function"),

@@ -16,7 +16,7 @@ from imitative.belief_presenting import checks, presenter
 from imitative.believing import BeliefProblem, BeliefSearch, fingerprint
 from imitative.choosing import Chooser
 from imitative.consequences import Across, Consequences
-from imitative.errors import InputError, shown
+from imitative.errors import InputError, listed, shown
 from imitative.families.family import Built, Observed, Options, Spoken, priors_of
 from imitative.families.registry import family
 from imitative.hypotheses.belief import BeliefSpace, Parameter
@@ -25,10 +25,12 @@ from imitative.overseers.overseer import Overseer
 from imitative.problem_file import PeopleSection, read_toml
 from imitative.problem_source import table_of
 from imitative.search.target import load_jax
-from imitative.series_reading import Read, read_arrays, read_examples, read_series, with_groups
+from imitative.series_reading import ROW, Read, read_arrays, read_examples, read_series, with_groups
 
 IN_TIME = ("ar", "arma", "garch", "structural", "hidden-markov", "ode", "renewal", "growth")
 """Families whose rows are steps in time: their D′ is so many steps ahead."""
+UNEXPLAINED = ("hierarchical-normal",)
+"""Families of examples whose D′ needs no columns, whatever D has: a new group's θ is forecast, not what is measured."""
 
 
 def load_belief(
@@ -48,7 +50,7 @@ def load_belief(
     load_jax()
     file = read_belief_file(read_toml(path), path)
     ahead = file.unlabelled.horizon if horizon is None else horizon
-    read = _read(file, path, data, ahead)
+    read = _read(file, path, data, ahead, "horizon" if horizon is not None else f"{path}: unlabelled.horizon")
     said = {name: _said(name, section) for name, section in file.parameters.items()}
     built, note = _built(file, path, read, said)
     priors_of(tuple(each for each in built.parameters if each.prior))  # what cannot be read is said now, not in a run
@@ -59,7 +61,7 @@ def load_belief(
         built=built,
         y=read.observed.y,
         labels=read.labels,
-        ahead=read.ahead if read.observed.x_new is None else tuple(map(str, range(1, len(read.observed.x_new) + 1))),
+        ahead=read.ahead,
         groups=read.observed.groups or ("",),
         unit=read.observed.unit,
         truth=read.truth,
@@ -99,7 +101,7 @@ def _said(name: str, section: Any) -> Spoken:
 # -- data --------------------------------------------------------------------------------------------------------------
 
 
-def _read(file: BeliefFile, path: Path, data: Path | None, horizon: int) -> Read:
+def _read(file: BeliefFile, path: Path, data: Path | None, horizon: int, place: str) -> Read:
     past = file.labelled
     source = table_of(past, path, data, "labelled")
     other = None
@@ -112,7 +114,8 @@ def _read(file: BeliefFile, path: Path, data: Path | None, horizon: int) -> Read
         groups = file.model.options.get("groups")
         return read if groups is None else with_groups(read, [str(g) for g in groups])
     if past.date is None and (past.explained_by or file.model.family not in IN_TIME) and file.model.function is None:
-        return read_examples(source, other, value=_one(past.value), columns=past.explained_by, unit=unit)
+        anew = _anew(file, horizon, place)
+        return read_examples(source, other, value=_one(past.value), columns=past.explained_by, unit=unit, anew=anew)
     if isinstance(past.value, list):
         parts = [
             read_series(source, value=v, day=past.date, group=None, until=past.until, horizon=horizon, unit=unit)
@@ -126,6 +129,23 @@ def _read(file: BeliefFile, path: Path, data: Path | None, horizon: int) -> Read
     return read_series(
         source, value=past.value, day=past.date, group=past.group, until=past.until, horizon=horizon, unit=unit
     )
+
+
+def _anew(file: BeliefFile, horizon: int, place: str) -> int:
+    """How many rows of D′ are drawn anew: the horizon, for tables whose rows need no columns and are in no file.
+
+    Raises:
+        InputError: for a horizon where D′ is the rows of a file, or would have to be.
+    """
+    columns, rows = file.labelled.explained_by, file.unlabelled.file
+    if horizon and rows is not None:
+        raise InputError(place, str(horizon), f"none: what is forecast is the rows of {rows}", "leave it out")
+    if horizon and columns and file.model.family not in UNEXPLAINED:
+        raise InputError(
+            place, str(horizon), f"the rows that are to be forecast, with {listed(columns)}",
+            'leave it out and name their file: [unlabelled] file = "new.csv"',
+        )  # fmt: skip
+    return horizon
 
 
 def _one(value: str | list[str]) -> str:
@@ -311,9 +331,9 @@ def asking_people(problem: BeliefProblem) -> BeliefProblem:
 def _across(read: Read) -> Across:
     """What D′ lies along."""
     new, columns = read.observed.x_new, read.observed.columns
-    if new is None:
+    if new is None and read.observed.step != ROW:
         return Across("time", read.observed.step, read.ahead)
-    if len(columns) == 1:
+    if new is not None and len(columns) == 1:
         x = tuple(float(v) for v in new[:, 0])
         return Across("number", columns[0], tuple(f"{v:.4g}" for v in x), x)
-    return Across("rows", "new row", tuple(map(str, range(1, len(new) + 1))))
+    return Across("rows", "new row", read.ahead)

@@ -165,8 +165,10 @@ def again(problem: BeliefProblem, folder: Path, horizon: int, seed: int) -> tupl
     """A forecast from a finished run's posterior, of as many steps as are wished.
 
     Raises:
-        InputError: if the run is of another problem, or its model cannot look ahead.
+        InputError: if the run is of another problem, its model cannot look ahead, or there is nothing to look at.
     """
+    if horizon == 0:
+        raise InputError(str(folder), "a problem without D′", "rows or steps ahead", "say how many: --horizon")
     model, posterior = revived(problem, folder)
     found, _ = looked_ahead(problem, model, posterior, horizon, seed)
     truth = problem.truth

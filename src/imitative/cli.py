@@ -232,7 +232,10 @@ def report(run: RunArgument) -> None:
 @app.command()
 def forecast(
     run: RunArgument,
-    horizon: Annotated[int, typer.Option(help="How many steps ahead.", min=1, max=1000)],
+    horizon: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="How many steps ahead; the problem's own D′ by default.", min=1, max=1000),
+    ] = None,
     out: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(help="Where to write the quantiles, as CSV; printed as a table by default."),
@@ -247,7 +250,7 @@ def forecast(
 
     source = _source_of(run)
     problem = load_belief(source, data, horizon=horizon)
-    found, scores = again(problem, run, horizon, 0 if seed is None else seed)
+    found, scores = again(problem, run, len(problem.ahead), 0 if seed is None else seed)
     if out is not None:
         write_forecast(problem, found, out)
         showing.line(f"The quantiles are {out}")

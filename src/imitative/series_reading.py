@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 Floats = NDArray[np.float64]
+ROW = "row"
+"""The step of what is in no order of time: examples, each for itself."""
 
 
 @final
@@ -104,8 +106,10 @@ def _cut(
     return Read(observed, known, tuple(labels[:cut]), tuple(ahead(k) for k in range(horizon)), notes)
 
 
-def read_examples(source: Source, other: Source | None, *, value: str, columns: list[str], unit: str) -> Read:
-    """A table of examples: y, and the columns that explain it; D′ is another file, or none.
+def read_examples(
+    source: Source, other: Source | None, *, value: str, columns: list[str], unit: str, anew: int = 0
+) -> Read:
+    """A table of examples: y, and the columns that explain it; D′ is another file, so many rows drawn anew, or none.
 
     Raises:
         InputError: for a missing column, or a cell without a number.
@@ -115,17 +119,17 @@ def read_examples(source: Source, other: Source | None, *, value: str, columns: 
         if name not in frame.columns:
             no_column(name, frame.columns, source.named)
     y = _numbers(frame, value, source, whole=True)
-    x = np.stack([_numbers(frame, name, source, whole=True) for name in columns], axis=1) if columns else None
+    x = _table(frame, columns, source) if columns else None
     new, truth = None, None
     if other is not None:
         second = read_rows(other).frame
         for name in columns:
             if name not in second.columns:
                 no_column(name, second.columns, other.named)
-        new = np.stack([_numbers(second, name, other, whole=True) for name in columns], axis=1)
+        new = _table(second, columns, other)
         truth = _numbers(second, value, other) if value in second.columns else None
-    observed = Observed(y, x, new, tuple(columns), unit=unit, step="row")
-    count = 0 if new is None else len(new)
+    observed = Observed(y, x, new, tuple(columns), unit=unit, step=ROW)
+    count = anew if new is None else len(new)
     return Read(observed, truth, tuple(map(str, range(1, len(y) + 1))), tuple(map(str, range(1, count + 1))))
 
 
@@ -204,6 +208,12 @@ def _numbers(frame: pl.DataFrame, name: str, source: Source, whole: bool = False
             place = f"{source.named}: row {i + 1}, column {name!r}"
             raise InputError(place, shown(cell), "a finite number", "" if silent else number_advice(cell))
     return np.asarray(numbers, dtype=float)
+
+
+def _table(frame: pl.DataFrame, names: list[str], source: Source) -> Floats:
+    """(rows, names), with a number in every cell."""
+    cells = [_numbers(frame, name, source, whole=True) for name in names]
+    return np.stack(cells, axis=1) if cells else np.zeros((len(frame), 0))
 
 
 def _row(until: str, rows: int, source: Source) -> int:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import math
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from imitative import belief_showing
 from imitative.belief_config import load_belief
 from imitative.belief_running import again
 from imitative.belief_scoring import scored
@@ -108,9 +110,35 @@ def test_show_check_report_and_forecast_speak_of_it(run: tuple[Path, dict[str, A
 
 def test_the_forecast_shows_what_happened(run: tuple[Path, dict[str, Any]]) -> None:
     folder, _ = run
-    told = CliRunner().invoke(app, ["forecast", str(folder / "run")], env={"COLUMNS": "200"})
+    told = CliRunner().invoke(app, ["forecast", str(folder / "run")])
     for happened in ("1.1", "2.9", "−1.2"):
         assert happened in told.output
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 120])
+@pytest.mark.parametrize("size", [-1e12, 1e12, 123_456.0, 12.0, -2.3e-4, 3e-9])
+@pytest.mark.parametrize("known", [False, True])
+def test_every_number_of_a_forecast_is_shown_whole(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    columns: int, size: float, known: bool,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("COLUMNS", str(columns))
+    days = ("2024-02-10", "2024-02-11", "2024-02-12")
+    draws = size * (1.0 + 0.1 * np.random.default_rng(0).standard_normal((500, 3)))
+    truth = size * np.array([1.0371, 0.9512, 1.0123]) if known else None
+    belief_showing.forecast(
+        dataclasses.replace(load_belief(write(tmp_path)), ahead=days, truth=truth), Forecast(draws), {}
+    )
+    shown = capsys.readouterr().out
+    assert "…" not in shown
+    rows = [line for line in shown.splitlines() if line.startswith("│")]
+    assert max(map(len, rows)) <= max(columns, 66)  # four numbers of ten characters, and a date
+    for h, (row, day) in enumerate(zip(rows, days, strict=True)):
+        when, *cells = (cell.strip() for cell in row.strip("│").split("│"))
+        levels = (0.05, 0.25, 0.5, 0.75, 0.95) if len(cells) >= 5 else (0.05, 0.5, 0.95)
+        expected = [*np.quantile(draws[:, h], levels), *([] if truth is None else [truth[h]])]
+        assert when == day
+        assert [float(cell.replace("−", "-").replace(",", "")) for cell in cells] == pytest.approx(expected, rel=6e-4)
 
 
 def test_a_belief_that_a_person_wrote_is_scored(run: tuple[Path, dict[str, Any]]) -> None:

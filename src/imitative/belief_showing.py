@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self, final
+from typing import Any, Final, Self, final
 
 import numpy as np
 from rich.console import Console
+from rich.measure import Measurement
 from rich.status import Status
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from imitative.belief_scoring import Scored
 from imitative.believing import BeliefProblem
-from imitative.display import figure
+from imitative.display import SPACE, figure, short
 from imitative.elicited import Elicited
 from imitative.forecasting import Forecast
 from imitative.showing import line
 
 SHOWN = (0.05, 0.25, 0.5, 0.75, 0.95)
+NARROW: Final = (0.05, 0.5, 0.95)
+"""Shown where all of `SHOWN` would not fit beside each other."""
 MOST_ROWS = 40
+Write = Callable[[Any], str]
+TOLD: Final[tuple[tuple[Write, int | None], ...]] = ((figure, None), (short, None), (short, 14))
+"""How parameters are told, what needs most room first: how numbers are written, and the widest that texts may be."""
 
 
 @final
@@ -59,13 +65,12 @@ def result(found: Mapping[str, Any]) -> None:
     console.print(Text(found["question"], style="bold"), soft_wrap=True)
     for sentence in found["hypothesis"].splitlines():
         console.print(Text(f"  {sentence}"), soft_wrap=True)
-    table = Table("parameter", "before", title="Exact posterior", title_justify="left")
-    for head in ("mean", "sd", "mean, in words", "sd, in words"):
-        table.add_column(head, justify="right")
-    for p in found["parameters"]:
-        cells = [figure(p[key]) for key in ("mean", "sd", "words_mean", "words_sd")]
-        table.add_row(Text(p["name"]), Text(p["prior"]), *cells)
-    console.print(table)
+    rows = [
+        ([p["name"], p["prior"]], [p[key] for key in ("mean", "sd", "words_mean", "words_sd")])
+        for p in found["parameters"]
+    ]
+    heads = ("mean", "sd", "mean, in words", "sd, in words")
+    _fitting(_numbers("Exact posterior", ("parameter", "before"), heads, rows, *how) for how in TOLD)
     line(
         f"log evidence {found['log_evidence']:.2f} ± {found['log_evidence_error']:.3f} nats ({found['sampler']}); "
         f"the words score {found['score']:.2f}: {found['words_lose']:.2f} nats from the exact posterior "
@@ -76,7 +81,8 @@ def result(found: Mapping[str, Any]) -> None:
         line(f"prior learned from {told['judgements']} judgements, {Elicited.open(told['doubt'])}")
     ahead = found.get("forecast")
     if ahead:
-        _table(console, ahead["groups"], ahead["ahead"], ahead["quantiles"], ahead["truth"])
+        quantiles = {float(level): values for level, values in ahead["quantiles"].items()}
+        _ahead(ahead["groups"], ahead["ahead"], quantiles, ahead["truth"], "in labels.csv")
         _scores(ahead["scores"], ahead["flat_line"])
     for row in found.get("written") or []:
         worth = row.get("score")
@@ -92,17 +98,16 @@ def result(found: Mapping[str, Any]) -> None:
 
 def scored(found: Scored) -> None:
     """A belief that a person wrote, beside the run's own."""
-    console = Console()
-    table = Table("parameter", title="What you believe, and what the data say", title_justify="left")
-    for head in ("you", "give or take", "exact posterior", "sd", "apart, sds"):
-        table.add_column(head, justify="right")
+    rows: list[tuple[list[str], list[Any]]] = []
     for i, (p, exact) in enumerate(zip(found.space.parameters, found.result["parameters"], strict=True)):
         if p.name in found.said:
-            apart = abs(found.written.means[i] - exact["mean"]) / max(exact["sd"], 1e-300)
-            numbers = (found.written.means[i], found.written.sds[i], exact["mean"], exact["sd"], apart)
-            table.add_row(Text(p.name), *(figure(float(value)) for value in numbers))
-    if found.said:
-        console.print(table)
+            mean, sd = float(found.written.means[i]), float(found.written.sds[i])
+            apart = abs(mean - exact["mean"]) / max(exact["sd"], 1e-300)
+            rows.append(([p.name], [mean, sd, exact["mean"], exact["sd"], apart]))
+    if rows:
+        title = "What you believe, and what the data say"
+        heads = ("you", "give or take", "exact posterior", "sd", "apart, sds")
+        _fitting(_numbers(title, ("parameter",), heads, rows, *how) for how in TOLD)
     if not math.isfinite(found.written.score):
         line("it believes what the model calls impossible: its score is minus infinity")
         return
@@ -119,7 +124,7 @@ def forecast(problem: BeliefProblem, found: Forecast, scores: Mapping[str, Any])
     q = found.quantiles(SHOWN)
     table = q if q.ndim == 3 else q[:, :, None]
     groups = list(problem.groups) if q.ndim == 3 else [problem.groups[0] if problem.groups else ""]
-    quantiles = {f"{level:g}": table[k].T.tolist() for k, level in enumerate(SHOWN)}
+    quantiles = {level: table[k].T.tolist() for k, level in enumerate(SHOWN)}
     truth = problem.truth
     if truth is not None:
         happened = np.full((len(problem.ahead), len(groups)), np.nan)
@@ -128,22 +133,51 @@ def forecast(problem: BeliefProblem, found: Forecast, scores: Mapping[str, Any])
     said = (
         None if truth is None else [[v if math.isfinite(v) else None for v in column] for column in happened.T.tolist()]
     )
-    _table(Console(), groups, problem.ahead, quantiles, said)
+    _ahead(groups, problem.ahead, quantiles, said, "with --out")
     _scores(scores, None)
 
 
-def _table(console: Console, groups: Any, ahead: Any, quantiles: Mapping[str, Any], truth: Any) -> None:
-    table = Table("when", title="Forecast of D′", title_justify="left")
-    for head in ("5 %", "25 %", "median", "75 %", "95 %", "happened"):
-        table.add_column(head, justify="right")
+def _ahead(groups: Any, ahead: Any, quantiles: Mapping[float, Any], truth: Any, elsewhere: str) -> None:
     rows = [(g, h) for g in range(len(groups)) for h in range(len(ahead))]
-    for g, h in rows[:MOST_ROWS]:
-        cells = [figure(values[g][h]) for values in quantiles.values()]
-        happened = None if truth is None else truth[g][h]
-        table.add_row(Text(f"{groups[g]} {ahead[h]}".strip()), *cells, "–" if happened is None else figure(happened))
-    console.print(table)
+
+    def table(levels: Sequence[float], write: Write) -> Table:
+        heads = ["median" if level == 0.5 else f"{100 * level:g}{SPACE}%" for level in levels]
+        columns = [quantiles[level] for level in levels]
+        if truth is not None:
+            heads, columns = [*heads, "happened"], [*columns, truth]
+        told = [
+            ([f"{groups[g]} {ahead[h]}".strip()], [column[g][h] for column in columns]) for g, h in rows[:MOST_ROWS]
+        ]
+        return _numbers("Forecast of D′", ("when",), heads, told, write)
+
+    _fitting(table(levels, write) for levels in (SHOWN, NARROW) for write in (figure, short))
     if len(rows) > MOST_ROWS:
-        line(f"… {len(rows) - MOST_ROWS} more rows in labels.csv")
+        line(f"… {len(rows) - MOST_ROWS} more rows {elsewhere}")
+
+
+def _numbers(
+    title: str, texts: Sequence[str], heads: Sequence[str], rows: Iterable[tuple[list[str], list[Any]]], write: Write,
+    most: int | None = None,
+) -> Table:  # fmt: skip
+    """A table of texts, which may be folded, and of numbers, which may not: half a number is another one."""
+    table = Table(title=title, title_justify="left")
+    for head in texts:
+        table.add_column(head, overflow="fold", max_width=most)
+    for head in heads:
+        table.add_column(head, justify="right")
+    for said, numbers in rows:
+        table.add_row(*map(Text, said), *(write(value) for value in numbers))
+    return table
+
+
+def _fitting(tables: Iterable[Table]) -> None:
+    """Prints the first of the tables that fits; the last one, wider than the terminal, where none does."""
+    console = Console()
+    for table in tables:
+        least = Measurement.get(console, console.options.update(width=1000), table).minimum
+        if least <= console.width:
+            break
+    Console(width=max(console.width, least)).print(table)
 
 
 def _scores(scores: Mapping[str, Any] | None, flat: Mapping[str, Any] | None) -> None:
@@ -165,7 +199,8 @@ def description(problem: BeliefProblem) -> None:
         f"D has {len(problem.y)} rows{series}, from {problem.labels[0]} to {problem.labels[-1]}; "
         f"D′ has {len(problem.ahead)}"
     )
-    table = Table("parameter", "unit", "what it is", "believed beforehand")
+    heads = ("parameter", "unit", "what it is", "believed beforehand")
+    table = Table(*(Column(head, overflow="fold") for head in heads))
     for each in problem.built.parameters:
         p = each.parameter
         table.add_row(Text(p.name), Text(p.unit), Text(p.sentence), Text(each.prior or "the model's own"))

@@ -134,6 +134,12 @@ def figure(value: Any) -> str:
     return NONE if found is None else _minus(f"{found:,.0f}" if 10_000 <= abs(found) < 1e15 else f"{found:.4g}")
 
 
+def short(value: Any) -> str:
+    """A number in four figures, with an exponent where it is large or small: eleven characters at most."""
+    found = number(value)
+    return NONE if found is None else _minus(f"{found:.4g}")
+
+
 def fixed(value: float | None) -> str:
     """A number in three places."""
     return NONE if value is None else _minus(f"{value:,.3f}" if abs(value) < 1e9 else f"{value:.3g}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import threading
@@ -21,7 +22,7 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from bench.site import HOST, Site, comparison, one_of_each, shown
-from imitative.mail import Posting, Standing
+from imitative.mail import Posting, Role, Standing
 from imitative.records import Answer, Kind, Outcome, Query
 from imitative.serving import EVERYWHERE, hosts_of, redacted
 from imitative.store import tables
@@ -605,6 +606,34 @@ def test_the_lead_sees_suspends_invites_and_exports(site: Site) -> None:
     assert "hasty" in figures
     assert lead.post("/lead/standing", data={"name": "lea", "standing": "revoked"}).status_code == 409
     assert lead.get("/lead/export/pickle").status_code == 404
+
+
+@pytest.mark.parametrize("overlap", [1, 3])
+def test_the_whole_budget_is_so_many_answers_of_so_many_judges_after_one_warm_up(site: Site, overlap: int) -> None:
+    site.run.event("people", {"wage": 6.0, "cost": 0.1})
+    known = dataclasses.replace(comparison(0), role=Role.WARM_UP, expected=Answer(grade=1))
+    site.mailbox.post([known, *(dataclasses.replace(comparison(i), cap=overlap) for i in (1, 2))])
+    judge, lead = site.program("ann"), site.entered("lea", "lead")
+
+    def answers(key: str, seconds: float) -> str:
+        given = {**body(task(judge)["slot"], key), "seconds": seconds}
+        assert judge.post("/api/answers", json=given).status_code in (200, 201)
+        time.sleep(leading.FRESH_SECONDS + 0.05)
+        return " ".join(lead.get("/lead/figures").text.split())
+
+    assert "for the whole budget" not in answers("the-warm-up", 300.0)
+    page = answers("the-first", 60.0)
+    assert f"about {5 + site.run.budget * overlap} for the whole budget" in page
+    assert f"about {0.6 + 0.2 * site.run.budget * overlap:.2f} for the whole budget" in page
+
+
+def test_a_round_told_again_after_a_stop_is_shown_once_as_last_told(site: Site) -> None:
+    for number, best in ((2, "first"), (3, "second"), (2, "first again"), (3, "second again"), (4, "third")):
+        site.run.event("round", {"round": number, "rounds": 9, "asked": 10 * number, "best": best})
+    page = site.entered("lea", "lead").get("/lead").text
+    assert [page.count(f"<h3>Round {number} ") for number in (1, 2, 3, 4)] == [1, 1, 1, 0]
+    assert page.count("again") >= 2
+    assert page.index("Round 3 ") < page.index("Round 2 ") < page.index("Round 1 ")
 
 
 def test_differences_are_of_words_and_what_both_say_comes_last() -> None:

@@ -199,8 +199,13 @@ class Overview:
         return events[-1].body if events else {}
 
     def rounds(self) -> list[Event]:
-        """Each round's end: z* as it stood."""
-        return self._run.events("round")
+        """Each round's end, as last told: z* as it stood. A run that goes on after a stop tells earlier ones again."""
+        return list({event.body.get("round", event.created): event for event in self._run.events("round")}.values())
+
+    def overlap(self) -> float:
+        """By how many judges a query is answered, on average; 0 where none was asked."""
+        rows = select(func.avg(posted.cap)).where(posted.run_id == self._run.id, posted.role == Role.ASKED.value)
+        return float(self._run.read(lambda connection: connection.execute(rows).scalar_one()) or 0.0)
 
     def stage(self) -> Event | None:
         """What the run last said it does."""

@@ -20,7 +20,7 @@ from imitative.display import Entry, count, figure, nats, number, of_100, percen
 from imitative.errors import InputError
 from imitative.exchange.trips import FORMATS, export, judged
 from imitative.explained import statements
-from imitative.mail import Standing
+from imitative.mail import Role, Standing
 from imitative.store.overview import JudgeFigures, Overview, Said, by_hour, by_kind
 from imitative.store.task import Refused
 from imitative.web.bodies import InvitationBody, StandingBody, validated
@@ -145,10 +145,11 @@ def _counted(service: Service) -> dict[str, Any]:
     lacking, held = overview.open()
     used, fitted, left_out = overview.used(), overview.fitted(), overview.left_out()
     judges = overview.judges(answers)
-    seconds = sum(each.seconds for each in answers)
     wage, each_costs = float(about.get("wage") or 0.0), float(about.get("cost") or 0.0)
-    spent = seconds / 3600.0 * wage + len(answers) * each_costs
+    minutes = [each.seconds / 60.0 for each in answers]
+    money = [spent / 60.0 * wage + each_costs for spent in minutes]
     budget = service.run.budget
+    wanted = budget * overview.overlap()
     return {
         "question": about.get("question", ""),
         "stage": _stage(stage, lacking),
@@ -159,10 +160,10 @@ def _counted(service: Service) -> dict[str, Any]:
         "answers": len(answers),
         "late": overview.late(),
         "revised": overview.revised(),
-        "minutes": seconds / 60.0,
-        "minutes_in_all": seconds / 60.0 / len(answers) * budget if answers else None,
-        "money": spent if wage or each_costs else None,
-        "money_in_all": spent / len(answers) * budget if answers and (wage or each_costs) else None,
+        "minutes": sum(minutes),
+        "minutes_in_all": _in_all(answers, minutes, wanted),
+        "money": sum(money) if wage or each_costs else None,
+        "money_in_all": _in_all(answers, money, wanted) if wage or each_costs else None,
         "kinds": [(KINDS.get(kind, kind), n) for kind, n in by_kind(answers).most_common()],
         "most": max(by_kind(answers).values(), default=1),
         "hours": _hours(answers),
@@ -178,6 +179,16 @@ def _counted(service: Service) -> dict[str, Any]:
         "proposals": _scored(overview.proposals(), stage),
         "changes": overview.changes()[:20],
     }
+
+
+def _in_all(answers: list[Said], spent: list[float], wanted: float) -> float | None:
+    """What so many answers to the run's own queries will have taken, with the checks among them; None before the first.
+
+    once + (spent − once)·wanted/asked      once: warm-ups, which a judge is given when they begin and never again
+    """
+    asked = sum(each.role == Role.ASKED for each in answers)
+    once = sum(part for each, part in zip(answers, spent, strict=True) if each.role == Role.WARM_UP)
+    return once + (sum(spent) - once) * wanted / asked if asked else None
 
 
 def _called(stage: Any) -> str:

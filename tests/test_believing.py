@@ -560,6 +560,23 @@ def test_weights_with_a_heavy_tail_are_not_believed() -> None:
 # -- forecasts, families, overseers ---------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("trend", [True, False])
+@pytest.mark.parametrize("unit", [1e-8, 1e-3, 1e12])
+def test_a_structural_forecast_is_the_same_in_every_unit(unit: float, trend: bool) -> None:
+    import jax
+    from numpyro import handlers
+
+    y = 100.0 + np.cumsum(np.random.default_rng(0).standard_normal(30))
+
+    def ahead(size: float) -> Any:
+        built = family("structural")(Observed(size * y), Options({"trend": trend}), {})
+        given = {each.parameter.name: 0.3 * size for each in built.parameters}
+        model = handlers.substitute(handlers.seed(built.model, jax.random.PRNGKey(0)), data=given)
+        return np.asarray(handlers.trace(model).get_trace(horizon=4)["forecast"]["value"])
+
+    assert ahead(unit) / unit == pytest.approx(ahead(1.0), rel=1e-4)
+
+
 def test_proper_scores_are_least_where_the_forecast_is_right() -> None:
     rng = np.random.default_rng(0)
     truth = rng.standard_normal(3000)

@@ -252,7 +252,7 @@ def structural(data: Observed, options: Options, said: Mapping[str, Spoken]) -> 
         if horizon:
             state = numpyro.sample("state", dist.Normal(0.0, 1.0).expand([2]))
             walk = numpyro.sample("news", dist.Normal(0.0, 1.0).expand([horizon, 3]))
-            root = jnp.linalg.cholesky(cov + 1e-12 * spread**2 * jnp.eye(2))  # in the unit of y: a millionth of it
+            root = jnp.linalg.cholesky(cov + 1e-12 * jnp.trace(cov) * jnp.eye(2))  # whatever the unit of y
 
             def ahead(state: Any, e: Any) -> Any:
                 state = move @ state + jnp.sqrt(news) * e[:2]

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -58,6 +58,8 @@ def test_decimal_commas_that_are_said_are_read(tmp_path: Path) -> None:
     said = replace(source(tmp_path, text), decimal=",")
     found = read_series(said, value="y", day="day", group=None, until=None, horizon=2, unit="people")
     assert found.observed.y.tolist() == [1.5, 2.5, 3.5, 4.5]
+
+
 def months(first: str, step: int, count: int) -> list[np.datetime64]:
     return list(np.datetime64(first, "M") + step * np.arange(count))
 

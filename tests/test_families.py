@@ -93,6 +93,13 @@ def test_what_never_changed_is_refused(name: str) -> None:
         family(name)(same, Options({}), {})
 
 
+def test_data_without_any_error_are_told() -> None:
+    built = family("structural")(Observed(np.arange(24.0)), Options({}), {})
+    target = Target(built.model, {}, batch=built.batch, name="ramp")
+    with pytest.raises(InputError, match=r"ramp: found (no curvature|a posterior that failed its checks)"):
+        exact_posterior(target, [site.name for site in target.sites])
+
+
 SPREAD = Parameter("the noise", lower=0.0)
 SHARE = Parameter("the share", lower=0.0, upper=1.0)
 

@@ -105,7 +105,7 @@ def test_months_are_even_on_the_calendar_whichever_are_missing(
 def test_days_hours_and_minutes_are_even_whichever_are_missing(
     tmp_path: Path, step: str, called: str, zone: str, seed: int
 ) -> None:
-    apart = np.timedelta64(int(step[:-1]), step[-1])
+    apart = np.timedelta64({"h": 3600, "m": 60, "s": 1}[step[-1]] * int(step[:-1]), "s")
     size = 10 if int(step[:-1]) >= 24 and step.endswith("h") else 19
     times = [f"{at}{zone if size > 10 else ''}" for at in np.datetime_as_string(
         np.datetime64("2023-12-30T00:00:00") + apart * np.arange(36), unit="D" if size == 10 else "s"

@@ -67,8 +67,8 @@ fetch_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Fetch
 app.add_typer(fetch_app, name="fetch")
 
 FORMATS_HELP = (
-    "One of jsonl, csv, datasets (all of these hold everything), trl, argilla, label-studio, crowd-kit, choix, "
-    "summarize-from-feedback."
+    "One of jsonl, csv, datasets (all of these hold everything but the reasons that judges gave), trl, argilla, "
+    "label-studio, crowd-kit, choix, summarize-from-feedback."
 )
 ProblemArgument = Annotated[str, typer.Argument(help="A built-in problem's name, or the path of a problem.toml.")]
 RunArgument = Annotated[Path, typer.Argument(help="The folder of a run.")]

@@ -50,4 +50,4 @@ def read_recorded(folders: Iterable[Path]) -> list[Judgement]:
     ]
 
 
-JSONL = Format("jsonl", "JSON lines, everything of a judgement", False, "", write, read)
+JSONL = Format("jsonl", "JSON lines, everything of a judgement but its reason", False, "", write, read)

@@ -188,4 +188,6 @@ def _number(row: Row, key: str) -> int | float | None:
         row.refuse(key, text, "a number")
 
 
-SPREADSHEET = Format("csv", "a CSV with everything of a judgement, safe to open in Excel", False, "", write, read)
+SPREADSHEET = Format(
+    "csv", "a CSV with everything of a judgement but its reason, safe to open in Excel", False, "", write, read
+)

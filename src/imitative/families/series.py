@@ -212,7 +212,12 @@ def structural(data: Observed, options: Options, said: Mapping[str, Spoken]) -> 
     ]
     if trend:
         own.append(positive("the turn", "how far the slope changes in a step", up_to(change), unit))
-    waves = [(f"the {kind} of wave {k}", k, kind) for k in range(1, harmonics + 1) for kind in ("sine", "cosine")]
+    waves = [
+        (f"the {kind} of wave {k}", k, kind)
+        for k in range(1, harmonics + 1)
+        for kind in ("sine", "cosine")
+        if kind == "cosine" or 2 * k % period  # a sine of two steps is nothing at every step
+    ]
     own += [real(name, f"the {period}-step season's part {k}", around(0.0, spread), unit) for name, k, kind in waves]
     parameters = settled(tuple(own), said)
     priors = priors_of(parameters)

@@ -239,6 +239,13 @@ def test_cut_points_part_the_numbers() -> None:
     assert cut_points(np.array([]), 4) == ()
 
 
+def test_a_problem_file_in_another_encoding_is_told_to_be_utf_8(folder: Path) -> None:
+    path = write(folder, changed())
+    path.write_bytes(path.read_text("utf-8").encode("latin-1", "replace") + b"# \xe9\n")
+    with pytest.raises(InputError, match="expected TOML, which is UTF-8; save it as UTF-8"):
+        load_problem(path)
+
+
 def test_vocabulary_counts_rows_not_words() -> None:
     feature = Feature("t", FeatureKind.TEXT, "it")
     tables = [

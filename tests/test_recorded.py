@@ -294,6 +294,7 @@ ratings = {{ {ratings} }}
 
 
 def load(folder: Path, ratings: str = 'file = "rated.csv"') -> Recorded:
+    folder.mkdir(exist_ok=True)
     (folder / "d.csv").write_text("odor,note,place,class\nf,x,a,p\nn,y,a,e\nf,z,b,p\nn,x,b,e\n")
     (folder / "said.csv").write_text(
         "first,second,preference,who,gold\n"
@@ -312,6 +313,14 @@ def test_a_problem_file_says_which_judgements_count(tmp_path: Path) -> None:
     assert [(j.judge, j.answer.grade) for j in said(crowd) if j.query.kind is Kind.COMPARE_HYPOTHESES] == [("ann", -1)]
     ratios = [math.log(j.answer.ratio) for j in said(crowd) if j.answer.ratio is not None]
     assert ratios == pytest.approx([FEATURES.nats(8.0)] * 2)
+
+
+def test_a_file_alone_may_be_named_by_its_path(tmp_path: Path) -> None:
+    whole, short = (load(tmp_path / name, 'file = "rated.csv"') for name in ("whole", "short"))
+    text = (tmp_path / "short" / "problem.toml").read_text("utf-8")
+    (tmp_path / "short" / "problem.toml").write_text(text.replace('{ file = "rated.csv" }', '"rated.csv"'), "utf-8")
+    short = load_problem(tmp_path / "short").build_overseer(0)  # type: ignore[assignment]
+    assert said(short) == said(whole)
 
 
 def test_a_problem_file_says_what_ratings_are_worth(tmp_path: Path) -> None:

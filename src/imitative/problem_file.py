@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from imitative.data import FeatureKind
 from imitative.errors import InputError, did_you_mean, listed, one_line, shown
@@ -42,6 +42,8 @@ def _name(text: str) -> str:
 
 
 Line = Annotated[str, AfterValidator(_line)]
+Named = BeforeValidator(lambda said: {"file": said} if isinstance(said, str) else said)
+"""A table of which nothing but the file is said: its path will do."""
 Cell = str | int | float
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 Amount = Annotated[float, Field(ge=0.0)]
@@ -214,8 +216,8 @@ class RecordedSection(_Section):
 
     kind: Literal["recorded"]
     judgements: str | list[str] | None = None
-    comparisons: ComparisonsFile | None = None
-    ratings: RatingsFile | None = None
+    comparisons: Annotated[ComparisonsFile | None, Named] = None
+    ratings: Annotated[RatingsFile | None, Named] = None
     reader: Literal["literal", "nobody"] = "literal"
 
 
@@ -362,6 +364,8 @@ def read_toml(path: Path) -> dict[str, Any]:
     """
     try:
         text = read_text(path)
+    except InputError as error:
+        raise InputError(error.place, error.found, "TOML, which is UTF-8", "save it as UTF-8") from None
     except FileNotFoundError:
         raise InputError(str(path), "no such file", "a problem.toml", "check the path") from None
     except OSError as error:

@@ -28,7 +28,7 @@ from imitative.guidance import Guide, Guided
 from imitative.hypotheses.statements import Hypothesis
 from imitative.likelihood import LITERAL, Reading
 from imitative.outlay import Outlay, Timer
-from imitative.overseers.overseer import Archive, Ledger, OrderSwapped, Overseer, Record
+from imitative.overseers.overseer import Archive, Judging, Ledger, OrderSwapped, Overseer, Record
 from imitative.posterior import Posterior
 from imitative.preference import Preference
 from imitative.prior import PriorModel, StatementPrior, TablePrior
@@ -308,7 +308,7 @@ class Induction:
 
 def induce(
     problem: Problem,
-    overseer: Overseer,
+    overseer: Overseer | Judging,
     *,
     seed: int = 0,
     budget: int = 300,
@@ -354,7 +354,7 @@ def induce(
 
 async def ainduce(
     problem: Problem,
-    overseer: Overseer,
+    overseer: Overseer | Judging,
     *,
     seed: int = 0,
     budget: int = 300,

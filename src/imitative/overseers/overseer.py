@@ -89,7 +89,7 @@ class Ledger:
     """
 
     def __init__(
-        self, overseer: Overseer, known: Mapping[str, Judgement] | None = None, record: Record | None = None
+        self, overseer: Overseer | Judging, known: Mapping[str, Judgement] | None = None, record: Record | None = None
     ) -> None:
         self.overseer = overseer
         self._known = dict(known or {})

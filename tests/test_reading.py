@@ -254,6 +254,7 @@ def test_who_wants_an_identifier_says_so(tmp_path: Path, cells: list[str]) -> No
 
     assert used() == ["colour"]
     assert used(stated={"x": Stated(FeatureKind.CATEGORICAL)}) == ["x", "colour"]
+    assert used(kept=["x"]) == ["x", "colour"]  # as the names of pictures are
     assert used(stated={"x": Stated(words={cells[0]: "the first"})}) == ["x", "colour"]
     assert used(only=["x", "colour"]) == ["x", "colour"]
     refused(source, "no column to use", '[features."x"] kind = "categorical"', leave_out=["colour"])

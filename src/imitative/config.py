@@ -177,6 +177,7 @@ class _Loader:
             named=named,
             only=features.only,
             leave_out=features.leave_out,
+            kept=[image] if (image := getattr(file.overseer, "image", None)) else [],
             place=str(self._source.path),
         )
 

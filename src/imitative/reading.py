@@ -106,6 +106,7 @@ def read_data(
     named: Mapping[str, Stated] | None = None,
     only: Sequence[str] | None = None,
     leave_out: Sequence[str] = (),
+    kept: Sequence[str] = (),
     place: str = "",
 ) -> Data:
     """D and D′ with the same features, whose kinds and values are inferred from the questions of both together.
@@ -120,6 +121,7 @@ def read_data(
         named: the same from a table of names, which may also speak of columns that are not there; `stated` wins.
         only: the columns to use as features, in this order; by default every column of D but `answer` and `truth`.
         leave_out: columns not to use.
+        kept: columns that are used although nearly every row has a word of its own, such as the names of pictures.
         place: how messages name the problem file.
 
     Raises:
@@ -152,8 +154,9 @@ def read_data(
         first = _Column(d, labelled, name, said)
         second = _Column(d2, unlabelled, name, said)
         feature = _feature(name, said, first, second, notes, f"{where}features.{name}")
-        # Who lists a column in `only` has chosen it: it is used, whatever it looks like.
-        if feature is not None and only is None and said == Stated() and _identifies(feature, first, second):
+        # Who lists a column in `only`, or says something of it, has chosen it: it is used, whatever it looks like.
+        chosen = only is not None or name in kept or said != Stated()
+        if feature is not None and not chosen and _identifies(feature, first, second):
             notes.append(
                 f"column {shown(name)} has {len(feature.values)} words, nearly one a row, like identifiers and dates:"
                 f' left out; to keep it, say [features."{name}"] kind = "categorical"'

@@ -53,7 +53,7 @@ def load_belief(
     read = _read(file, path, data, ahead, "horizon" if horizon is not None else f"{path}: unlabelled.horizon")
     said = {name: _said(name, section) for name, section in file.parameters.items()}
     built, note = _built(file, path, read, said)
-    priors_of(tuple(each for each in built.parameters if each.prior))  # what cannot be read is said now, not in a run
+    priors_of(built.parameters)  # a prior that cannot be read is said now, not in the middle of a run
     search = file.search
     problem = BeliefProblem(
         name=file.problem.name,
@@ -226,8 +226,7 @@ def _own(function: Callable[..., None], observed: Observed, said: Mapping[str, S
         data["x"] = observed.x
     if observed.x_new is not None:
         data["x_new"] = observed.x_new
-    stated = {name: each for name, each in said.items() if each.prior}
-    priors = priors_of(tuple(stated.values()))
+    priors = priors_of(tuple(said.values()))
 
     def model(horizon: int = 0) -> None:
         from numpyro import handlers

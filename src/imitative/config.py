@@ -240,7 +240,7 @@ class _Loader:
 
     def _rated(self, words: Mapping[str, Sequence[str]]) -> dict[str, set[str]]:
         """Text feature → those of its words that the archive holds ratings of."""
-        return {name: {*self._items} & set(known) for name, known in words.items()} if self._items else {}
+        return {name: set(known) & self._items for name, known in words.items()} if self._items else {}
 
     # -- who judges --------------------------------------------------------------------------------------------------
 

@@ -186,8 +186,8 @@ def settled(own: tuple[Spoken, ...], said: Mapping[str, Spoken]) -> tuple[Spoken
 
 
 def priors_of(parameters: tuple[Spoken, ...]) -> dict[str, Any]:
-    """Name → numpyro distribution."""
-    return {each.parameter.name: read_prior(each.prior, each.parameter) for each in parameters}
+    """Name → numpyro distribution, of those that have a prior: a model of one's own may have it in itself."""
+    return {each.parameter.name: read_prior(each.prior, each.parameter) for each in parameters if each.prior}
 
 
 _CALL = re.compile(r"([a-z-]+)\s*\(([^()]*)\)")

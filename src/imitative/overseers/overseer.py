@@ -148,7 +148,7 @@ async def asked(overseer: Overseer | Judging, queries: Sequence[Query]) -> list[
     for i, (query, judgement) in enumerate(zip(queries, judged, strict=True), 1):
         if not isinstance(judgement, Judgement):
             raise TypeError(f"the overseer's judgement {i} is {judgement!r}: a Judgement is needed")
-        if judgement.query.key != query.key:
+        if judgement.query is not query and judgement.query.key != query.key:  # a key is dear: only where it must be
             raise ValueError(
                 f"the overseer's judgement {i} is of another query: judgements stand in the queries' order"
             )

@@ -103,7 +103,7 @@ def exact_posterior(
     try:
         near = [laplace(target, top) for top in starts]
         variational = full_rank(target, near[0], seed, steps=60 if target.batch >= DEAR else 20)
-    except (np.linalg.LinAlgError, ValueError):  # a curvature that is none, or no number
+    except np.linalg.LinAlgError:
         remedy = "check the priors, and whether the data follow the model without any error, which leaves no density"
         raise InputError(target.name, "no curvature at the best point", remedy=remedy) from None
     assert isinstance(variational.belief, Gaussian)

@@ -196,6 +196,8 @@ def _climbed(target: Target, start: Gaussian, seed: int, draws: int, steps: int,
         loss, first, jac=True, method="L-BFGS-B", options={"maxiter": steps, "ftol": 1e-14, "gtol": 1e-9}
     )
     belief = unpack(found.x)
+    if not np.isfinite(belief.factor).all():
+        raise np.linalg.LinAlgError("a curvature that is no number")
     return scored(target, belief, seed + 1)
 
 

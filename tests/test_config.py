@@ -346,6 +346,17 @@ def test_built_in_problems(name: str) -> None:
         ({"features": {"colour": {"kind": "colour"}}}, ["features.colour.kind", "'categorical'"]),
         ({"features": {"colour": {"kind": "numeric"}}}, ["column 'colour'", "'r'", "a number"]),
         ({"features": {"colour": {"spoken": "the size"}}}, ["the size"]),
+        ({"features": {"grade": {"part_of": {"column": "nota", "pattern": "x"}}}}, ["'nota'", "did you mean 'note'?"]),
+        ({"features": {"note": {"part_of": {"column": "size", "pattern": "x"}}}}, ["'note' already", "rename"]),
+        ({"features": {"grade": {"part_of": {"column": "note"}}}}, ["features.grade.part_of.pattern", "add the key"]),
+        (
+            {"features": {"grade": {"part_of": {"column": "note", "pattern": "(a"}}}},
+            ["features.grade.part_of.pattern", "unclosed group", "a regular expression"],
+        ),
+        (
+            {"features": {"grade": {"part_of": {"column": "note", "pattern": "(a)(b)"}}}},
+            ["features.grade.part_of.pattern", "2 groups", "at most one group"],
+        ),
         ({"features": {"names": {"file": "rows.csv"}}}, ["features.names.value", "no column 'orig'"]),
         (
             {"features": {"names": {"file": "names.csv", "value": "friendly"}}},
@@ -489,7 +500,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 
 @pytest.mark.parametrize(
     ("name", "labelled", "unlabelled", "features"),
-    [("mushrooms", 2148, 5976, 21), ("admission", 200, 200, 1), ("reviews", 1707, 245, 1)],
+    [("mushrooms", 2148, 5976, 21), ("admission", 200, 200, 1), ("reviews", 1707, 245, 2)],
 )
 def test_examples(name: str, labelled: int, unlabelled: int, features: int) -> None:
     data = os.environ.get("IMITATIVE_TEST_DATA") or str(Path(__file__).parent.parent.parent / "shared" / "data")

@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from imitative.data import FeatureKind
 from imitative.errors import InputError
 from imitative.reading import Data, Stated, read_data, read_table
-from imitative.rows import MISSING, RowTest, Source, read_rows, written_like
+from imitative.rows import MISSING, Part, RowTest, Source, read_rows, written_like
 
 Columns = Mapping[str, Sequence[Any]]
 PLAIN = "colour,size,class\nred,1,p\nblue,2.5,e\nred,,p\n"
@@ -684,6 +684,46 @@ def test_another_file_is_read_as_the_first_was(tmp_path: Path) -> None:
     tabs = whole.replace("|", "\t").encode("latin-1")
     assert like(said, given_text(tmp_path, tabs, "f.tsv").path).labelled.fingerprint == expected
     assert like(said, given_text(tmp_path, tabs, "g.csv").path).labelled.fingerprint == expected
+
+
+# -- columns found in others -----------------------------------------------------------------------------------------
+
+REVIEWS = "text,class\nfine: 7/10,e\n3/10 or 4/10,p\nno grade,p\n,e\n"
+GRADE = Part("grade", "text", r"([0-9]+)/10")
+
+
+def test_a_part_of_a_text_is_a_feature(tmp_path: Path) -> None:
+    found = read(given_text(tmp_path, REVIEWS, parts=(GRADE,)), stated={"text": Stated(FeatureKind.TEXT)})
+    table = found.labelled.table
+    assert [(feature.name, feature.kind) for feature in table.features] == [
+        ("text", FeatureKind.TEXT),
+        ("grade", FeatureKind.NUMERIC),
+    ]
+    np.testing.assert_array_equal(table.numbers("grade"), [7.0, 3.0, np.nan, np.nan])
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.text(alphabet="ab1/0 ", max_size=12), min_size=1, max_size=8))
+def test_a_part_is_what_python_finds_too(folder: Path, cells: list[str]) -> None:
+    write_json_lines(folder / "parts.jsonl", {"text": cells})
+    parts = (GRADE, Part("whole", "text", "[ab]+"), Part("inner", "whole", "b"))
+    frame = read_rows(Source(folder / "parts.jsonl", parts=parts)).frame
+    for i, cell in enumerate(cells):
+        grade, whole = re.search(GRADE.pattern, cell), re.search("[ab]+", cell)
+        assert frame["grade"][i] == (grade.group(1) if grade else None)
+        assert frame["whole"][i] == (whole.group() if whole else None)
+        assert frame["inner"][i] == ("b" if whole and "b" in whole.group() else None)
+
+
+def test_rows_are_kept_by_what_is_found_in_them_and_another_file_is_read_alike(tmp_path: Path) -> None:
+    where = (RowTest("grade", at_least=3.0),)
+    said = given_text(tmp_path, REVIEWS, parts=(GRADE,), where=where)
+    assert read_rows(said).numbers.tolist() == [1, 2]
+    again = written_like(said.path, json.loads(json.dumps(said.written())))
+    assert read_rows(again).frame["grade"].to_list() == ["7", "3", None, None]
+    before = said.written()
+    del before["parts"]  # as a run from before there were parts tells it
+    assert read_rows(written_like(said.path, before)).frame.columns == ["text", "class"]
 
 
 def test_d2_that_lacks_a_feature(tmp_path: Path) -> None:

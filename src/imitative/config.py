@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -36,10 +36,12 @@ from imitative.problem_file import (
     RecordedSection,
     SimulatedSection,
     WordsSection,
+    quoted,
 )
 from imitative.problem_source import ProblemSource
 from imitative.reading import Data, Stated, read_data
 from imitative.records import content_key
+from imitative.rows import Part, check_pattern
 from imitative.settings import Settings
 
 if TYPE_CHECKING:
@@ -155,6 +157,7 @@ class _Loader:
             exclude={"answer", "evidence", "where"} | ({"separator"} if "file" in said else set())
         )
         second = self._source.table(FileSection(**(taken | said)), "unlabelled")
+        parts = tuple(self._parts())
         columns = {
             name: Stated(
                 kind=section.feature_kind,
@@ -168,8 +171,8 @@ class _Loader:
         }
         named = {} if features.names is None else self._names(features.names)
         return read_data(
-            first,
-            second,
+            replace(first, parts=parts),
+            replace(second, parts=parts),
             answer=file.labelled.answer,
             answers=tuple(file.answers),
             truth=file.unlabelled.truth,
@@ -180,6 +183,18 @@ class _Loader:
             kept=[image] if (image := getattr(file.overseer, "image", None)) else [],
             place=str(self._source.path),
         )
+
+    def _parts(self) -> Iterator[Part]:
+        """The features that are found in other columns."""
+        for name, section in self._file.features.columns.items():
+            if section.part_of is not None:
+                column, pattern = section.part_of.column, section.part_of.pattern
+                try:
+                    check_pattern(pattern)
+                except ValueError as error:
+                    place = self._source.at(f"features.{quoted(name)}.part_of.pattern")
+                    raise InputError(place, str(error), "a regular expression with at most one group") from None
+                yield Part(name, column, pattern)
 
     def _names(self, section: NamesFile) -> dict[str, Stated]:
         """Column → what a table of clauses says of it: `odor=f`, `odour is <i>foul</i>`."""

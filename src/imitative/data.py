@@ -25,12 +25,27 @@ Mask = NDArray[np.bool_]
 
 _WORD = re.compile(r"[a-z0-9]+(?:['’-][a-z0-9]+)*")
 _CLAUSE_END = re.compile(r"[.!?;:,()\n]|<br")
-_NEGATIONS = frozenset(
+_ABSENT = frozenset(
     [
-        *("not", "no", "never", "neither", "nor", "none", "nothing", "without", "hardly", "barely", "scarcely"),
-        *("rarely", "seldom", "lacks", "lack", "lacking", "cannot"),
+        *("not", "no", "never", "neither", "nor", "none", "nothing", "nobody", "nowhere", "without", "cannot"),
+        *("hardly", "barely", "scarcely", "rarely", "seldom", "few", "lack", "lacks", "lacked", "lacking", "devoid"),
+        *("fail", "fails", "failed", "failing", "waste", "wasted"),
+        *("instead of", "rather than", "far from", "anything but"),
     ]
 )
+"""What says that what follows is not there."""
+_UNREAL = frozenset(
+    [
+        *("if", "unless", "may", "might", "could've", "should've", "would've"),
+        *(f"{modal} {verb}" for modal in ("could", "should", "would") for verb in ("be", "have")),
+        *("wish", "wished", "hope", "hoped", "hoping", "expect", "expected", "expecting"),
+        *("supposed to", "meant to", "want to", "wants to", "wanted to", "try to", "tries to", "tried to", "trying to"),
+        *("attempt", "attempts", "attempted", "attempting", "pretend", "pretends", "claims", "claimed"),
+        *("promised", "promises"),
+    ]
+)
+"""What says that what follows was wished for, tried or supposed, and as a rule is not so: *could have been good*."""
+_NEGATIONS = _ABSENT | _UNREAL
 NEGATION_REACH = 3
 """How many words a negation reaches forward within its clause."""
 
@@ -232,7 +247,9 @@ class WordIndex:
     """An inverted index of a text column: word → rows that say it, plainly and after a negation.
 
     A word is negated when a negation stands at most `NEGATION_REACH` words before it in the same clause:
-    `not a good film` negates *good*; `not boring, and good` does not. A word ending in n't is a negation.
+    `not a good film` negates *good*; `not boring, and good` does not. A word ending in n't is a negation, and so is
+    what tells of something as lacking, wished for or supposed (the valence shifters of Polanyi and Zaenen 2006):
+    `lacks charm`, `tries to be funny`, `could have been good`.
     """
 
     size: int
@@ -248,12 +265,13 @@ class WordIndex:
             said: set[str] = set()
             denied: set[str] = set()
             for clause in _CLAUSE_END.split(text.lower().replace("’", "'")):
-                reach = 0
+                reach, before = 0, ""
                 for word in _WORD.findall(clause):
                     (denied if reach > 0 else said).add(word)
                     reach -= 1
-                    if word in _NEGATIONS or word.endswith("n't"):
+                    if word in _NEGATIONS or f"{before} {word}" in _NEGATIONS or word.endswith("n't"):
                         reach = NEGATION_REACH
+                    before = word
             for word in said:
                 plain.setdefault(word, []).append(row)
             for word in denied:

@@ -98,6 +98,13 @@ class NamesFile(FileSection):
     clause: str = "friendly"
 
 
+class PartSection(_Section):
+    """features.NAME.part_of: the column that a feature is found in, and by which regular expression."""
+
+    column: str
+    pattern: Annotated[str, Field(min_length=1)]
+
+
 class FeatureSection(_Section):
     """[features.NAME]: how one column is spoken of, and what it holds."""
 
@@ -107,6 +114,7 @@ class FeatureSection(_Section):
     phrases: dict[str, Line] = {}
     values: list[Cell] = []
     unit: str = ""
+    part_of: PartSection | None = None
 
     @property
     def feature_kind(self) -> FeatureKind | None:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, final
 import numpy as np
 from numpy.typing import NDArray
 
-from imitative.errors import InputError, did_you_mean, listed, shown
+from imitative.errors import InputError, did_you_mean, listed, one_line, shown
 
 if TYPE_CHECKING:
     import polars as pl
@@ -67,6 +67,21 @@ class RowTest:
     missing: bool | None = None
 
 
+class Part(NamedTuple):
+    """A column made of what is written inside the cells of another: the first match of a pattern, missing where none.
+
+    Args:
+        name: what the new column is called.
+        column: the column it is found in.
+        pattern: a regular expression (of Rust's regex, which takes time linear in the text); what its one group
+            matches is the cell, or all of the match where it has no group.
+    """
+
+    name: str
+    column: str
+    pattern: str
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -82,6 +97,7 @@ class Source:
         columns: the names of the columns of a csv that has no first line of names.
         decimal: what stands before the decimals of a number; with a comma, cells such as `1,5` are read as `1.5`.
             None: a point, but see `decimal_commas`.
+        parts: columns made of what other columns hold.
         place: how messages name it; the file's name when empty.
     """
 
@@ -93,6 +109,7 @@ class Source:
     quote: str = '"'
     columns: tuple[str, ...] = ()
     decimal: str | None = None
+    parts: tuple[Part, ...] = ()
     place: str = ""
 
     @property
@@ -107,6 +124,7 @@ class Source:
             **said,
             "missing": list(self.missing),
             "columns": list(self.columns),
+            "parts": [list(part) for part in self.parts],
             "ending": self.path.suffix.lower(),
         }
 
@@ -149,7 +167,8 @@ def written_like(path: Path, told: Mapping[str, Any]) -> Source:
         OSError: if the file cannot be read.
     """
     same = {name: told[name] for name in ("separator", "encoding", "quote", "decimal")}
-    found = Source(path, missing=tuple(told["missing"]), columns=tuple(told["columns"]), **same)
+    parts = tuple(Part(*part) for part in told.get("parts", ()))  # runs from before there were any tell of none
+    found = Source(path, missing=tuple(told["missing"]), columns=tuple(told["columns"]), parts=parts, **same)
     if not path.is_file() or path.suffix.lower() == ".parquet":
         return found
     with path.open("rb") as file:
@@ -185,6 +204,7 @@ def read_rows(source: Source) -> Rows:
     frame, nuls = _clean(frame)
     if nuls:
         notes.append(f"{source.named}: NUL characters were removed from {nuls} cells")
+    frame = _with_parts(frame, source)
     if source.decimal == ",":
         frame = frame.select(pointed(column) for column in frame.get_columns())
     numbers = np.arange(1, frame.height + 1)
@@ -477,6 +497,36 @@ def _clean(frame: pl.DataFrame) -> tuple[pl.DataFrame, int]:
     if nuls:
         frame = frame.with_columns(pl.all().str.replace_all("\0", "", literal=True))
     return frame.with_columns(pl.all().str.strip_chars()), nuls
+
+
+def _with_parts(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
+    """The frame with a column more for each of `source.parts`; one may be found in another that stands before it."""
+    for part in source.parts:
+        if part.column not in frame.columns:
+            no_column(part.column, frame.columns, f"{source.named}: {part.name}, part of")
+        if part.name in frame.columns:
+            found = f"a column called {shown(part.name)} already"
+            raise InputError(source.named, found, "a new name for what is found in another", "rename the feature")
+        cells = frame[part.column].str.extract(part.pattern, check_pattern(part.pattern))
+        frame = frame.with_columns(cells.alias(part.name))
+    return frame
+
+
+def check_pattern(pattern: str) -> int:
+    """The group of a pattern that a cell is made of: 1, or 0 (all it matches) where it has none.
+
+    Raises:
+        ValueError: if it is no regular expression, or has several groups.
+    """
+    import polars as pl
+
+    try:
+        groups = len(pl.Series([""]).str.extract_groups(pattern).struct.fields)
+    except pl.exceptions.ComputeError as error:
+        raise ValueError(one_line(str(error))) from None
+    if groups > 1:
+        raise ValueError(f"{groups} groups in {shown(pattern)}")
+    return groups
 
 
 # ------------------------------------------------------------------------------------------------------- row filter

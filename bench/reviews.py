@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from bench.figure import Bench, Row, at_least
 from bench.runs import EXAMPLES, from_toml, right
 from imitative.config import load_problem
-from imitative.data import Table
+from imitative.data import Feature, FeatureKind, Table
 from imitative.hypotheses.conditions import Relation
 from imitative.induction import induce
 from imitative.likelihood import LITERAL
@@ -78,6 +78,12 @@ def _with_questions(bench: Bench, loaded: LoadedProblem, file: str) -> LoadedPro
     return from_toml(text.replace("reviews/revised/dev.tsv", file), bench.data)
 
 
+def _review(table: Table) -> Feature:
+    """The text; the other feature is the grade that some texts hold."""
+    [found] = [feature for feature in table.features if feature.kind is FeatureKind.TEXT]
+    return found
+
+
 def direct_fit(loaded: LoadedProblem, table: Table) -> NDArray[np.int64]:
     """Words by tf-idf, and logistic regression on D: answers as indices."""
     from sklearn.feature_extraction.text import TfidfVectorizer
@@ -85,7 +91,7 @@ def direct_fit(loaded: LoadedProblem, table: Table) -> NDArray[np.int64]:
     from sklearn.pipeline import make_pipeline
 
     labelled = loaded.problem.labelled
-    [feature] = labelled.table.features
+    feature = _review(labelled.table)
     model = make_pipeline(TfidfVectorizer(), LogisticRegression(C=10.0, max_iter=1000))
     model.fit(labelled.table.texts(feature.name), labelled.answers)
     return np.asarray(model.predict(table.texts(feature.name)), dtype=np.int64)
@@ -93,7 +99,7 @@ def direct_fit(loaded: LoadedProblem, table: Table) -> NDArray[np.int64]:
 
 def lexicon_alone(loaded: LoadedProblem, table: Table) -> NDArray[np.int64]:
     """The sum of the ratings of the words a review mentions, negated ones turned round: answers as indices."""
-    index = table.mentions(loaded.problem.labelled.table.features[0].name)
+    index = table.mentions(_review(loaded.problem.labelled.table).name)
     total = np.zeros(len(table))
     for line in files("vaderSentiment").joinpath("vader_lexicon.txt").read_text("utf-8").splitlines():
         word, rating, *_ = line.split("\t")

@@ -18,7 +18,7 @@ from typing import NamedTuple, final
 import numpy as np
 from numpy.typing import NDArray
 
-from imitative.data import Floats
+from imitative.data import FeatureKind, Floats
 from imitative.hypotheses.conditions import Condition, overlap
 from imitative.hypotheses.statements import Hypothesis, Statement
 from imitative.likelihood import Reading
@@ -139,6 +139,14 @@ class Scorer:
             rivals = self._alike[tuple(c.feature for c in mine)] if discrete else []
             self._conflicts[k] = (k, *(r for r in rivals if r != k and overlap(mine, self.pool[r], self._features)))
         return self._conflicts[k]
+
+    def thresholds(self) -> list[list[int]]:
+        """The conditions that are thresholds of one number and nothing else, number by number."""
+        return [
+            found
+            for names, found in self._alike.items()
+            if len(names) == 1 and self._features[names[0]].kind is FeatureKind.NUMERIC
+        ]
 
     # -- the pieces a search adds and takes away -------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ Redrawing one slot from all options (`tempering.py`) costs the same however many
 takes S times as long. A draw here looks at one condition: whether z says anything where it holds, and what. It touches
 only the rows where the condition holds, which for a word in a text are few. The temperature falls from 1 to 0, where
 each draw takes the best, and the sweeps end when nothing changes: no z that says one thing more, one thing less or one
-thing otherwise is then better than z*.
+thing otherwise is then better than z*, nor one with a single remark on a number in place of two.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import NamedTuple, final
 
 import numpy as np
@@ -73,6 +74,7 @@ class Sweeping:
             for each condition k, in random order:
                 z[k] ~ softmax((log prior + log likelihood of z with each statement about k, and with none) / T)
             default ~ softmax((log prior + log likelihood of z with each default) / T)
+            at T = 0: for each two remarks on thresholds of one number: one in their place, or none, where it is better
 
     Args:
         scorer: the compiled posterior.
@@ -84,6 +86,7 @@ class Sweeping:
     def __init__(self, scorer: Scorer, slots: int, annealed: int = 4, start: Sequence[Hypothesis] = ()) -> None:
         self._scorer, self._slots, self._annealed, self._start = scorer, slots, annealed, tuple(start)
         self._rows = [np.flatnonzero(mask) for mask in scorer.masks]
+        self._thresholds = scorer.thresholds()
 
     def init(self, rng: np.random.Generator) -> SweepingState:
         """See `Search.init`."""
@@ -109,7 +112,10 @@ class Sweeping:
                 near = near if len(near) < 100 * RUNNERS_UP else heapq.nlargest(RUNNERS_UP, near)
         default = _draw(z.scores_of_defaults(), z.default, temperature, rng)
         changed |= default != z.default
-        slots = z.slots._replace(default=default)
+        z.speak_by_default(default)
+        if not temperature:
+            changed |= self._merged(z)
+        slots = z.slots
         best = max(state.best, self._scored(slots), key=lambda scored: scored.score) if changed else state.best
         settled, resumed = not temperature and not changed, state.resumed
         if settled and not resumed and best.score > self._scored(slots).score + ROUNDING:
@@ -133,6 +139,32 @@ class Sweeping:
             options = np.array([k * self._scorer.per_condition + o for k, o in edited.items()], dtype=np.int64)
             every.setdefault(self._scorer.decode(Slots(options, state.slots.default)), at_rest.score + edit.gain)
         return tuple(Scored(z, score) for z, score in sorted(every.items(), key=lambda item: -item[1]))
+
+    def _merged(self, z: _UnderWay) -> bool:
+        """Whether one remark, or none, took the place of two on one number.
+
+        *At least 7* and *below 9* undo each other in part; neither can go or change while the other stays.
+        """
+        changed = False
+        for of_one in self._thresholds:
+            for first, second in combinations(of_one, 2):
+                if z.said[first] != EMPTY and z.said[second] != EMPTY:
+                    changed |= self._one_for_two(z, first, second)
+        return changed
+
+    def _one_for_two(self, z: _UnderWay, first: int, second: int) -> bool:
+        before = z.take(first, self._rows[first])
+        both = z.changes(first, self._rows[first])[before + 1]
+        other = z.take(second, self._rows[second])
+        alone = {k: z.changes(k, self._rows[k]) for k in (first, second)}
+        both += alone[second][other + 1]
+        k = max(alone, key=lambda k: float(alone[k].max()))
+        if alone[k].max() > both + ROUNDING:
+            z.put(k, int(alone[k].argmax()) - 1, self._rows[k])
+            return True
+        z.put(second, other, self._rows[second])
+        z.put(first, before, self._rows[first])
+        return False
 
     def _scored(self, slots: Slots) -> Scored:
         scorer = self._scorer
@@ -187,6 +219,14 @@ class _UnderWay:
             if len(rows):
                 found[1:] += self.scorer.likelihood_of(rows, self.logits[:, rows])
         return found
+
+    def speak_by_default(self, default: int) -> None:
+        """Give z another default."""
+        for option, sign in ((self.default, -1), (default, 1)):
+            answer, strength = divmod(option, len(NATS))
+            self.logits[answer] += sign * self.added[strength]
+            self.deviation += sign * self.scorer.default_deviations[option]
+        self.default = default
 
     def scores_of_defaults(self) -> Floats:
         """The score of z with each default, (A·W,) nats, up to one constant."""

@@ -10,7 +10,6 @@ import csv
 import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, final
@@ -19,9 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.figure import Bench, Row, at_least, mean_and_worst
-from bench.mushrooms import HABITATS
-from bench.runs import finish, from_toml
-from imitative.data import Table
+from bench.mushrooms import HABITATS, habitat
+from bench.runs import finish
 from imitative.likelihood import LITERAL
 from imitative.preference import Comparisons, Preference, fit_preference
 from imitative.records import GRADES
@@ -279,39 +277,13 @@ def _longer(traits: RuleTraits, row: Said) -> int:
 
 # -- mushrooms, with nobody but the crowd to ask ---------------------------------------------------------------------
 
-MUSHROOMS = """
-[problem]
-name = "mushrooms"
-question = "Is this mushroom poisonous?"
-
-[answers]
-e = "the mushroom is edible"
-p = "the mushroom is poisonous"
-
-[labelled]
-file = "data:mushrooms/mushroom.csv"
-answer = "class"
-where = {{ habitat = "{habitat}" }}
-
-[unlabelled]
-where = {{ habitat = {{ not = "{habitat}" }} }}
-truth = "class"
-
-[features]
-leave_out = ["habitat"]
-names = {{ file = "data:mushrooms/mushroom.name.map" }} # the words the crowd's rules were put in
-
-# The crowd never weighed a sentence of several conditions against silence, only attributes one by one.
-[space]
-statements = 8
-conditions = 1
-
+CROWD = """
 [overseer]
 kind = "recorded"
 
 [overseer.comparisons]
 file = "data:rule_plausibility/judgements.csv"
-where = {{ domain = "mushroom", golden = "False" }}
+where = { domain = "mushroom", golden = "False" }
 first = "r1"
 second = "r2"
 preference = "pref_r1"
@@ -324,37 +296,18 @@ judge = "worker"
 """
 
 
-def effective_rows(table: Table) -> float:
-    """How many unlike rows a table of discrete features is worth: exp of the entropy of its similarities' spectrum.
-
-    The Vendi score (Friedman and Dieng 2023), two rows being as similar as the share of features they agree on: N rows
-    alike are worth 1, N rows with nothing in common N. It reads no answer.
-    """
-    codes = [table.codes(feature.name) for feature in table.features if feature.discrete]
-    agreeing = np.hstack([np.eye(int(code.max()) + 2)[code] for code in codes]) / np.sqrt(len(codes))
-    spectrum = np.linalg.eigvalsh(agreeing.T @ agreeing / len(table))
-    spectrum = spectrum[spectrum > 1e-12]
-    return float(np.exp(-(spectrum * np.log(spectrum)).sum()))
-
-
 def crowd_mushrooms(bench: Bench) -> Iterator[Row]:
-    """D′ accuracy with M_prior fitted only to the recorded crowd: one setting for all six habitats.
-
-    The table's rows are variations on 23 species and repeat each other: together they count as `effective_rows`. An
-    archive is not asked twice, so there is one round.
-    """
+    """D′ accuracy with M_prior fitted to the recorded crowd alone; all else as with the simulated person."""
     found: dict[str, dict[str, Any]] = {}
     for code, name in HABITATS.items():
-        loaded = from_toml(MUSHROOMS.format(habitat=code), bench.data)
+        loaded = habitat(code, bench.data, CROWD)
         labelled = loaded.problem.labelled
-        settings = replace(loaded.settings, rounds=1, evidence=effective_rows(labelled.table) / len(labelled))
-        run = finish(bench, loaded, 0, settings=settings)
+        run = finish(bench, loaded, 0)
         literal = LITERAL.logits(labelled.table, run.induced.best, labelled.names).argmax(axis=1)
         found[name] = {
             "unlabelled": run.accuracy,
             "labelled": float((literal == labelled.answers).mean()),
             "rows of D": len(labelled),
-            "effective rows": settings.evidence * len(labelled),
             "judgements": run.asked,
             "hypothesis": run.text,
         }

@@ -18,9 +18,12 @@ SEEDS = (0, 1, 2)
 _LABELLED, _UNLABELLED = 'where = { habitat = "g" }', 'where = { habitat = { not = "g" } }'
 
 
+_OVERSEER = "[overseer]\n"
+
+
 @cache
-def habitat(code: str, data: Path) -> LoadedProblem:
-    """The example's problem file with another habitat and nothing else changed.
+def habitat(code: str, data: Path, overseer: str = "") -> LoadedProblem:
+    """The example's problem file with another habitat, and another overseer where one is given; nothing else changed.
 
     Raises:
         ValueError: if the file no longer says where D and D′ grow in the words that are replaced here.
@@ -30,6 +33,8 @@ def habitat(code: str, data: Path) -> LoadedProblem:
         if text.count(line) != 1:
             raise ValueError(f"examples/mushrooms/problem.toml does not say `{line}` once")
         text = text.replace(line, line.replace('"g"', f'"{code}"'))
+    if overseer:
+        text = text.partition(_OVERSEER)[0] + overseer  # the last section of the file
     return from_toml(text, data)
 
 

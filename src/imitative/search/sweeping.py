@@ -74,7 +74,8 @@ class Sweeping:
             for each condition k, in random order:
                 z[k] ~ softmax((log prior + log likelihood of z with each statement about k, and with none) / T)
             default ~ softmax((log prior + log likelihood of z with each default) / T)
-            at T = 0: for each two remarks on thresholds of one number: one in their place, or none, where it is better
+            at T = 0, where it is better: all that is said of a number's thresholds said afresh, the best remark first;
+            and one remark in place of two on one number, or none
 
     Args:
         scorer: the compiled posterior.
@@ -114,7 +115,7 @@ class Sweeping:
         changed |= default != z.default
         z.speak_by_default(default)
         if not temperature:
-            changed |= self._merged(z)
+            changed |= self._said_better(z)
         slots = z.slots
         best = max(state.best, self._scored(slots), key=lambda scored: scored.score) if changed else state.best
         settled, resumed = not temperature and not changed, state.resumed
@@ -140,17 +141,42 @@ class Sweeping:
             every.setdefault(self._scorer.decode(Slots(options, state.slots.default)), at_rest.score + edit.gain)
         return tuple(Scored(z, score) for z, score in sorted(every.items(), key=lambda item: -item[1]))
 
-    def _merged(self, z: _UnderWay) -> bool:
-        """Whether one remark, or none, took the place of two on one number.
+    def _said_better(self, z: _UnderWay) -> bool:
+        """Whether something better took the place of several remarks on one number.
 
-        *At least 7* and *below 9* undo each other in part; neither can go or change while the other stays.
+        *At least 7* and *below 9* undo each other in part; none of such remarks can go or change while the others stay.
         """
         changed = False
         for of_one in self._thresholds:
+            if np.count_nonzero(z.said[of_one] != EMPTY) > 1:
+                changed |= self._afresh(z, of_one)
             for first, second in combinations(of_one, 2):
                 if z.said[first] != EMPTY and z.said[second] != EMPTY:
                     changed |= self._one_for_two(z, first, second)
         return changed
+
+    def _afresh(self, z: _UnderWay, of_one: Sequence[int]) -> bool:
+        before, lost = {}, 0.0
+        for k in of_one:
+            if z.said[k] != EMPTY:
+                before[k] = z.take(k, self._rows[k])
+                lost += z.changes(k, self._rows[k])[before[k] + 1]
+        after, gained = dict[int, int](), 0.0
+        while len(after) < len(of_one):
+            changes = {k: z.changes(k, self._rows[k]) for k in of_one if k not in after}
+            k = max(changes, key=lambda k: float(changes[k].max()))
+            if changes[k].max() <= ROUNDING:
+                break
+            after[k] = int(changes[k].argmax()) - 1
+            gained += changes[k].max()
+            z.put(k, after[k], self._rows[k])
+        if gained > lost + ROUNDING:
+            return True
+        for k in after:
+            z.take(k, self._rows[k])
+        for k, said in before.items():
+            z.put(k, said, self._rows[k])
+        return False
 
     def _one_for_two(self, z: _UnderWay, first: int, second: int) -> bool:
         before = z.take(first, self._rows[first])

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.crowd import MUSHROOMS, RuleTraits, Said, agreement, cross_validate, effective_rows, majority
+from bench.crowd import CROWD, RuleTraits, Said, agreement, cross_validate, majority
+from bench.mushrooms import habitat
 from imitative.config import load_problem
-from imitative.data import Feature, FeatureKind, Table
+from imitative.data import Feature, FeatureKind
 from imitative.errors import InputError
 from imitative.hypotheses.conditions import Condition, Relation
 from imitative.hypotheses.statements import Hypothesis, Limits, Statement, StatementSpace, Strength
@@ -364,11 +365,10 @@ def test_what_ratings_cannot_be_worth_is_refused(tmp_path: Path, more: str, comp
         load(tmp_path, f'file = "rated.csv", {more}')
 
 
-def test_the_crowd_speaks_of_mushrooms(data: Path, tmp_path: Path) -> None:
+def test_the_crowd_speaks_of_mushrooms(data: Path) -> None:
     if not (data / "rule_plausibility").is_dir():
         pytest.skip("no rule_plausibility in the data folder")
-    (tmp_path / "problem.toml").write_text(MUSHROOMS.format(habitat="m"), encoding="utf-8")
-    crowd = load_problem(tmp_path, data).build_overseer(0)
+    crowd = habitat("m", data, CROWD).build_overseer(0)
     assert isinstance(crowd, Recorded)
     kinds = [query.kind for query in crowd.queries]
     assert kinds.count(Kind.COMPARE_HYPOTHESES) == 270  # 285, less the 15 on a rule about the habitat
@@ -390,14 +390,6 @@ def test_the_majority_of_the_others_leaves_the_judge_out() -> None:
 
 def test_agreement_counts_no_ties_and_halves_what_is_even() -> None:
     assert agreement(np.array([1.0, 0.0, -3.0, 5.0]), np.array([2, 1, 1, 0])) == pytest.approx(0.5)
-
-
-def test_rows_alike_are_one_row() -> None:
-    features = [SMELL, COLOUR]
-    alike = Table.of(features, [{"odor": "f", "cap-color": "g"}] * 9)
-    unlike = Table.of(features, [{"odor": "f", "cap-color": "g"}, {"odor": "a", "cap-color": "b"}] * 9)
-    assert effective_rows(alike) == pytest.approx(1.0)
-    assert effective_rows(unlike) == pytest.approx(2.0)
 
 
 def test_no_pair_is_predicted_by_its_own_judges() -> None:

@@ -19,11 +19,14 @@ _LABELLED, _UNLABELLED = 'where = { habitat = "g" }', 'where = { habitat = { not
 
 
 _OVERSEER = "[overseer]\n"
+_OWN_WORDS = 'phrases = { n = "the mushroom has no odour" }\n'
+"""What a crowd did not hear: its rules say it as the table of names does."""
 
 
 @cache
 def habitat(code: str, data: Path, overseer: str = "") -> LoadedProblem:
-    """The example's problem file with another habitat, and another overseer where one is given; nothing else changed.
+    """The example's problem file with another habitat and nothing else changed, but for the overseer if one is given,
+    who is asked in the words of the table of names.
 
     Raises:
         ValueError: if the file no longer says where D and D′ grow in the words that are replaced here.
@@ -34,7 +37,7 @@ def habitat(code: str, data: Path, overseer: str = "") -> LoadedProblem:
             raise ValueError(f"examples/mushrooms/problem.toml does not say `{line}` once")
         text = text.replace(line, line.replace('"g"', f'"{code}"'))
     if overseer:
-        text = text.partition(_OVERSEER)[0] + overseer  # the last section of the file
+        text = text.partition(_OVERSEER)[0].replace(_OWN_WORDS, "") + overseer  # the last section of the file
     return from_toml(text, data)
 
 

@@ -60,7 +60,10 @@ class Person(NamedTuple):
     irrelevant: float
 
 
-PERSON = Person(1.0, 0.5, 0.5)
+PERSON = Person(4.0, 2.0, 0.0)
+"""Rules may be definite, the strongest word of the scale costing half a nat where nothing is believed; a rule that is
+a sentence longer is e² times less plausible; no feature is nearer to an office's heart than another. Chosen among those
+of `admission_person.py`, on offices that were invented for it."""
 
 
 class Set(NamedTuple):

@@ -33,7 +33,8 @@ WEIGHTS = (1 / 3, 1.0, 3.0)
 ON_THE_CURVE = ("depth_2", "size_5")
 """The sets with more than one feature in the rule: the others leave nothing to learn from 20 rows on."""
 _TREE = "decision tree"
-_GRADES = ["F", "D", "C", "B", "A"]
+GRADES = ["F", "D", "C", "B", "A"]
+"""From the worst to the best."""
 _SPOKEN = {
     "math": "the grade in mathematics",
     "english": "the grade in English",
@@ -43,6 +44,26 @@ _SPOKEN = {
 }
 _ANSWERS = {"rejected": "the student is rejected", "admitted": "the student is admitted"}
 _ARTICLES = {"A": "an A", "B": "a B", "C": "a C", "D": "a D", "F": "an F"}
+
+
+class Person(NamedTuple):
+    """What is said of the simulated person beside what they believe.
+
+    Args:
+        tolerance: τ of `Simulated`: how far from a belief a claim may be before it loses half a nat.
+        length: nats a sentence costs, and half of it for every further condition.
+        irrelevant: nats a condition gains for speaking of a feature, whichever it is.
+    """
+
+    tolerance: float
+    length: float
+    irrelevant: float
+
+
+PERSON = Person(4.0, 2.0, 0.0)
+"""Rules may be definite, the strongest word of the scale costing half a nat where nothing is believed; a rule that is
+a sentence longer is e² times less plausible; no feature is nearer to an office's heart than another. Chosen among those
+of `admission_person.py`, on offices that were invented for it."""
 
 
 class Set(NamedTuple):
@@ -200,7 +221,9 @@ def _rule(
     return rule, "metadata.json"
 
 
-def problem_text(train: Path, label: str, columns: Sequence[str], students: Sequence[Student]) -> str:
+def problem_text(
+    train: Path, label: str, columns: Sequence[str], students: Sequence[Student], person: Person = PERSON
+) -> str:
     """A problem.toml for one folder, with a person of common sense."""
     quoted = json.dumps  # a JSON string is a TOML one
     lines = ["[problem]", f"name = {quoted(f'admission-{train.parent.name}')}"]
@@ -214,9 +237,9 @@ def problem_text(train: Path, label: str, columns: Sequence[str], students: Sequ
         spoken = _SPOKEN.get(name, f"the {name.replace('_', ' ')}")
         values = {student[name] for student in students}
         lines += [f"[features.{quoted(name)}]", f"spoken = {quoted(spoken)}"]
-        if values <= set(_GRADES):
+        if values <= set(GRADES):
             words = ", ".join(f"{grade} = {quoted(word)}" for grade, word in _ARTICLES.items())
-            lines += ['kind = "ordinal"', f"values = {quoted(_GRADES)}", f"words = {{ {words} }}"]
+            lines += ['kind = "ordinal"', f"values = {quoted(GRADES)}", f"words = {{ {words} }}"]
             believes += [
                 f"If {spoken} is at least a B, the student is admitted (moderate evidence).",
                 f"If {spoken} is below a C, the student is rejected (moderate evidence).",
@@ -232,6 +255,8 @@ def problem_text(train: Path, label: str, columns: Sequence[str], students: Sequ
         'kind = "simulated"',
         f"believes = {quoted(believes)}",
         "careless = 0.05",
-        "irrelevant = 0.5",
+        f"tolerance = {person.tolerance}",
+        f"length = {person.length}",
+        f"irrelevant = {person.irrelevant}",
     ]
     return "\n".join(lines) + "\n"

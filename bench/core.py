@@ -11,6 +11,7 @@ FIGURES: dict[str, tuple[str, bool]] = {
     "mushrooms-crowd": ("bench.crowd:crowd_mushrooms", True),
     "admission": ("bench.admission:admission", True),
     "admission-curve": ("bench.admission:curve", True),
+    "admission-person": ("bench.admission_person:person", False),
     "reviews": ("bench.reviews:reviews", True),
     "crowd": ("bench.crowd:unseen_pairs", True),
     "finite": ("bench.finite:finite", False),

@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from imitative.errors import InputError
 from imitative.hypotheses.conditions import Condition, Relation
 from imitative.hypotheses.statements import Hypothesis, Limits, Statement, StatementSpace, Strength
 from imitative.overseers.overseer import Archive, Ledger, Overseer
-from imitative.overseers.recorded import FEATURES, Comparison, Rating, Recorded, Stretch
+from imitative.overseers.recorded import DOUBTED, FEATURES, Comparison, Rating, Recorded, Stretch
 from imitative.prior import StatementPrior
 from imitative.records import LITERAL_READER, Answer, Judgement, Kind, Outcome, Query, Value
 from imitative.rules import RuleReader, take_apart
@@ -467,3 +468,26 @@ def test_what_was_heard_of_some_words_tells_claims_about_rated_words_from_others
 
     known, unknown = ([claimed(word) for word in words[20:]] for words in (rated, unrated))
     assert min(known) > max(unknown) + 1.5
+
+
+def test_claims_about_rated_words_are_heard_for_every_answer_as_far_as_the_scale_goes() -> None:
+    """Of the answer a word favours alone, what speaks for it would look like a liking of strong claims."""
+    space = StatementSpace((NOTE,), ("e", "p"), SPOKEN, Limits(4, 1, 2), {"note": ("lovely", "vile")})
+    rated = [Rating("lovely", 3.0, 0.0, "ann"), Rating("vile", -3.0, 0.0, "ann")]
+    archive = Recorded(space, ratings=rated, favours="e", words=Stretch((-4.0, 4.0), (-8.0, 8.0)), doubts=(0.2, 2.5))
+    heard = {}
+    for judgement in said(archive):
+        first, second = map(space.read, judgement.query.hypotheses)
+        if not second.statements:
+            [statement] = first.statements
+            assert judgement.answer.ratio is not None
+            key = (statement.conditions[0].values[0], statement.answer, statement.strength)
+            heard[key] = math.log(judgement.answer.ratio)
+    expected = {}
+    for word, answer, strength in product(("lovely", "vile"), ("e", "p"), DOUBTED):
+        w, towards = strength.nats, 6.0 if (word == "lovely") is (answer == "e") else -6.0
+        worth = w * towards / 2.0 - 0.2 - 2.5 * w**2
+        if worth > -math.log(1000.0):
+            expected[word, answer, strength] = worth
+    assert heard == pytest.approx(expected)
+    assert len(heard) == 2 * (4 + 3)  # strong evidence for the other answer is beyond the scale

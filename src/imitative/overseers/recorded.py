@@ -11,6 +11,7 @@ What was said becomes judgements like any other, so that M_prior needs nothing s
     rating r     of a word:    odds(the word, for the answer it favours : the word, for another)       = exp(nats(r))
     doubts c, q  of words:     odds(the word, for the answer it favours, at w nats : silence)
                                                                                  = exp(w · |nats(r)| / 2 − c − q · w²)
+                               odds(the word, for another, at w nats : silence)  = exp(−w · |nats(r)| / 2 − c − q · w²)
     doubt u      of others:    odds(a word nobody rated, for any answer, at w nats : silence) = exp(−c − u − q · w²)
 
 with nats(r) linear between two ratings, and the statements of moderate strength. A rating of a feature says nothing of
@@ -33,7 +34,7 @@ from imitative.data import Feature, Table
 from imitative.hypotheses.conditions import Condition, Relation
 from imitative.hypotheses.statements import Hypothesis, Statement, StatementSpace, Strength
 from imitative.likelihood import LITERAL
-from imitative.records import LITERAL_READER, Answer, Judgement, Kind, Outcome, Query
+from imitative.records import LITERAL_READER, MOST_ODDS, Answer, Judgement, Kind, Outcome, Query
 from imitative.rules import RuleReader, plain
 
 T = TypeVar("T")
@@ -333,11 +334,15 @@ class Recorded:
             for i, row in enumerate(heard):
                 nats = self._nats(row, sure)
                 others = [answer for answer in self.space.answers if answer != self.favours]
-                answer = self.favours if nats >= 0 else others[i % len(others)]
-                for w in DOUBTED:
+                other = others[i % len(others)]
+                # Heard of one answer alone, what speaks for it would be taken for a liking of strong claims, about words
+                # or anything else.
+                for answer, w in product((self.favours, other), DOUBTED):
                     claim = self._claim(Condition(feature.name, Relation.MENTIONS, (row.item,)), answer, w)
-                    worth = w.nats * abs(nats) / 2.0 - sentence - square * w.nats**2
-                    self._odds((claim, silence), worth, row.judge)
+                    towards = nats if answer == self.favours else -nats
+                    worth = w.nats * towards / 2.0 - sentence - square * w.nats**2
+                    if worth > -MOST_ODDS:  # beyond, the scale says no more than that
+                        self._odds((claim, silence), worth, row.judge)
 
     def _unfamiliar(self, ratings: Sequence[Rating], sentence: float, square: float) -> None:
         """For a spread of the words nobody rated: the odds of claims for every answer, of several strengths."""

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from imitative import belief_showing
 from imitative.belief_config import load_belief
-from imitative.belief_running import again
+from imitative.belief_running import again, write_forecast
 from imitative.belief_scoring import scored
 from imitative.believing import believe, names_of
 from imitative.cli import app
@@ -106,6 +106,13 @@ def test_show_check_report_and_forecast_speak_of_it(run: tuple[Path, dict[str, A
     assert told.exit_code == 0, told.output
     assert "WIS" in told.output
     assert len((folder / "f.csv").read_text("utf-8").splitlines()) == 4
+
+
+def test_no_series_and_no_date_is_a_formula(tmp_path: Path) -> None:
+    problem = dataclasses.replace(load_belief(write(tmp_path)), ahead=("@now", "2031"), groups=("=A1", "north"))
+    write_forecast(problem, Forecast(np.ones((10, 2, 2))), tmp_path / "f.csv")
+    named = [line.split(",")[:2] for line in (tmp_path / "f.csv").read_text("utf-8").splitlines()[1:]]
+    assert named == [["'@now", "'=A1"], ["2031", "'=A1"], ["'@now", "north"], ["2031", "north"]]
 
 
 def test_the_forecast_shows_what_happened(run: tuple[Path, dict[str, Any]]) -> None:

@@ -31,11 +31,12 @@ from imitative.config import load_problem
 from imitative.describing import describe
 from imitative.display import percent
 from imitative.errors import InputError
+from imitative.exchange.spreadsheet import unescaped
 from imitative.induction import Progress
 from imitative.loaded import LoadedProblem
 from imitative.overseers.overseer import Overseer
 from imitative.records import Judgement, Query
-from imitative.running import run_problem
+from imitative.running import labels_csv, run_problem
 from imitative.settings import Settings
 from imitative.store import Run, runs
 
@@ -420,6 +421,17 @@ def test_labels_of_a_folder_of_texts_name_the_files(tmp_path: Path) -> None:
     assert (tmp_path / "labels.csv").read_bytes() == (tmp_path / "run" / runs.LABELS).read_bytes()
     files = [row["file"] for row in rows_of(tmp_path / "labels.csv").values()]
     assert files == [f"{name}/{i}.txt" for name in "ab" for i in range(6)]
+
+
+def test_labels_hold_no_formula(tmp_path: Path) -> None:
+    """Not in an answer and not in a path; numbers and signs are the answers they were."""
+    answers, paths = ("=1+1", "-1", "+", "@SUM(A1)", "yes"), ["=a.txt", "-b/c.txt", "+1", "d.txt", "'e.txt"]
+    (tmp_path / "labels.csv").write_text(labels_csv(answers, np.eye(5), paths=paths), "utf-8")
+    rows = list(rows_of(tmp_path / "labels.csv").values())
+    assert [row["answer"] for row in rows] == ["'=1+1", "-1", "+", "'@SUM(A1)", "yes"]
+    assert [row["file"] for row in rows] == ["'=a.txt", "'-b/c.txt", "+1", "d.txt", "''e.txt"]
+    assert [unescaped(row["answer"]) for row in rows] == list(answers)
+    assert [unescaped(row["file"]) for row in rows] == paths
 
 
 def test_a_damaged_model_is_named(finished: tuple[Path, Path], tmp_path: Path) -> None:

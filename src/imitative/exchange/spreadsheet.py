@@ -12,6 +12,7 @@ import csv
 import io
 import itertools
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from imitative.store.files import write_atomically
 
 FORMULA = tuple("=+-@＝＋－＠")
 LINE = tuple("\t\r\n'")
+SIGNED = re.compile(r"[+-](\d*[.,]?\d+([eE][+-]?\d+)?)?", re.ASCII)
+"""A number with its sign, or the sign alone: nothing a spreadsheet could compute."""
 EXCEL_CELL = 32_767
 """Characters of a cell that Excel keeps."""
 COLUMNS = (
@@ -45,8 +48,17 @@ def escaped(text: str) -> str:
     return "'" + text if _risky(text) else text
 
 
+def harmless(text: str) -> str:
+    """A cell of a table that other programs join with their own: `escaped`, but −1, + and - stay the answers they are.
+
+    >>> [harmless(text) for text in ("=1+1", "-1", "-", "- 1", "spam")]
+    ["'=1+1", '-1', '-', "'- 1", 'spam']
+    """
+    return text if SIGNED.fullmatch(text) else escaped(text)
+
+
 def unescaped(text: str) -> str:
-    """The inverse of `escaped`; what nobody escaped stays as it is.
+    """The inverse of `escaped` and of `harmless`; what nobody escaped stays as it is.
 
     >>> [unescaped(text) for text in ("'=1+1", "''tis", "'tis", "plain")]
     ['=1+1', "'tis", "'tis", 'plain']

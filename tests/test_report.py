@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from imitative.charts import calibration_picture, rounds_picture, spans, ticks
 from imitative.display import clean, duration, nats, percent
 from imitative.evaluation import wilson
-from imitative.explained import _changes
+from imitative.explained import _changes, gist
+from imitative.hypotheses.statements import Strength
 from imitative.report import _source, render
 
 EVIL = "</style><script>alert('1')</script><img src=x onerror=alert(1)>\"'&{{ 7*7 }}\ud800\u202e\x00"
@@ -396,3 +397,22 @@ def test_a_corrected_audit_is_told_beside_the_uncorrected() -> None:
     assert "86" in page
     assert "28 answers of theirs and 112 of the model" in page
     assert "how often people would agree" not in render({"audit": audit})
+
+
+@given(st.lists(st.sampled_from(Strength), max_size=30), st.integers(2, 20), st.booleans())
+def test_the_gist_of_a_hypothesis_leaves_out_none_that_is_stronger_and_counts_the_rest(
+    said: list[Strength], most: int, by_default: bool
+) -> None:
+    lines = [f"If x is {i}, y ({strength.value})." for i, strength in enumerate(said)] + [REST] * by_default
+    found = gist("\n".join(lines), most)
+    if len(lines) <= most:
+        assert found == lines
+        return
+    kept = [line for line in found if line in lines]
+    assert len(kept) == most
+    assert [line for line in found if line not in lines] == [f"… and {len(lines) - most} more"]
+    assert (found[-1] == REST) == by_default
+    nats_of = {line: strength.nats for line, strength in zip(lines, said, strict=False)}
+    shown = [nats_of[line] for line in kept if line in nats_of]
+    assert shown == sorted(shown, reverse=True)
+    assert min(shown) >= max(nats_of[line] for line in lines if line in nats_of and line not in kept)

@@ -394,7 +394,9 @@ def write_rows(writer: Any, ahead: tuple[str, ...], groups: tuple[str, ...], fou
     table = q if q.ndim == 3 else q[:, :, None]
     for g in range(table.shape[2]):
         for h, when in enumerate(ahead):
-            writer.writerow([harmless(when), harmless(groups[g]) if groups else "", *(f"{v:.6g}" for v in table[:, h, g])])
+            writer.writerow(
+                [harmless(when), harmless(groups[g]) if groups else "", *(f"{v:.6g}" for v in table[:, h, g])]
+            )
 
 
 def _page(result: dict[str, Any]) -> str:

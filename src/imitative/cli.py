@@ -175,6 +175,7 @@ def check(problem: ProblemArgument, seed: Seed = None, data: Data = None) -> Non
 def show(
     run: RunArgument,
     as_json: Annotated[bool, typer.Option("--json", help="Print result.json, for programs.")] = False,
+    whole: Annotated[bool, typer.Option("--whole", help="Print every statement, however many there are.")] = False,
 ) -> None:
     """Print a run's z*, runners-up, scores, audit and cost."""
     from imitative.store.runs import read_result
@@ -190,9 +191,9 @@ def show(
 
         belief_showing.result(found)
         return
-    showing.result(found)
-    showing.clauses(found)
-    showing.runners_up(found)
+    showing.result(found, whole=whole)
+    showing.clauses(found, whole=whole)
+    showing.runners_up(found, whole=whole)
     showing.notes(found.get("notes", ()))
 
 

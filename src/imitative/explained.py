@@ -146,6 +146,26 @@ def _example(row: Entry, statement: str, spoken: Entry) -> Example:
     return Example(kept, max(0, len(shown) - CELLS))
 
 
+def gist(hypothesis: str, most: int, elsewhere: str = "") -> list[str]:
+    r"""The lines of a hypothesis; of more than `most`, so many: the strongest, the default last, and how many more.
+
+    >>> gist("If a, p (a hint).\nIf b, p (strong evidence).\nIf c, e (a hint).\nBy default, e (a hint).", 2)
+    ['If b, p (strong evidence).', '… and 2 more', 'By default, e (a hint).']
+    """
+    lines = [line for line in hypothesis.splitlines() if line.strip()]
+    more = len(lines) - most
+    if more <= 0:
+        return lines
+    by_default = lines[-1:] if lines[-1].startswith("By default, ") else []
+    said = sorted(lines[: len(lines) - len(by_default)], key=_pips, reverse=True)  # of one strength: as they stand
+    return [*said[: most - len(by_default)], f"… and {more:,} more{elsewhere}", *by_default]
+
+
+def _pips(line: str) -> int:
+    match = _WITH_STRENGTH.search(line)
+    return _PIPS[match.group(1)] if match else 0
+
+
 def default(run: Entry) -> Default | None:
     """What is answered where no statement applies, if the result says."""
     answer, strength = run.entry("default").text("answer"), run.entry("default").text("strength")

@@ -27,6 +27,7 @@ from imitative.display import (
     nats,
     number,
     of_100,
+    of_budget,
     percent,
     tick,
 )
@@ -188,10 +189,14 @@ def _cards(run: Entry) -> list[Card]:
         low, high = map(of_100, audit.interval("interval") or (None, None))
         who = "z* itself, read to the letter," if audit.text("judge") == LITERAL_READER else "The overseer"
         cards.append(Card(f"{who} agrees", percent(agreement), _interval(audit), low, of_100(agreement), high))
-    asked, budget = judgements.entry("asked").numbers(), judgements.number("budget")
-    if asked:
-        total, note = sum(asked.values()), f"of {count(budget)} allowed" if budget else "asked of the overseer"
-        cards.append(Card("Judgements", count(total), note, value=of_100(total / budget) if budget else None))
+    budget, recorded = judgements.number("budget"), judgements.number("recorded") or 0.0
+    if kinds := judgements.entry("asked").numbers():
+        asked, note = (
+            sum(kinds.values()) - recorded,
+            f"of {count(budget)} allowed" if budget else "asked of the overseer",
+        )
+        note += of_budget(asked, budget, recorded)[1]
+        cards.append(Card("Judgements", count(asked), note, value=of_100(asked / budget) if budget else None))
     cost, seconds = judgements.number("cost"), judgements.number("seconds")
     if cost is not None:
         note = f"and {duration(seconds)} of the overseer’s time" if seconds else "in all"
@@ -310,7 +315,7 @@ def _cost(judgements: Entry, point: float | None) -> list[tuple[str, str]]:
     cost, seconds, budget = judgements.number("cost"), judgements.number("seconds"), judgements.number("budget")
     found = []
     if asked:
-        found.append(("judgements", count(asked) + ("" if budget is None else f" of {count(budget)}")))
+        found.append(("judgements", "".join(of_budget(asked, budget, judgements.number("recorded") or 0.0))))
     if cost is not None:
         found.append(("cost", f"{cost:,.2f}"))
     if cost is not None and asked:

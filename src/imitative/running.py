@@ -347,9 +347,8 @@ def _proposals(run: Run, induced: Induced) -> list[dict[str, Any]]:
 
 
 def _stage(name: str, induced: Induced) -> Progress:
-    ledger, rounds = induced.ledger, len(induced.rounds)
-    best = induced.problem.space.show(induced.best)
-    return Progress(name, rounds, rounds, ledger.asked_in_all, induced.budget, ledger.cost, best)
+    best, rounds = induced.problem.space.show(induced.best), len(induced.rounds)
+    return Progress.of(induced.ledger, induced.budget, name, best, (rounds, rounds))
 
 
 def _finite(value: Any) -> Any:

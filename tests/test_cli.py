@@ -154,7 +154,7 @@ def test_another_person_s_judgements_are_not_taken_for_this_one_s(finished: tupl
             "run", changed, "--out", tmp_path / "run", saying="another overseer judged.*restore them, or name another"
         )
     changed.write_text(text.replace('kind = "simulated"', 'kind = "simulated"\ncost = 0.5'), "utf-8")
-    assert call("run", changed, "--out", tmp_path / "run").exit_code == 0  # what it costs makes it nobody else
+    assert load_problem(changed).judged == load_problem(path).judged  # what it costs makes it nobody else
 
 
 def test_z_star_s_score_is_counted_as_its_rivals_are(finished: tuple[Path, Path]) -> None:

@@ -83,7 +83,7 @@ PERSON = '[overseer]\nkind = "simulated"\nbelieves = [\n  "If the dog has a thic
 
 
 def test_a_run_with_a_simulated_person_and_no_language_model(tmp_path: Path) -> None:
-    folder = husky_folder(tmp_path, PERSON, budget=250)
+    folder = husky_folder(tmp_path, PERSON, budget=120)
     loaded = load_problem(folder)
     result = run_problem(loaded, tmp_path / "run")
     assert result["accuracy"]["unlabelled"] > 0.9

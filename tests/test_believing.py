@@ -18,7 +18,7 @@ from imitative.belief_running import again, write_forecast
 from imitative.belief_scoring import scored
 from imitative.believing import believe, names_of
 from imitative.cli import app
-from imitative.elicited import Elicited
+from imitative.elicited import left_open
 from imitative.errors import InputError
 from imitative.families.family import Observed, Options, Spoken, read_prior, settled
 from imitative.families.registry import FAMILIES, family
@@ -363,7 +363,7 @@ def test_nobody_is_thought_to_be_understood_at_the_end_of_what_is_looked_at(seed
     beyond = asyncio.run(ask_prior(far, person, 24))
     assert beyond.judgements == 24
     assert beyond.doubt == math.inf
-    assert "state a wider one" in Elicited.open(beyond.to_json()["doubt"])
+    assert "state a wider one" in left_open(beyond.to_json()["doubt"])
 
 
 def test_what_was_taken_back_leaves_no_trace() -> None:

@@ -17,6 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from imitative.errors import InputError
+from imitative.web.pace import AT_ONCE
 
 if TYPE_CHECKING:
     from imitative.loaded import LoadedProblem
@@ -297,7 +298,7 @@ def serve(
     ] = None,
     at_once: Annotated[
         int, typer.Option(min=1, max=40, help="Requests worked on at once; more for a database that is far away.")
-    ] = 5,
+    ] = AT_ONCE,
 ) -> None:
     """Serve the page where people judge a run; invite them with `invite`.
 

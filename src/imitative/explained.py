@@ -9,6 +9,7 @@ from typing import NamedTuple
 from imitative.charts import Span, spans
 from imitative.display import Entry, cell, count, counted, label, nats, percent
 from imitative.hypotheses.statements import Strength
+from imitative.records import LITERAL_READER
 
 CELLS = 8
 """An example is shown by so many of its cells, those its statement speaks of first; more would bury the reason."""
@@ -164,6 +165,11 @@ def gist(hypothesis: str, most: int, elsewhere: str = "") -> list[str]:
 def _pips(line: str) -> int:
     match = _WITH_STRENGTH.search(line)
     return _PIPS[match.group(1)] if match else 0
+
+
+def auditor(judge: str) -> str:
+    """Who answered the audit's questions, by the name that its judgements bear."""
+    return "z* itself, read to the letter," if judge == LITERAL_READER else "the overseer"
 
 
 def default(run: Entry) -> Default | None:

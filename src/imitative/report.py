@@ -32,8 +32,7 @@ from imitative.display import (
     tick,
 )
 from imitative.evaluation import wilson
-from imitative.explained import default, rivals, statements
-from imitative.records import LITERAL_READER
+from imitative.explained import auditor, default, rivals, statements
 from imitative.spending import spending
 
 if TYPE_CHECKING:
@@ -171,7 +170,8 @@ def _verdict(run: Entry) -> str:
     if agreement is None:
         return ""
     asked = f"{count(n)} new questions" if n else "new questions"
-    return f"On {asked} drawn at random, the overseer agreed with {percent(agreement)} of its answers."
+    who = auditor(run.entry("audit").text("judge"))
+    return f"On {asked} drawn at random, {who} agreed with {percent(agreement)} of its answers."
 
 
 def _cards(run: Entry) -> list[Card]:
@@ -187,7 +187,8 @@ def _cards(run: Entry) -> list[Card]:
         cards.append(Card("Right on D′", percent(right), note, value=of_100(right)))
     if (agreement := audit.number("agreement")) is not None:
         low, high = map(of_100, audit.interval("interval") or (None, None))
-        who = "z* itself, read to the letter," if audit.text("judge") == LITERAL_READER else "The overseer"
+        who = auditor(audit.text("judge"))
+        who = "The overseer" if who == "the overseer" else who
         cards.append(Card(f"{who} agrees", percent(agreement), _interval(audit), low, of_100(agreement), high))
     budget, recorded = judgements.number("budget"), judgements.number("recorded") or 0.0
     if kinds := judgements.entry("asked").numbers():
@@ -276,6 +277,7 @@ def _audit(audit: Entry) -> dict[str, str] | None:
     return {
         "agreement": "" if agreement is None else percent(agreement),
         "note": _interval(audit),
+        "who": auditor(audit.text("judge")),
         "judge": audit.text("judge"),
         "model": "" if model is None else nats(model),
         "overseer": "" if overseer is None else nats(overseer),

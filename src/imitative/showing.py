@@ -19,9 +19,8 @@ from rich.text import Text
 
 from imitative import spending
 from imitative.display import of_budget
-from imitative.explained import gist
+from imitative.explained import auditor, gist
 from imitative.induction import Progress as Told
-from imitative.records import LITERAL_READER
 
 SECONDS_BETWEEN_LINES = 5.0
 """How often progress is written where there is no terminal: a log wants few lines."""
@@ -141,12 +140,6 @@ def _accuracy(found: Mapping[str, Any]) -> Table:
     return table
 
 
-def _whose(audit: Mapping[str, Any]) -> str:
-    """Who answered the audit's questions."""
-    itself = audit.get("judge") == LITERAL_READER
-    return "z* itself, read to the letter, for nobody was asked," if itself else "the overseer"
-
-
 def _figures(found: Mapping[str, Any]) -> list[str]:
     judged = found["judgements"]
     said, more = of_budget(sum(judged["asked"].values()), judged["budget"], judged.get("recorded", 0))
@@ -166,9 +159,9 @@ def _figures(found: Mapping[str, Any]) -> list[str]:
             f"{corrected['many']} of the model's, whose bias of {corrected['bias']:+.3f} was taken back"
         )
     if audit is not None and audit["agreement"] is not None:
-        low, high = audit["interval"]
+        (low, high), who = audit["interval"], auditor(audit.get("judge", ""))
         lines.append(
-            f"audit: M_test agrees with {_whose(audit)} on {audit['agreement']:.3f} of {audit['n']} fresh questions "
+            f"audit: M_test agrees with {who} on {audit['agreement']:.3f} of {audit['n']} fresh questions "
             f"of D′ ({audit['confidence']:.0%} interval {low:.3f} to {high:.3f})"
         )
     if audit is not None and audit["score"] is not None:

@@ -19,7 +19,7 @@ from typing import Any
 
 from imitative.errors import InputError, did_you_mean, listed, shown
 from imitative.exchange.flat import ANSWER, QUERY, TWO_HYPOTHESES, judgement_of, row_of_judgement, split
-from imitative.exchange.format import Format, Read, Written
+from imitative.exchange.format import Exported, Format, Read
 from imitative.exchange.parsing import check_text, parsed, text_of
 from imitative.exchange.row import Row
 from imitative.records import Judgement, Kind
@@ -129,15 +129,15 @@ def _check_names(path: Path, names: Sequence[str], wanted: Sequence[str]) -> Non
             raise InputError(str(path), f"two columns called {shown(name)}", "different names", "remove one")
 
 
-def write(judgements: Sequence[Judgement], path: Path) -> Written:
+def write(judgements: Sequence[Judgement], path: Path) -> Exported:
     """See `Format`."""
     kept, left = split(judgements, [judgement.answer.choice != "" for judgement in judgements])  # a cell left out
     rows = [_cells(judgement) for judgement in kept]
     write_atomically(path, csv_text(COLUMNS, rows))
     long = max((len(cell) for row in rows for cell in row if isinstance(cell, str)), default=0)
     if long <= EXCEL_CELL:
-        return Written(left)
-    return Written(left, (f"a cell has {long} characters: Excel cuts it off at {EXCEL_CELL} and saves what is left",))
+        return Exported(left)
+    return Exported(left, (f"a cell has {long} characters: Excel cuts it off at {EXCEL_CELL} and saves what is left",))
 
 
 def _cells(judgement: Judgement) -> list[Any]:

@@ -363,16 +363,6 @@ def _affirmed(sentence: str) -> str:
     return " ".join((head + part[: found.start()] + word.get(found.group().lower(), "") + part[found.end() :]).split())
 
 
-def shown_map(lexicon: Lexicon, weights: Floats) -> dict[str, Any]:
-    """A map as plain JSON values, without what is next to nothing."""
-    rows = [
-        [lexicon.space.english.conditions((condition,)), row.tolist()]
-        for condition, row in zip(lexicon.conditions, weights[:-1], strict=True)
-        if float(np.abs(row).max()) > 1e-3
-    ]
-    return {"holds": rows, "always": weights[-1].tolist()}
-
-
 def statement_of(lexicon: Lexicon, i: int, answer: int, strength: Strength) -> Statement:
     """Condition i as a statement, for proposers that write controlled English."""
     return Statement((lexicon.conditions[i],), lexicon.space.answers[answer], strength)

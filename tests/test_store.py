@@ -383,7 +383,7 @@ def test_a_database_with_people_s_answers_is_brought_up_to_date_with_its_rows(tm
     body = database._canonical({**query.to_json(), "hypotheses": [runs._text_key(Z)]})
     with sqlite3.connect(path) as connection:
         names = ("id", "name", "problem", "fingerprint", "seed", "budget", "settings", "created")
-        row = (1, None, "huskies", "abc", 0, 300, "{}", at)
+        row: tuple[object, ...] = (1, None, "huskies", "abc", 0, 300, "{}", at)
         connection.execute(f"INSERT INTO run ({', '.join(names)}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)  # noqa: S608
         connection.execute("INSERT INTO hypothesis VALUES (?, ?)", (runs._text_key(Z), Z))
         connection.execute("INSERT INTO query VALUES (?, 'answer', 'transfer', ?)", (query.key, body))

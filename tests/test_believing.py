@@ -14,11 +14,11 @@ from typer.testing import CliRunner
 
 from imitative import belief_showing
 from imitative.belief_config import load_belief
-from imitative.belief_running import again
+from imitative.belief_running import again, write_forecast
 from imitative.belief_scoring import scored
 from imitative.believing import believe, names_of
 from imitative.cli import app
-from imitative.elicited import Elicited
+from imitative.elicited import left_open
 from imitative.errors import InputError
 from imitative.families.family import Observed, Options, Spoken, read_prior, settled
 from imitative.families.registry import FAMILIES, family
@@ -43,6 +43,17 @@ believes = [
   "The intercept is about 1, give or take 1", "The effect of x is about 0.5, give or take 0.05",
   "The noise is about 0.5, give or take a factor of 1.5",
 ]
+"""
+OWN_OF_X = """
+import numpyro
+import numpyro.distributions as dist
+
+def line(data, horizon=0):
+    slope = numpyro.sample("the slope", dist.Normal(0.0, 5.0))
+    noise = numpyro.sample("the noise", dist.HalfNormal(2.0))
+    numpyro.sample("y", dist.Normal(1.0 + slope * data["x"][:, 0], noise), obs=data["y"])
+    if horizon:
+        numpyro.sample("forecast", dist.Normal(1.0 + slope * data["x_new"][:horizon, 0], noise))
 """
 OWN = """
 import numpyro
@@ -106,6 +117,13 @@ def test_show_check_report_and_forecast_speak_of_it(run: tuple[Path, dict[str, A
     assert told.exit_code == 0, told.output
     assert "WIS" in told.output
     assert len((folder / "f.csv").read_text("utf-8").splitlines()) == 4
+
+
+def test_no_series_and_no_date_is_a_formula(tmp_path: Path) -> None:
+    problem = dataclasses.replace(load_belief(write(tmp_path)), ahead=("@now", "2031"), groups=("=A1", "north"))
+    write_forecast(problem, Forecast(np.ones((10, 2, 2))), tmp_path / "f.csv")
+    named = [line.split(",")[:2] for line in (tmp_path / "f.csv").read_text("utf-8").splitlines()[1:]]
+    assert named == [["'@now", "'=A1"], ["2031", "'=A1"], ["'@now", "north"], ["2031", "north"]]
 
 
 def test_the_forecast_shows_what_happened(run: tuple[Path, dict[str, Any]]) -> None:
@@ -272,6 +290,15 @@ def test_nothing_is_forecast_without_rows_or_steps(tmp_path: Path) -> None:
             "a parameter the model does not have",
         ),
         (("[space]", "[overseer]\nkind = 'simulated'\nbelieve = []\n[space]"), "did you mean 'believes'"),
+        (
+            ('value = "y"', 'value = "y"\ndate = "x"'),
+            r"labelled\.explained_by: found 'x' with `date`.*leave it out, or",
+        ),
+        (('"linear"', '"ar"'), r"labelled\.explained_by: found 'x' with the family ar; .*leave it out$"),
+        (('explained_by = ["x"]', 'date = "x"'), r"unlabelled\.file: found 'new\.csv'; .*`horizon`.*`until`"),
+        (('explained_by = ["x"]', "until = '3'"), r"labelled\.until: found '3' with no `date`; .*leave it out"),
+        (('explained_by = ["x"]', "group = 'x'"), r"labelled\.group: found 'x' with no `date`"),
+        (('file = "new.csv"', "where = { x = 1 }"), r"unlabelled\.where: found no file; .*name it"),
     ],
 )
 def test_what_is_wrong_with_the_file_is_one_line(tmp_path: Path, change: tuple[str, str], told: str) -> None:
@@ -336,7 +363,7 @@ def test_nobody_is_thought_to_be_understood_at_the_end_of_what_is_looked_at(seed
     beyond = asyncio.run(ask_prior(far, person, 24))
     assert beyond.judgements == 24
     assert beyond.doubt == math.inf
-    assert "state a wider one" in Elicited.open(beyond.to_json()["doubt"])
+    assert "state a wider one" in left_open(beyond.to_json()["doubt"])
 
 
 def test_what_was_taken_back_leaves_no_trace() -> None:
@@ -384,6 +411,35 @@ def test_a_function_of_one_s_own_is_run_from_beside_the_file(tmp_path: Path) -> 
     (tmp_path / "own.py").symlink_to(tmp_path / "elsewhere" / "real.py")
     with pytest.raises(InputError, match="not a link"):
         load_belief(tmp_path / "problem.toml")
+
+
+def test_a_function_of_one_s_own_is_given_the_columns_that_explain_and_the_rows_to_forecast(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(OWN_OF_X, "utf-8")
+    text = PROBLEM.replace('family = "linear"', 'function = "own.py:line"')
+    problem = load_belief(write(tmp_path, text))
+    assert problem.ahead == ("1", "2", "3")
+    found = believe(problem, seed=0)
+    slope = [each.parameter.name for each in problem.built.parameters].index("the slope")
+    assert found.posterior.means[slope] == pytest.approx(2.0, abs=0.3)
+
+
+@pytest.mark.parametrize(
+    ("labelled", "told"),
+    [
+        ('date = "x"', r"labelled\.date: found 'x' with `arrays`"),
+        ('explained_by = ["x"]', r"labelled\.explained_by: found 'x' with `arrays`; .*leave it out$"),
+    ],
+)
+def test_arrays_have_no_columns(tmp_path: Path, labelled: str, told: str) -> None:
+    text = PROBLEM.replace('explained_by = ["x"]', labelled + '\n[labelled.arrays]\ny = "y"')
+    with pytest.raises(InputError, match=told):
+        load_belief(write(tmp_path, text))
+
+
+def test_columns_of_values_are_not_parted_into_groups_too(tmp_path: Path) -> None:
+    text = PROBLEM.replace('value = "y"\nexplained_by = ["x"]', 'value = ["y"]\ndate = "x"\ngroup = "x"')
+    with pytest.raises(InputError, match=r"labelled\.group: found 'x' with several columns of values; .*name one"):
+        load_belief(write(tmp_path, text.replace('file = "new.csv"', "horizon = 2")))
 
 
 # -- posteriors that may not be reported -----------------------------------------------------------------------------

@@ -68,7 +68,7 @@ def test_no_forecast_knows_what_came_after_it() -> None:
     assert np.array_equal(found[0][1], found[1][1])
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 def test_a_season_of_zeros_makes_no_forecast_of_millions(seed: int) -> None:
     rng = np.random.default_rng(seed)
     season = np.concatenate([60.0 * np.exp(-((np.arange(14) - 6.0) ** 2) / 8.0), np.full(26, 0.03)])

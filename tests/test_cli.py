@@ -31,14 +31,18 @@ from imitative.config import load_problem
 from imitative.describing import describe
 from imitative.display import percent
 from imitative.errors import InputError
+from imitative.exchange.spreadsheet import unescaped
+from imitative.hypotheses.statements import Strength
 from imitative.induction import Progress
 from imitative.loaded import LoadedProblem
 from imitative.overseers.overseer import Overseer
 from imitative.records import Judgement, Query
-from imitative.running import run_problem
+from imitative.running import labels_csv, run_problem
 from imitative.settings import Settings
 from imitative.store import Run, runs
 
+WORDS = [strength.value for strength in Strength]
+EXPLAINED = {"log_prior": -1.0, "log_likelihood": 2.0, "applies_unlabelled": 3, "applies_labelled": 3, "examples": []}
 ROOT = Path(__file__).resolve().parents[1]
 QUICK = Settings(rounds=2, steps=4)
 PROBLEM = """
@@ -150,7 +154,7 @@ def test_another_person_s_judgements_are_not_taken_for_this_one_s(finished: tupl
             "run", changed, "--out", tmp_path / "run", saying="another overseer judged.*restore them, or name another"
         )
     changed.write_text(text.replace('kind = "simulated"', 'kind = "simulated"\ncost = 0.5'), "utf-8")
-    assert call("run", changed, "--out", tmp_path / "run").exit_code == 0  # what it costs makes it nobody else
+    assert load_problem(changed).judged == load_problem(path).judged  # what it costs makes it nobody else
 
 
 def test_z_star_s_score_is_counted_as_its_rivals_are(finished: tuple[Path, Path]) -> None:
@@ -279,7 +283,11 @@ def test_the_program_can_be_stopped_and_called_again(tmp_path: Path, stopping: s
         assert "Traceback" not in error
     before = judged(out)
     assert before > 0
-    fails("show", out, saying=f"unfinished run of berries with {before} of 30 judgements.*same command goes on")
+    fails(
+        "show",
+        out,
+        saying=f"unfinished run of berries with {before} judgements and a budget of 30.*same command goes on",
+    )
     loaded, overseer = counted(path)
     result = run_problem(loaded, out, budget=30, settings=QUICK, encode=encode)
     assert judged(out) == before + len(overseer.asked)  # rows of the longer run stay; none is asked again
@@ -327,6 +335,31 @@ def test_show_prints_and_prints_json(finished: tuple[Path, Path]) -> None:
     assert "Runners-up" in shown.stdout
     as_json = call("show", folder, "--json")
     assert json.loads(as_json.stdout) == runs.read_result(folder)
+
+
+def test_a_long_hypothesis_is_shown_by_its_strongest_statements(finished: tuple[Path, Path], tmp_path: Path) -> None:
+    """And whole to whoever asks for it; a wall of statements would leave nothing else on the screen."""
+    _, folder = finished
+    statements = [f"If the size is {i}, the berry is sweet ({s})." for s in WORDS for i in range(60)]
+    z = "\n".join([*statements, "By default, the berry is sour (a hint)."])
+    rows = [{**EXPLAINED, "text": text, "decides": i} for i, text in enumerate(statements)]
+    found = runs.read_result(folder)
+    rival = found["runners_up"][0] | {"hypothesis": z}
+    long = found | {"hypothesis": z, "statements": rows, "runners_up": [rival, rival]}
+    (tmp_path / runs.RESULT).write_text(json.dumps(long), "utf-8")
+    shown, whole = call("show", tmp_path), call("show", tmp_path, "--whole")
+    assert shown.exit_code == whole.exit_code == 0, shown.output
+    assert len(shown.stdout.splitlines()) < 200
+    assert shown.stdout.count("… and 281 more: ") == 3
+    assert "hypothesis.md" in shown.stdout
+    first = shown.stdout[: shown.stdout.index("Accuracy")]
+    assert first.count("overwhelming evidence") == showing.MOST_LINES - 1
+    assert "By default, the berry is sour (a hint)." in first
+    assert "280 more, which decide no more" in shown.stdout
+    assert " 299 " in shown.stdout
+    said = [line.strip() for line in whole.stdout[: whole.stdout.index("Accuracy")].splitlines()[1:]]
+    assert said == z.splitlines()
+    assert "more" not in whole.stdout.split("What each clause decides")[1]
 
 
 def test_label_labels_new_questions_as_the_run_would(finished: tuple[Path, Path], tmp_path: Path) -> None:
@@ -420,6 +453,17 @@ def test_labels_of_a_folder_of_texts_name_the_files(tmp_path: Path) -> None:
     assert (tmp_path / "labels.csv").read_bytes() == (tmp_path / "run" / runs.LABELS).read_bytes()
     files = [row["file"] for row in rows_of(tmp_path / "labels.csv").values()]
     assert files == [f"{name}/{i}.txt" for name in "ab" for i in range(6)]
+
+
+def test_labels_hold_no_formula(tmp_path: Path) -> None:
+    """Not in an answer and not in a path; numbers and signs are the answers they were."""
+    answers, paths = ("=1+1", "-1", "+", "@SUM(A1)", "yes"), ["=a.txt", "-b/c.txt", "+1", "d.txt", "'e.txt"]
+    (tmp_path / "labels.csv").write_text(labels_csv(answers, np.eye(5), paths=paths), "utf-8")
+    rows = list(rows_of(tmp_path / "labels.csv").values())
+    assert [row["answer"] for row in rows] == ["'=1+1", "-1", "+", "'@SUM(A1)", "yes"]
+    assert [row["file"] for row in rows] == ["'=a.txt", "'-b/c.txt", "+1", "d.txt", "''e.txt"]
+    assert [unescaped(row["answer"]) for row in rows] == list(answers)
+    assert [unescaped(row["file"]) for row in rows] == paths
 
 
 def test_a_damaged_model_is_named(finished: tuple[Path, Path], tmp_path: Path) -> None:
@@ -521,9 +565,9 @@ def test_a_name_that_is_no_folder_is_made_one(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------------------------ progress
 
 
-def told(stage: str, asked: int) -> Progress:
+def told(stage: str, asked: int, best: str = "If [red]x[/red], y.\nBy default, z.", recorded: int = 0) -> Progress:
     """Some progress."""
-    return Progress(stage, 2, 5, asked, 40, 1.5, "If [red]x[/red], y.\nBy default, z.")
+    return Progress(stage, 2, 5, asked, 40, 1.5, best, recorded=recorded)
 
 
 def test_progress_is_live_on_a_terminal_and_a_few_lines_elsewhere() -> None:
@@ -540,6 +584,26 @@ def test_progress_is_live_on_a_terminal_and_a_few_lines_elsewhere() -> None:
         "round 2 of 5 · asking, fitting, searching: 0 of 40 judgements, cost 1.5; "
         "best so far: If [red]x[/red], y. By default, z."
     ]
+
+
+def test_progress_shows_of_a_long_hypothesis_what_fits() -> None:
+    best = "\n".join(
+        [*(f"If x is {i}, y (a hint)." for i in range(3000)), "If q, y (strong evidence).", "By default, z."]
+    )
+    screen, log = io.StringIO(), io.StringIO()
+    with showing.Watcher(40, Console(file=screen, force_terminal=True, width=100, height=40)) as watcher:
+        watcher(told("asking", 62, best, recorded=50))
+        watcher._shown.refresh()
+    assert "12/40" in screen.getvalue()
+    assert "and 50 recorded before" in screen.getvalue()
+    assert screen.getvalue().index("If q, y") < screen.getvalue().index("If x is 0, y")
+    with showing.Watcher(40, Console(file=log, width=60)) as watcher:
+        watcher(told("asking", 62, best, recorded=50))
+    (line,) = log.getvalue().splitlines()
+    assert line.startswith(
+        "round 2 of 5 · asking, fitting, searching: 12 of 40 judgements, and 50 recorded before, cost"
+    )
+    assert line.endswith("If x is 5, y (a hint). … and 2,994 more By default, z.")
 
 
 # --------------------------------------------------------------------------------------------------------------- fetch

@@ -6,6 +6,7 @@ import asyncio
 import copy
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
+from imitative.belief_file import BeliefFile
 from imitative.config import load_problem
 from imitative.data import Feature, FeatureKind, Table
 from imitative.errors import InputError
 from imitative.hypotheses.vocabulary import cut_points, vocabulary
 from imitative.loaded import LoadedProblem
-from imitative.problem_file import read_problem_file, row_tests
+from imitative.problem_file import FeatureSection, ProblemFile, _models, read_problem_file, row_tests
 from imitative.records import Kind, Query
 from imitative.rows import RowTest
 
@@ -483,6 +486,31 @@ def test_what_is_written_is_what_is_read(folder: Path, name: str, budget: int, s
 
 
 # -- the documentation and the examples -------------------------------------------------------------------------------
+
+
+def keys_of(model: type[BaseModel]) -> set[str]:
+    """Every key that a file of this shape may hold, at any depth."""
+    own = {field.alias or name for name, field in model.model_fields.items()}
+    inner = [section for field in model.model_fields.values() for section in _models(field.annotation)]
+    if (extra := model.__annotations__.get("__pydantic_extra__")) is not None:
+        assert extra == "dict[str, FeatureSection]"
+        inner.append(FeatureSection)
+    return own.union(*(keys_of(section) for section in inner))
+
+
+@pytest.mark.parametrize(
+    ("shape", "pages"),
+    [
+        (ProblemFile, ("problem-file.md", "people.md", "language-models.md")),
+        (BeliefFile, ("beliefs.md", "problem-file.md", "people.md")),
+    ],
+)
+def test_every_key_is_documented(shape: type[BaseModel], pages: tuple[str, ...]) -> None:
+    text = "\n".join((Path(__file__).resolve().parents[1] / "docs" / page).read_text("utf-8") for page in pages)
+    fenced = re.compile(r"^```.*?^```", re.M | re.S)
+    said = fenced.findall(text) + re.findall(r"`[^`\n]+`", fenced.sub("", text))
+    words = {word for part in said for word in re.findall(r"\w+", part)}
+    assert keys_of(shape) - words == set()
 
 
 def test_the_worked_example_of_the_documentation(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from imitative.exchange import label_studio, trl
 from imitative.exchange.lines import JSONL
-from imitative.exchange.spreadsheet import escaped, unescaped
+from imitative.exchange.spreadsheet import escaped, harmless, unescaped
 from imitative.exchange.trips import FORMATS, export
 from imitative.preference import bradley_terry
 from imitative.records import GRADES, LEAST_RATIO, Answer, Judgement, Kind, Outcome, Query, Value
@@ -383,6 +383,19 @@ def test_a_csv_saved_again_by_a_spreadsheet_is_still_read(tmp_path: Path) -> Non
 def test_escaping_is_undone(text: str) -> None:
     assert unescaped(escaped(text)) == text
     assert not escaped(text).lstrip(" ").startswith(tuple("=+-@\t\r\n＝＋－＠"))
+
+
+@given(texts | st.from_regex(r"[=+@' -]*[0-9.,e+-]*", fullmatch=True))
+def test_a_harmless_cell_is_no_formula_and_a_number_stays_one(text: str) -> None:
+    cell = harmless(text)
+    assert unescaped(cell) == text
+    assert re.fullmatch(r"[+-][0-9.,]*(e[+-]?[0-9]+)?", cell, re.I) or cell == escaped(text)
+
+
+@given(st.integers() | st.floats(allow_nan=False, allow_infinity=False), st.sampled_from(("", "+")))
+def test_a_number_is_harmless_as_it_is(number: float, sign: str) -> None:
+    text = str(number) if number < 0 else sign + str(number)
+    assert harmless(text) == text
 
 
 @pytest.mark.parametrize("name", ["csv", "crowd-kit"])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -13,9 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
-from imitative import cli
+from imitative import cli, showing
 from imitative.config import load_problem
 from imitative.errors import InputError
 from imitative.exchange.lines import JSONL, read_recorded
@@ -64,18 +67,45 @@ def test_huskies_is_judged_again_by_what_was_imported(huskies: Path, tmp_path: P
     """What is learned is what would have been had nothing travelled; nobody is asked what the archive does not hold."""
     loaded = load_problem("huskies")
     stayed = replace(loaded, build_overseer=lambda seed: Recorded(loaded.problem.space, judgements=known(huskies)))
-    results = [run_problem(stayed, tmp_path / "stayed", budget=60, settings=QUICK, encode=encode)]
-    for name in ("csv", "datasets"):
-        export_run(huskies, name, tmp_path / name)
-        import_file(tmp_path / name, name, tmp_path / f"{name}-said")
-        again = judged_by_record(loaded, [tmp_path / f"{name}-said"])
-        results.append(run_problem(again, tmp_path / f"{name}-run", budget=60, settings=QUICK, encode=encode))
-    assert len({(result["hypothesis"], result["log_prior"]) for result in results}) == 1
-    assert any("literal reading" in note for note in results[0]["notes"])
+    export_run(huskies, "csv", tmp_path / "csv")
+    import_file(tmp_path / "csv", "csv", tmp_path / "csv-said")
+    again = judged_by_record(loaded, [tmp_path / "csv-said"])
+    here, travelled = (
+        run_problem(each, tmp_path / name, budget=60, settings=QUICK, encode=encode)
+        for each, name in ((stayed, "stayed"), (again, "csv-run"))
+    )
+    assert [here["hypothesis"], here["log_prior"]] == [travelled["hypothesis"], travelled["log_prior"]]
+    assert any("literal reading" in note for note in here["notes"])
     taught = [j for j in known(huskies) if j.query.kind is not Kind.ANSWER]
     assert {j.query.key for j in taught} <= {j.query.key for j in known(tmp_path / "csv-run")}
     first = {j.judge for j in known(huskies)}
     assert {j.judge for j in known(tmp_path / "csv-run")} <= first | {"literal reading", "recorded"}
+
+
+def test_what_an_archive_held_is_no_part_of_the_budget(
+    huskies: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is told apart wherever a person reads how many there were: on the way, at the end, in the report."""
+    export_run(huskies, "jsonl", tmp_path / "out")
+    import_file(tmp_path / "out", "jsonl", tmp_path / "said")
+    again = judged_by_record(load_problem("huskies"), [tmp_path / "said"])
+    log = io.StringIO()
+    watcher = showing.Watcher(20, Console(file=log, width=60))
+    result = run_problem(again, tmp_path / "run", budget=20, settings=QUICK, encode=encode, progress=watcher)
+    judged = result["judgements"]
+    held = judged["recorded"]
+    assert held == len(again.build_overseer(0).queries)  # type: ignore[attr-defined]
+    assert 0 <= sum(judged["asked"].values()) - held <= judged["budget"] == 20 < held
+    for said in re.findall(r"([0-9]+) of 20 judgements, and ([0-9]+) recorded before", log.getvalue()):
+        assert int(said[0]) <= 20
+        assert int(said[1]) == held
+    assert f"0 of 20 judgements, and {held} recorded before" in log.getvalue()
+    showing.result(result)
+    asked = sum(judged["asked"].values()) - held
+    assert f"{asked} of 20 judgements, and {held} recorded before (" in capsys.readouterr().out
+    page = (tmp_path / "run" / "report.html").read_text("utf-8")
+    assert f"{asked} of 20, and {held} recorded before" in page
+    assert f"of 20 allowed, and {held} recorded before" in page
 
 
 def test_an_archive_gives_what_it_holds_turned_round_where_need_be() -> None:

@@ -41,6 +41,23 @@ def series(rows: int = 60, seed: int = 0) -> np.ndarray:
     return y
 
 
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("structural", {"trend": False}), ("structural", {}), ("ar", {"lags": 1}), ("arma", {})],
+)
+def test_a_posterior_in_another_unit_is_the_same_posterior(name: str, options: dict[str, Any]) -> None:
+    """log p(D, u) differs by one constant, the unit's own, wherever the prior has u."""
+    heights = []
+    for scale in (1.0, 1e-8):
+        built = family(name)(Observed(scale * (3.0 + series())), Options(options), {})
+        target = Target(built.model, {}, batch=built.batch, name=name)
+        heights.append(target.heights(target.prior_draws(64, 0)).log_joint)
+    assert np.isfinite(heights[0]).all()
+    assert np.ptp(heights[0]) > 100.0
+    assert np.ptp(heights[1] - heights[0]) < 1e-9 * np.ptp(heights[0])
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "options"), [("structural", {"trend": False}), ("ar", {"lags": 1})])
 def test_a_forecast_in_another_unit_is_the_same_forecast(name: str, options: dict[str, Any]) -> None:
     y = 3.0 + series()

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings as hypothesis_settings
@@ -31,7 +32,7 @@ from imitative.mail import Person, Posting, Role, Standing
 from imitative.overseers.people import People as AskedPeople
 from imitative.overseers.people import combined, split, without
 from imitative.records import Answer, Judgement, Kind, Outcome, Query
-from imitative.store import Run, giving, tables
+from imitative.store import Run, desk, giving, tables
 from imitative.store.desk import Desk
 from imitative.store.giving import APART, CHECK_EVERY
 from imitative.store.mailbox import StoredMailbox
@@ -823,14 +824,38 @@ def test_what_is_to_be_repeated_is_sought_among_few_whatever_the_server_believes
     while task is not None:
         task = office.say("ann", task)
     event.remove(office.run.engine, "before_cursor_execute", see)
-    told = "EXPLAIN (ANALYZE)" if office.run.engine.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN"
-    rows = office.run.read(lambda connection: connection.exec_driver_sql(f"{told} {statement}", given).all())
-    steps = [str(row[-1]) for row in rows]
+    steps = carried_out(office, statement, given)
     seen = sum(
         int(n) * int(loops) for step in steps for n, loops in re.findall(r"actual.* rows=(\d+) loops=(\d+)", step)
     )
     assert seen < 250 * 10, "\n".join(steps)  # joined with one another they were 250²
     assert not any(step.startswith("SCAN") and "recent" not in step for step in steps), steps
+
+
+def carried_out(office: Office, sent: str, given: Any) -> list[str]:
+    """The steps of a statement, as the database tells them."""
+    told = "EXPLAIN (ANALYZE)" if office.run.engine.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN"
+    rows = office.run.read(lambda connection: connection.exec_driver_sql(f"{told} {sent}", given).all())
+    return [str(row[-1]) for row in rows]
+
+
+@pytest.mark.parametrize(("statement", "index"), [(giving._UNSEEN, "posted_role"), (desk._LATEST, "said_latest")])
+def test_a_check_and_the_last_answer_are_found_whatever_there_is_beside_them(
+    office: Office, statement: Any, index: str
+) -> None:
+    """A judge who has seen every check of a long run, and one who takes back the last of many answers."""
+    office.mailbox.post([known_answer(0, Role.GOLD)])
+    office.post(*range(250))
+    task: Task | None = office.claim("ann")
+    while task is not None:
+        task = office.say("ann", task, Answer(choice="e") if task.role is Role.GOLD else FIRST)
+    dialect = office.run.engine.dialect
+    compiled = statement.compile(dialect=dialect)
+    values = {**compiled.params, "this_run": office.run.id, "me": office.judges["ann"].id, "this_role": Role.GOLD.value}
+    given = tuple(values[name] for name in compiled.positiontup) if compiled.positiontup else values
+    steps = carried_out(office, str(compiled), given)
+    assert any(index in step for step in steps), steps
+    assert not any(word in step for step in steps for word in ("SCAN", "TEMP B-TREE", "Sort")), steps
 
 
 def test_an_old_page_does_not_get_a_judge_a_second_place_in_a_query(office: Office) -> None:

@@ -741,8 +741,8 @@ def test_row_numbers_are_those_of_the_file(tmp_path: Path) -> None:
 # -- size -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_million_rows(tmp_path: Path) -> None:
-    n = 10**6
+@pytest.mark.parametrize("n", [10**5, pytest.param(10**6, marks=pytest.mark.slow)])
+def test_many_rows_are_read_at_once(tmp_path: Path, n: int) -> None:
     cells = {"a": np.arange(n) % 7, "class": np.where(np.arange(n) % 2, "e", "p")}
     pl.DataFrame(cells).write_csv(tmp_path / "a.csv")
     began = time.perf_counter()

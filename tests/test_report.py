@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import json
 import math
 import re
@@ -16,10 +17,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from imitative import showing
 from imitative.charts import calibration_picture, rounds_picture, spans, ticks
 from imitative.display import clean, duration, nats, percent
 from imitative.evaluation import wilson
-from imitative.explained import _changes
+from imitative.explained import _changes, gist
+from imitative.hypotheses.statements import Strength
+from imitative.records import LITERAL_READER
 from imitative.report import _source, render
 
 EVIL = "</style><script>alert('1')</script><img src=x onerror=alert(1)>\"'&{{ 7*7 }}\ud800\u202e\x00"
@@ -396,3 +400,38 @@ def test_a_corrected_audit_is_told_beside_the_uncorrected() -> None:
     assert "86" in page
     assert "28 answers of theirs and 112 of the model" in page
     assert "how often people would agree" not in render({"audit": audit})
+
+
+@pytest.mark.parametrize(
+    ("judge", "who"), [(LITERAL_READER, "z* itself, read to the letter,"), ("a cook", "the overseer")]
+)
+def test_who_audited_is_said_alike_wherever_it_is_said(
+    judge: str, who: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On the card, in the verdict, in the section of the audit, and on the terminal."""
+    result = sample() | {"accuracy": {"labelled": 0.9, "unlabelled": None}}
+    result["audit"] = {**result["audit"], "judge": judge}
+    page = html.unescape(render(result))
+    for said in (f"{who} agreed with", f"are what {who} answers", f"{'T' + who[1:] if who[0] == 't' else who} agrees"):
+        assert said in page
+    showing.result(result | {"log_prior_sd": 0.1, "ours_held_out": 0.9, "calls": None})
+    assert f"M_test agrees with {who} on 0.967" in capsys.readouterr().out
+
+
+@given(st.lists(st.sampled_from(Strength), max_size=30), st.integers(2, 20), st.booleans())
+def test_the_gist_of_a_hypothesis_leaves_out_none_that_is_stronger_and_counts_the_rest(
+    said: list[Strength], most: int, by_default: bool
+) -> None:
+    lines = [f"If x is {i}, y ({strength.value})." for i, strength in enumerate(said)] + [REST] * by_default
+    found = gist("\n".join(lines), most)
+    if len(lines) <= most:
+        assert found == lines
+        return
+    kept = [line for line in found if line in lines]
+    assert len(kept) == most
+    assert [line for line in found if line not in lines] == [f"… and {len(lines) - most} more"]
+    assert (found[-1] == REST) == by_default
+    nats_of = {line: strength.nats for line, strength in zip(lines, said, strict=False)}
+    shown = [nats_of[line] for line in kept if line in nats_of]
+    assert shown == sorted(shown, reverse=True)
+    assert min(shown) >= max(nats_of[line] for line in lines if line in nats_of and line not in kept)

@@ -23,6 +23,7 @@ from bench.postgresql import PrivateServer
 from imitative.errors import InputError
 from imitative.records import Answer, Judgement, Kind, Outcome, Query, Question
 from imitative.store import Event, Run, database, files, runs, tables
+from imitative.store.overview import Overview
 
 Z = "If the odour is foul, the mushroom is poisonous (strong evidence).\nOtherwise, it is edible (a hint)."
 
@@ -374,6 +375,32 @@ def test_the_oldest_database_is_brought_up_to_date_with_its_rows(tmp_path: Path)
     assert schema(path) == schema_from_nothing(tmp_path)
 
 
+def test_a_database_with_people_s_answers_is_brought_up_to_date_with_its_rows(tmp_path: Path) -> None:
+    """As the version before the newest made it."""
+    path = tmp_path / runs.DATABASE
+    at_revision(path, "0004")
+    query, at, digest = judgement(1).query, "2026-01-01T00:00:00+00:00", "0" * 64
+    body = database._canonical({**query.to_json(), "hypotheses": [runs._text_key(Z)]})
+    with sqlite3.connect(path) as connection:
+        names = ("id", "name", "problem", "fingerprint", "seed", "budget", "settings", "created")
+        row: tuple[object, ...] = (1, None, "huskies", "abc", 0, 300, "{}", at)
+        connection.execute(f"INSERT INTO run ({', '.join(names)}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)  # noqa: S608
+        connection.execute("INSERT INTO hypothesis VALUES (?, ?)", (runs._text_key(Z), Z))
+        connection.execute("INSERT INTO query VALUES (?, 'answer', 'transfer', ?)", (query.key, body))
+        connection.execute("INSERT INTO judge VALUES (1, 1, 'ann', 'judge', 'active', 30, 1, ?)", (at,))
+        connection.execute("INSERT INTO posted VALUES (1, 1, ?, 'asked', 1, '{}', NULL, ?)", (query.key, at))
+        connection.execute("INSERT INTO slot VALUES (1, 1, 1, 0, 1, 0.0, 1, 1)")
+        said = database._canonical(judgement(1).answer.to_json())
+        row = (1, 1, 1, 1, 1, 0, "k", digest, said, False, "", 2.0, at)
+        connection.execute("INSERT INTO said VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+    connection.close()
+    with opened(tmp_path) as run:
+        assert [(each.judge, each.answer) for each in Overview(run).answers()] == [("ann", judgement(1).answer)]
+    assert schema(path) == schema_from_nothing(tmp_path)
+    indexes = {name for name, sql in schema(path) if "INDEX" in sql}
+    assert {"posted_role", "said_latest"} <= indexes
+
+
 def test_a_database_of_a_newer_version_is_refused_and_untouched(tmp_path: Path) -> None:
     opened(tmp_path).close()
     with sqlite3.connect(tmp_path / runs.DATABASE) as connection:
@@ -529,7 +556,7 @@ def test_results_are_read_back(own: Run) -> None:
 
 def test_an_unfinished_run_says_how_far_it_is(own: Run) -> None:
     own.record(judgement(0))
-    with pytest.raises(InputError, match="unfinished run of huskies with 1 of 300 judgements"):
+    with pytest.raises(InputError, match="unfinished run of huskies with 1 judgements and a budget of 300"):
         runs.read_result(own.folder)
 
 

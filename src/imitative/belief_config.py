@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -109,11 +109,14 @@ def _read(file: BeliefFile, path: Path, data: Path | None, horizon: int, place: 
         kept = past.model_copy(update={"file": file.unlabelled.file, "where": file.unlabelled.where})
         other = table_of(kept, path, data, "unlabelled")
     unit = file.model.unit
+    in_rows = past.explained_by or (file.model.family not in IN_TIME and file.model.function is None)
+    examples = past.date is None and bool(in_rows)
+    _check_heard(file, path, "arrays" if past.arrays else "examples" if examples else "series")
     if past.arrays:
         read = read_arrays(source.path, past.arrays, horizon, unit, None if other is None else other.path)
         groups = file.model.options.get("groups")
         return read if groups is None else with_groups(read, [str(g) for g in groups])
-    if past.date is None and (past.explained_by or file.model.family not in IN_TIME) and file.model.function is None:
+    if examples:
         anew = _anew(file, horizon, place)
         return read_examples(source, other, value=_one(past.value), columns=past.explained_by, unit=unit, anew=anew)
     if isinstance(past.value, list):
@@ -129,6 +132,36 @@ def _read(file: BeliefFile, path: Path, data: Path | None, horizon: int, place: 
     return read_series(
         source, value=past.value, day=past.date, group=past.group, until=past.until, horizon=horizon, unit=unit
     )
+
+
+def _check_heard(file: BeliefFile, path: Path, kind: Literal["arrays", "examples", "series"]) -> None:
+    """What is said of D and D′ is heard, or told of.
+
+    Raises:
+        InputError: for a key that says nothing of this kind of data.
+    """
+    past, later = file.labelled, file.unlabelled
+    timed = file.model.family if file.model.family in IN_TIME else None
+    where, beside = f"{path}: labelled.", {"arrays": "`arrays`", "examples": "no `date`", "series": "`date`"}[kind]
+    if past.explained_by and (kind == "arrays" or past.date is not None or timed is not None):
+        of = f"the family {timed}" if timed is not None else beside
+        remedy = "leave it out" + (", or `date`, where the rows are examples" if timed is None and past.date else "")
+        raise InputError(
+            f"{where}explained_by", f"{listed(past.explained_by)} with {of}", "a table of examples", remedy
+        )
+    if later.file is not None and kind == "series":
+        remedy = "give `horizon`; put the rows that follow into the file of [labelled] and end D with `until`"
+        raise InputError(f"{path}: unlabelled.file", shown(later.file), "none: D′ is the steps after D", remedy)
+    if later.where and later.file is None:
+        raise InputError(
+            f"{path}: unlabelled.where", "no file", "the file whose rows are meant", "name it, or leave it out"
+        )
+    for key in {"arrays": ("date", "group", "until"), "examples": ("group", "until"), "series": ()}[kind]:
+        if (found := getattr(past, key)) is not None:
+            raise InputError(f"{where}{key}", f"{shown(found)} with {beside}", "a series in time", "leave it out")
+    if past.group is not None and not isinstance(past.value, str):
+        found, remedy = f"{shown(past.group)} with several columns of values", "leave it out, or name one column"
+        raise InputError(f"{where}group", found, "one column of values", remedy)
 
 
 def _anew(file: BeliefFile, horizon: int, place: str) -> int:

@@ -13,7 +13,7 @@ import numpy as np
 
 from imitative.belief_pictures import consequences_picture, density_picture, fan_picture
 from imitative.display import Entry, clean, figure, nats, number
-from imitative.elicited import Elicited
+from imitative.elicited import left_open
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -102,7 +102,7 @@ def _elicited(run: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     told = (
         f"Learned from {found['judgements']} judgements of which beliefs are more plausible; nobody was asked for a "
-        f"probability; {Elicited.open(found['doubt'])}."
+        f"probability; {left_open(found['doubt'])}."
     )
     return {"told": told, "belief": found["belief"].splitlines()}
 

@@ -19,6 +19,7 @@ from imitative.belief_page import render
 from imitative.believing import BeliefProblem, Believed, Company, Stood, believe, target_of, with_prior
 from imitative.elicited import Elicited
 from imitative.errors import InputError
+from imitative.exchange.spreadsheet import harmless
 from imitative.forecasting import LEVELS, Forecast, assessed, flat_line, forecast
 from imitative.hypotheses.belief import Belief, BeliefSpace
 from imitative.overseers.overseer import Overseer
@@ -393,7 +394,9 @@ def write_rows(writer: Any, ahead: tuple[str, ...], groups: tuple[str, ...], fou
     table = q if q.ndim == 3 else q[:, :, None]
     for g in range(table.shape[2]):
         for h, when in enumerate(ahead):
-            writer.writerow([when, groups[g] if groups else "", *(f"{v:.6g}" for v in table[:, h, g])])
+            writer.writerow(
+                [harmless(when), harmless(groups[g]) if groups else "", *(f"{v:.6g}" for v in table[:, h, g])]
+            )
 
 
 def _page(result: dict[str, Any]) -> str:

@@ -18,7 +18,7 @@ from rich.text import Text
 from imitative.belief_scoring import Scored
 from imitative.believing import BeliefProblem
 from imitative.display import SPACE, figure, short
-from imitative.elicited import Elicited
+from imitative.elicited import left_open
 from imitative.forecasting import Forecast
 from imitative.showing import line
 
@@ -78,7 +78,7 @@ def result(found: Mapping[str, Any]) -> None:
     )
     if found.get("elicited"):
         told = found["elicited"]
-        line(f"prior learned from {told['judgements']} judgements, {Elicited.open(told['doubt'])}")
+        line(f"prior learned from {told['judgements']} judgements, {left_open(told['doubt'])}")
     ahead = found.get("forecast")
     if ahead:
         quantiles = {float(level): values for level, values in ahead["quantiles"].items()}

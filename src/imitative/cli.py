@@ -17,6 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from imitative.errors import InputError
+from imitative.web.pace import AT_ONCE
 
 if TYPE_CHECKING:
     from imitative.loaded import LoadedProblem
@@ -175,6 +176,7 @@ def check(problem: ProblemArgument, seed: Seed = None, data: Data = None) -> Non
 def show(
     run: RunArgument,
     as_json: Annotated[bool, typer.Option("--json", help="Print result.json, for programs.")] = False,
+    whole: Annotated[bool, typer.Option("--whole", help="Print every statement, however many there are.")] = False,
 ) -> None:
     """Print a run's z*, runners-up, scores, audit and cost."""
     from imitative.store.runs import read_result
@@ -190,9 +192,9 @@ def show(
 
         belief_showing.result(found)
         return
-    showing.result(found)
-    showing.clauses(found)
-    showing.runners_up(found)
+    showing.result(found, whole=whole)
+    showing.clauses(found, whole=whole)
+    showing.runners_up(found, whole=whole)
     showing.notes(found.get("notes", ()))
 
 
@@ -296,7 +298,7 @@ def serve(
     ] = None,
     at_once: Annotated[
         int, typer.Option(min=1, max=40, help="Requests worked on at once; more for a database that is far away.")
-    ] = 5,
+    ] = AT_ONCE,
 ) -> None:
     """Serve the page where people judge a run; invite them with `invite`.
 

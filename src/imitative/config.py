@@ -327,7 +327,7 @@ class _Desk:
         paid = self._pay(service, price, section.limits, key, section.cache, section.at_once)
         phrasing = self.phrasing(section.persona)
         url, model = service.base_url, service.model
-        return lambda seed: LanguageModel(paid, url, model, phrasing, section.votes)
+        return lambda seed: LanguageModel(paid, url, model, phrasing, section.votes, section.extra)
 
     def phrasing(self, persona: str = "") -> Phrasing:
         """How this problem's queries are put into words."""
@@ -393,7 +393,8 @@ class _Desk:
             price = self._price(section.price, section.prices, full.model, "proposer")
             paid = self._pay(self._service(full, "proposer"), price, section.limits, "proposer", None, 4)
         service = paid.server.service
-        return LanguageModelProposer(paid, service.base_url, service.model, section.extra, section.temperature)
+        extra = {**service.extra, **section.extra}  # sent either way; a reply is known by what its call says was sent
+        return LanguageModelProposer(paid, service.base_url, service.model, extra, section.temperature)
 
     def _service(self, section: LanguageModelSection, key: str) -> Service:
         from imitative.calls import Service

@@ -27,7 +27,7 @@ LAST: Final = 31
 """The day of the month that is the last of every month."""
 
 
-class Written(IntEnum):
+class Fineness(IntEnum):
     """How finely a date is written: so many characters of its ISO form say it."""
 
     YEAR = 4
@@ -41,17 +41,17 @@ class Moment(NamedTuple):
 
     Args:
         at: its beginning.
-        written: how finely it was written.
+        fineness: how finely it was written.
     """
 
     at: datetime
-    written: Written
+    fineness: Fineness
 
     def reaches(self, at: datetime) -> bool:
         """Whether a moment lies in what was written, or before: `2023-09` reaches to the end of that month."""
-        if self.written is Written.TIME:
+        if self.fineness is Fineness.TIME:
             return at <= self.at.replace(tzinfo=at.tzinfo and (self.at.tzinfo or at.tzinfo))
-        return at.isoformat()[: self.written] <= self.at.isoformat()[: self.written]
+        return at.isoformat()[: self.fineness] <= self.at.isoformat()[: self.fineness]
 
 
 def read_date(text: str | None, place: str) -> Moment:
@@ -63,20 +63,20 @@ def read_date(text: str | None, place: str) -> Moment:
     said = (text or "").strip()
     try:
         if re.fullmatch("[0-9]{4}", said):
-            return Moment(datetime(int(said), 1, 1), Written.YEAR)
+            return Moment(datetime(int(said), 1, 1), Fineness.YEAR)
         if re.fullmatch("[0-9]{4}-[0-9]{2}", said):
-            return Moment(datetime.fromisoformat(f"{said}-01"), Written.MONTH)
+            return Moment(datetime.fromisoformat(f"{said}-01"), Fineness.MONTH)
         try:
-            return Moment(datetime.combine(date.fromisoformat(said), time()), Written.DAY)
+            return Moment(datetime.combine(date.fromisoformat(said), time()), Fineness.DAY)
         except ValueError:
-            return Moment(datetime.fromisoformat(said), Written.TIME)
+            return Moment(datetime.fromisoformat(said), Fineness.TIME)
     except ValueError:
         raise InputError(
             place, shown(text), "a date such as 2023-09-02, 2023-09 or 2023-09-02T14:00", "write it so"
         ) from None
 
 
-def alike(moments: Sequence[Moment], place: str) -> tuple[list[datetime], Written]:
+def alike(moments: Sequence[Moment], place: str) -> tuple[list[datetime], Fineness]:
     """The moments of one column on one clock, and how finely they are to be written.
 
     Midnights are days: what writes 2023-09-02 00:00:00 means the date.
@@ -85,23 +85,23 @@ def alike(moments: Sequence[Moment], place: str) -> tuple[list[datetime], Writte
         InputError: where some say their time zone and others do not.
     """
     if all(moment.at.time() == time() for moment in moments):
-        finest = min(max((moment.written for moment in moments), default=Written.DAY), Written.DAY)
+        finest = min(max((moment.fineness for moment in moments), default=Fineness.DAY), Fineness.DAY)
         return [moment.at.replace(tzinfo=None) for moment in moments], finest
     zones = [moment.at.tzinfo for moment in moments]
     if None in zones and any(zones):
         bare = moments[zones.index(None)].at
         other = next(moment.at for moment in moments if moment.at.tzinfo)
         raise InputError(
-            place, f"{spelt(bare, Written.TIME)} and {spelt(other, Written.TIME)}",
+            place, f"{spelt(bare, Fineness.TIME)} and {spelt(other, Fineness.TIME)}",
             "times that all say their zone, or none that does", "write them one way",
         )  # fmt: skip
-    return [moment.at.astimezone(zones[0]) if zones[0] else moment.at for moment in moments], Written.TIME
+    return [moment.at.astimezone(zones[0]) if zones[0] else moment.at for moment in moments], Fineness.TIME
 
 
-def spelt(at: datetime, written: Written) -> str:
+def spelt(at: datetime, fineness: Fineness) -> str:
     """A moment in ISO 8601, as finely as the others are written."""
-    if written is not Written.TIME:
-        return at.isoformat()[:written]
+    if fineness is not Fineness.TIME:
+        return at.isoformat()[:fineness]
     return at.isoformat(timespec="auto" if at.second or at.microsecond else "minutes")
 
 
@@ -112,14 +112,14 @@ class Steps:
 
     Args:
         first: where they begin.
-        written: how finely they are written.
+        fineness: how finely they are written.
         months: months from one to the next; 0 where it is no matter of months.
         day: of the month; the last one where a month is shorter.
         apart: from one to the next, where it is no matter of months.
     """
 
     first: datetime
-    written: Written
+    fineness: Fineness
     months: int = 0
     day: int = LAST
     apart: timedelta = timedelta()
@@ -140,7 +140,7 @@ class Steps:
 
     def label(self, k: int) -> str:
         """What the k-th step is called."""
-        return spelt(self.at(k), self.written)
+        return spelt(self.at(k), self.fineness)
 
     def at(self, k: int) -> datetime:
         """When the k-th step is.
@@ -159,7 +159,7 @@ class Steps:
             ) from None
 
 
-def steps_of(moments: Sequence[datetime], written: Written, place: str) -> Steps:
+def steps_of(moments: Sequence[datetime], fineness: Fineness, place: str) -> Steps:
     """The even steps that moments in their order lie on, whichever are missing.
 
     Raises:
@@ -169,20 +169,20 @@ def steps_of(moments: Sequence[datetime], written: Written, place: str) -> Steps
         raise InputError(place, f"{len(moments)} date", "at least 2", "a forecast needs a past")
     days = Counter(at.day for at in moments)
     same = max(days, key=lambda day: (days[day], day))
-    tried = [*(_by_months(moments, written, day) for day in (LAST, same)), _by_time(moments, written)]
+    tried = [*(_by_months(moments, fineness, day) for day in (LAST, same)), _by_time(moments, fineness)]
     steps, odd = min((each for each in tried if each is not None), key=lambda each: len(each[1]))  # the first of equals
     if odd:
         a, b = odd[0]
         once = len({_month(at) for at in moments}) == len(moments)
         raise InputError(
-            place, _distance(a, b, written), f"steps of one {steps.name}",
-            "mend the date, or write months as 2023-09" if once and written is Written.DAY
+            place, _distance(a, b, fineness), f"steps of one {steps.name}",
+            "mend the date, or write months as 2023-09" if once and fineness is Fineness.DAY
             else "leave out rows between, or mend the date",
         )  # fmt: skip
     if steps.number(moments[-1]) > 100 * len(moments) + 1000:
         a, b = max(pairwise(moments), key=lambda pair: pair[1] - pair[0])
         raise InputError(
-            place, f"{_distance(a, b, written)} in steps of one {steps.name}",
+            place, f"{_distance(a, b, fineness)} in steps of one {steps.name}",
             "fewer than a hundred gaps for every row", "mend the date",
         )  # fmt: skip
     return steps
@@ -191,7 +191,7 @@ def steps_of(moments: Sequence[datetime], written: Written, place: str) -> Steps
 _Tried = tuple[Steps, list[tuple[datetime, datetime]]]
 
 
-def _by_months(moments: Sequence[datetime], written: Written, day: int) -> _Tried | None:
+def _by_months(moments: Sequence[datetime], fineness: Fineness, day: int) -> _Tried | None:
     """Steps of months on a day of the month, and the pairs of rows that are none; None where no two rows are."""
     clock = moments[0].time()
     there = {at: at.time() == clock and at.day == _day(at.year, at.month, day) for at in moments}
@@ -200,13 +200,13 @@ def _by_months(moments: Sequence[datetime], written: Written, day: int) -> _Trie
         return None
     months = _usual(gaps)
     odd = [(a, b) for a, b in pairwise(moments) if not (there[a] and there[b]) or (_month(b) - _month(a)) % months]
-    return Steps(moments[0], written, months=months, day=day), odd
+    return Steps(moments[0], fineness, months=months, day=day), odd
 
 
-def _by_time(moments: Sequence[datetime], written: Written) -> _Tried:
+def _by_time(moments: Sequence[datetime], fineness: Fineness) -> _Tried:
     """Steps of one length, and the pairs of rows that are none."""
     apart = _usual(Counter(b - a for a, b in pairwise(moments)))
-    return Steps(moments[0], written, apart=apart), [(a, b) for a, b in pairwise(moments) if (b - a) % apart]
+    return Steps(moments[0], fineness, apart=apart), [(a, b) for a, b in pairwise(moments) if (b - a) % apart]
 
 
 def _usual(gaps: Counter[Any]) -> Any:
@@ -225,10 +225,10 @@ def _day(year: int, month: int, day: int) -> int:
     return min(day, monthrange(year, month)[1])
 
 
-def _distance(a: datetime, b: datetime, written: Written) -> str:
+def _distance(a: datetime, b: datetime, fineness: Fineness) -> str:
     apart = (b - a).days
     said = f"{apart} {'day' if apart == 1 else 'days'}" if not (b - a) % timedelta(days=1) else str(b - a)
-    return f"{spelt(a, written)} and {spelt(b, written)} {said} apart"
+    return f"{spelt(a, fineness)} and {spelt(b, fineness)} {said} apart"
 
 
 def _length(apart: timedelta) -> str:

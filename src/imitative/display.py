@@ -155,6 +155,17 @@ def count(value: float | None) -> str:
     return "" if value is None else _minus(f"{value:,.0f}" if abs(value) < 1e15 else f"{value:.3g}")
 
 
+def of_budget(asked: float, budget: float | None, recorded: float = 0.0) -> tuple[str, str]:
+    """How many judgements of how many that may be asked, and what to add where an archive held some: they were asked
+    before, and no budget counts them.
+
+    >>> of_budget(12, 40), of_budget(80, 30, 50), of_budget(7, None)
+    (('12 of 40', ''), ('30 of 30', ', and 50 recorded before'), ('7', ''))
+    """
+    said = count(asked - recorded) + ("" if budget is None else f" of {count(budget)}")
+    return said, f", and {count(recorded)} recorded before" if recorded else ""
+
+
 def counted(value: float, one: str, many: str) -> str:
     """`1 nat`, `2 nats`."""
     return f"{figure(value)}{SPACE}{one if value == 1 else many}"

@@ -38,13 +38,6 @@ class Elicited(NamedTuple):
     nats_per_unit: float
     agreement: float | None
 
-    @staticmethod
-    def open(doubt: float | None) -> str:
-        """What the answers leave open, as a reader is told."""
-        if doubt is None or not math.isfinite(doubt):
-            return "where it ends is not known: it lies at the end of what was looked at, so state a wider one"
-        return f"{doubt:.3g} nats of it left open"
-
     def to_json(self) -> dict[str, Any]:
         """Plain values; `from_json` is the inverse."""
         row = {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in self._asdict().items()}
@@ -71,6 +64,13 @@ class Elicited(NamedTuple):
         """u (n, d)."""
         noise = gaussian_noise(n, len(self.mean), seed)
         return self.centre + self.scale * (self.mean + noise @ root(self.covariance).T)
+
+
+def left_open(doubt: float | None) -> str:
+    """What the answers leave open of a learned prior, as a reader is told; see `Elicited` of `doubt`."""
+    if doubt is None or not math.isfinite(doubt):
+        return "where it ends is not known: it lies at the end of what was looked at, so state a wider one"
+    return f"{doubt:.3g} nats of it left open"
 
 
 def gaussian_kl(m: Floats, c: Floats, m2: Floats, c2: Floats) -> float:

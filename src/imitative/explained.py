@@ -9,6 +9,7 @@ from typing import NamedTuple
 from imitative.charts import Span, spans
 from imitative.display import Entry, cell, count, counted, label, nats, percent
 from imitative.hypotheses.statements import Strength
+from imitative.records import LITERAL_READER
 
 CELLS = 8
 """An example is shown by so many of its cells, those its statement speaks of first; more would bury the reason."""
@@ -144,6 +145,31 @@ def _example(row: Entry, statement: str, spoken: Entry) -> Example:
     if pair and row.text("answer"):
         kept.append(("answer", spoken.text(row.text("answer")) or cell(row.text("answer"))))
     return Example(kept, max(0, len(shown) - CELLS))
+
+
+def gist(hypothesis: str, most: int, elsewhere: str = "") -> list[str]:
+    r"""The lines of a hypothesis; of more than `most`, so many: the strongest, the default last, and how many more.
+
+    >>> gist("If a, p (a hint).\nIf b, p (strong evidence).\nIf c, e (a hint).\nBy default, e (a hint).", 2)
+    ['If b, p (strong evidence).', '… and 2 more', 'By default, e (a hint).']
+    """
+    lines = [line for line in hypothesis.splitlines() if line.strip()]
+    more = len(lines) - most
+    if more <= 0:
+        return lines
+    by_default = lines[-1:] if lines[-1].startswith("By default, ") else []
+    said = sorted(lines[: len(lines) - len(by_default)], key=_pips, reverse=True)  # of one strength: as they stand
+    return [*said[: most - len(by_default)], f"… and {more:,} more{elsewhere}", *by_default]
+
+
+def _pips(line: str) -> int:
+    match = _WITH_STRENGTH.search(line)
+    return _PIPS[match.group(1)] if match else 0
+
+
+def auditor(judge: str) -> str:
+    """Who answered the audit's questions, by the name that its judgements bear."""
+    return "z* itself, read to the letter," if judge == LITERAL_READER else "the overseer"
 
 
 def default(run: Entry) -> Default | None:

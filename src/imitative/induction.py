@@ -83,6 +83,15 @@ class Progress(NamedTuple):
     cost: float
     best: str
     fitted: Preference | None = None  # what M_prior has learned of the judges, too
+    recorded: int = 0  # of those asked: what an archive held, which no budget counts
+
+    @classmethod
+    def of(
+        cls, ledger: Ledger, budget: int, stage: str, best: str, at: tuple[int, int], fitted: Preference | None = None
+    ) -> Progress:
+        """What a ledger says, `at` a round of so many."""
+        number, rounds = at
+        return cls(stage, number, rounds, ledger.asked_in_all, budget, ledger.cost, best, fitted, ledger.recorded)
 
 
 @final
@@ -300,10 +309,9 @@ class Induction:
     def _tell(self, stage: str, state: State) -> None:
         if self._progress is not None:
             best = self.problem.space.show(state.found[0].hypothesis) if state.found else ""
-            asked = self.ledger.asked_in_all
             fitted = state.prior.preference if isinstance(state.prior, StatementPrior) else None
-            number, cost = len(state.rounds) + 1, self.ledger.cost
-            self._progress(Progress(stage, number, self._rounds, asked, self.budget, cost, best, fitted))
+            at = len(state.rounds) + 1, self._rounds
+            self._progress(Progress.of(self.ledger, self.budget, stage, best, at, fitted))
 
 
 def induce(

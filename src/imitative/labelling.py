@@ -200,7 +200,7 @@ async def atransfer(
     fitted = order[: round(0.6 * asked)]
     audited = order[len(fitted) :]
     if progress is not None:
-        progress(Progress("answering", 0, 0, ledger.asked_in_all, induced.budget, ledger.cost, shown))
+        progress(Progress.of(ledger, induced.budget, "answering", shown, (0, 0)))
     started = time.perf_counter()
     judgements: Sequence[Judgement] = await ledger.judge(questions_of(problem, shown, fitted, "transfer"))
     judgements = judgements if heard is None else heard("transfer", judgements)

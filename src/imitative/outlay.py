@@ -7,7 +7,7 @@ from abc import ABC
 from dataclasses import dataclass, field
 from typing import final
 
-from imitative.overseers.overseer import Archive, Ledger
+from imitative.overseers.overseer import Ledger
 from imitative.settings import Settings
 
 
@@ -29,14 +29,9 @@ class Outlay(ABC):
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
-    def recorded(self) -> int:
-        """How many judgements an archive held."""
-        return len(self.ledger.overseer.queries) if isinstance(self.ledger.overseer, Archive) else 0
-
-    @property
     def left(self) -> int:
         """How many judgements may still be asked."""
-        return max(0, self.budget - (self.ledger.asked_in_all - self.recorded))
+        return max(0, self.budget - (self.ledger.asked_in_all - self.ledger.recorded))
 
 
 @final

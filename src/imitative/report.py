@@ -27,12 +27,12 @@ from imitative.display import (
     nats,
     number,
     of_100,
+    of_budget,
     percent,
     tick,
 )
 from imitative.evaluation import wilson
-from imitative.explained import default, rivals, statements
-from imitative.records import LITERAL_READER
+from imitative.explained import auditor, default, rivals, statements
 from imitative.spending import spending
 
 if TYPE_CHECKING:
@@ -170,7 +170,8 @@ def _verdict(run: Entry) -> str:
     if agreement is None:
         return ""
     asked = f"{count(n)} new questions" if n else "new questions"
-    return f"On {asked} drawn at random, the overseer agreed with {percent(agreement)} of its answers."
+    who = auditor(run.entry("audit").text("judge"))
+    return f"On {asked} drawn at random, {who} agreed with {percent(agreement)} of its answers."
 
 
 def _cards(run: Entry) -> list[Card]:
@@ -186,12 +187,17 @@ def _cards(run: Entry) -> list[Card]:
         cards.append(Card("Right on D′", percent(right), note, value=of_100(right)))
     if (agreement := audit.number("agreement")) is not None:
         low, high = map(of_100, audit.interval("interval") or (None, None))
-        who = "z* itself, read to the letter," if audit.text("judge") == LITERAL_READER else "The overseer"
+        who = auditor(audit.text("judge"))
+        who = "The overseer" if who == "the overseer" else who
         cards.append(Card(f"{who} agrees", percent(agreement), _interval(audit), low, of_100(agreement), high))
-    asked, budget = judgements.entry("asked").numbers(), judgements.number("budget")
-    if asked:
-        total, note = sum(asked.values()), f"of {count(budget)} allowed" if budget else "asked of the overseer"
-        cards.append(Card("Judgements", count(total), note, value=of_100(total / budget) if budget else None))
+    budget, recorded = judgements.number("budget"), judgements.number("recorded") or 0.0
+    if kinds := judgements.entry("asked").numbers():
+        asked, note = (
+            sum(kinds.values()) - recorded,
+            f"of {count(budget)} allowed" if budget else "asked of the overseer",
+        )
+        note += of_budget(asked, budget, recorded)[1]
+        cards.append(Card("Judgements", count(asked), note, value=of_100(asked / budget) if budget else None))
     cost, seconds = judgements.number("cost"), judgements.number("seconds")
     if cost is not None:
         note = f"and {duration(seconds)} of the overseer’s time" if seconds else "in all"
@@ -271,6 +277,7 @@ def _audit(audit: Entry) -> dict[str, str] | None:
     return {
         "agreement": "" if agreement is None else percent(agreement),
         "note": _interval(audit),
+        "who": auditor(audit.text("judge")),
         "judge": audit.text("judge"),
         "model": "" if model is None else nats(model),
         "overseer": "" if overseer is None else nats(overseer),
@@ -310,7 +317,7 @@ def _cost(judgements: Entry, point: float | None) -> list[tuple[str, str]]:
     cost, seconds, budget = judgements.number("cost"), judgements.number("seconds"), judgements.number("budget")
     found = []
     if asked:
-        found.append(("judgements", count(asked) + ("" if budget is None else f" of {count(budget)}")))
+        found.append(("judgements", "".join(of_budget(asked, budget, judgements.number("recorded") or 0.0))))
     if cost is not None:
         found.append(("cost", f"{cost:,.2f}"))
     if cost is not None and asked:

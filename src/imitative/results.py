@@ -27,10 +27,11 @@ class Ended(Protocol):
 
 
 def judgements_told(ledger: Ledger, budget: int) -> dict[str, Any]:
-    """How many of each kind, what for, and what they cost."""
+    """How many of each kind, how many of them an archive held, what for, and what they cost."""
     used = ledger.judgements
     return {
         "asked": ledger.asked(),
+        "recorded": ledger.recorded,
         "by_purpose": dict(Counter(judgement.query.purpose for judgement in used)),
         "by_judge": dict(Counter(judgement.judge for judgement in used)),
         "cost": ledger.cost,

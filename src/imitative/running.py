@@ -23,6 +23,7 @@ from imitative.attended import attended
 from imitative.data import Floats, Table
 from imitative.errors import InputError, shown
 from imitative.evaluation import baselines, evaluate, folds
+from imitative.exchange.spreadsheet import harmless
 from imitative.guidance import Guide, Heard
 from imitative.hypotheses.statements import Hypothesis, Statement
 from imitative.induction import Induced, Progress, Round, induce, induce_again
@@ -241,20 +242,22 @@ def labels_csv(
     paths: Sequence[str] = (),
 ) -> str:
     """One line a question: its row in the file (from 1; all rows where `numbers` does not say which), of a folder the
-    path of its text there, its most probable answer, and the probability of every answer.
+    path of its text there, its most probable answer, and the probability of every answer. What a spreadsheet would take
+    for a formula has an apostrophe before it, as in the exports.
 
     >>> print(labels_csv(["e", "p"], np.array([[0.25, 0.75]])), end="")
     row,answer,probability of e,probability of p
     1,p,0.250000,0.750000
     """
     names = tuple(answers)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["row", *(["file"] if paths else []), "answer", *(f"probability of {name}" for name in names)])
+    words, texts = [harmless(name) for name in names], [harmless(path) for path in paths]
     places = range(1, len(probabilities) + 1) if numbers is None else numbers.tolist()
     for i, (place, row) in enumerate(zip(places, probabilities, strict=True)):
-        writer.writerow([place, *paths[i : i + 1], names[int(row.argmax())], *(f"{p:.6f}" for p in row)])
-    return text.getvalue()
+        writer.writerow([place, *texts[i : i + 1], words[int(row.argmax())], *(f"{p:.6f}" for p in row)])
+    return out.getvalue()
 
 
 def hypothesis_page(result: Mapping[str, Any]) -> str:
@@ -344,9 +347,8 @@ def _proposals(run: Run, induced: Induced) -> list[dict[str, Any]]:
 
 
 def _stage(name: str, induced: Induced) -> Progress:
-    ledger, rounds = induced.ledger, len(induced.rounds)
-    best = induced.problem.space.show(induced.best)
-    return Progress(name, rounds, rounds, ledger.asked_in_all, induced.budget, ledger.cost, best)
+    best, rounds = induced.problem.space.show(induced.best), len(induced.rounds)
+    return Progress.of(induced.ledger, induced.budget, name, best, (rounds, rounds))
 
 
 def _finite(value: Any) -> Any:

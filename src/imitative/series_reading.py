@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from imitative.dates import Written, alike, read_date, spelt, steps_of
+from imitative.dates import Fineness, alike, read_date, spelt, steps_of
 from imitative.errors import InputError, shown
 from imitative.families.family import Observed
 from imitative.reading import number_advice
@@ -67,7 +67,7 @@ def read_series(
         cut = len(numbers) if until is None else _row(until, len(numbers), source)
         labels = [str(i + 1) for i in range(len(numbers))]
         return _cut(numbers[:, None], labels, ("",), cut, horizon, unit, "step", lambda k: str(cut + k + 1))
-    days, written = alike(
+    days, fineness = alike(
         [
             read_date(cell, f"{source.named}: row {i + 1}, column {day!r}")
             for i, cell in enumerate(frame[day].to_list())
@@ -76,9 +76,9 @@ def read_series(
     )
     names = ["" for _ in days] if group is None else [str(cell) for cell in frame[group].to_list()]
     groups = tuple(sorted(set(names)))
-    _check_once(days, names, written, source)
+    _check_once(days, names, fineness, source)
     ordered = sorted(set(days))
-    steps = steps_of(ordered, written, f"{source.named}: column {day!r}")
+    steps = steps_of(ordered, fineness, f"{source.named}: column {day!r}")
     table = np.full((steps.number(ordered[-1]) + 1, len(groups)), np.nan)
     column = {name: i for i, name in enumerate(groups)}
     for d, name, number in zip(days, names, numbers, strict=True):
@@ -222,11 +222,11 @@ def _row(until: str, rows: int, source: Source) -> int:
     return int(until)
 
 
-def _check_once(days: list[datetime], names: list[str], written: Written, source: Source) -> None:
+def _check_once(days: list[datetime], names: list[str], fineness: Fineness, source: Source) -> None:
     counts = Counter(zip(days, names, strict=True))
     for (day, name), n in counts.most_common(1):
         if n == 1:
             return
         of = f" of {name}" if name else ""
         remedy = "keep one, or name the `group` column" if not name else "keep one of them"
-        raise InputError(source.named, f"the date {spelt(day, written)}{of} {n} times", "each date once", remedy)
+        raise InputError(source.named, f"the date {spelt(day, fineness)}{of} {n} times", "each date once", remedy)

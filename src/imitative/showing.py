@@ -18,12 +18,17 @@ from rich.table import Table
 from rich.text import Text
 
 from imitative import spending
+from imitative.display import of_budget
+from imitative.explained import auditor, gist
 from imitative.induction import Progress as Told
-from imitative.records import LITERAL_READER
 
 SECONDS_BETWEEN_LINES = 5.0
 """How often progress is written where there is no terminal: a log wants few lines."""
 MOST_NOTES = 8
+MOST_LINES = 20
+"""Of one hypothesis; what comes after it should still be on the screen."""
+MOST_WATCHED = 8
+"""The same on the way."""
 
 
 def line(text: str) -> None:
@@ -79,17 +84,21 @@ class Watcher:
     def __call__(self, told: Told) -> None:
         """Show what a run tells."""
         rounds = f"round {min(told.round, told.rounds)} of {told.rounds} · {_STAGES.get(told.stage, told.stage)}"
+        said, more = of_budget(told.asked, told.budget, told.recorded)
         if self._live:
-            self._bar.update(self._task, description=rounds, completed=told.asked, cost=f"{told.cost:g}")
-            best = [Text(f"  {sentence}", no_wrap=True, overflow="ellipsis") for sentence in told.best.splitlines()]
-            self._shown.update(Group(self._bar, *best))
+            asked, cost = told.asked - told.recorded, f"{told.cost:g}"
+            self._bar.update(self._task, description=rounds, completed=asked, cost=cost)
+            below = [*filter(None, [more.removeprefix(", ")]), *gist(told.best, MOST_WATCHED)]
+            lines = [Text(f"  {sentence}", no_wrap=True, overflow="ellipsis") for sentence in below]
+            self._shown.update(Group(self._bar, *lines))
             return
         now = time.monotonic()
         if now - self._written >= SECONDS_BETWEEN_LINES:
             self._written = now
-            said = f"{rounds}: {told.asked} of {told.budget} judgements, cost {told.cost:g}"
-            best_so_far = f"; best so far: {' '.join(told.best.split())}" if told.best else ""
-            self._console.print(Text(said + best_so_far), soft_wrap=True)
+            spent = f"{rounds}: {said} judgements{more}, cost {told.cost:g}"
+            best = " ".join(" ".join(gist(told.best, MOST_WATCHED)).split())
+            best_so_far = f"; best so far: {best}" if best else ""
+            self._console.print(Text(spent + best_so_far), soft_wrap=True)
 
 
 _STAGES = {
@@ -102,15 +111,19 @@ _STAGES = {
 }
 
 
-def result(found: Mapping[str, Any]) -> None:
-    """z* and the figures."""
+def result(found: Mapping[str, Any], *, whole: bool = False) -> None:
+    """z* and the figures; a long z* by its strongest statements, but where it is wanted `whole`."""
     console = Console()
     console.print(Text(found["question"], style="bold"), soft_wrap=True)
-    for sentence in filter(None, found["hypothesis"].splitlines()):
+    for sentence in _lines(found["hypothesis"], whole, "hypothesis.md, or show --whole"):
         console.print(Text(f"  {sentence}"), soft_wrap=True)
     console.print(_accuracy(found))
     for text in _figures(found):
         console.print(Text(text), soft_wrap=True)
+
+
+def _lines(hypothesis: str, whole: bool, elsewhere: str) -> list[str]:
+    return gist(hypothesis, len(hypothesis) if whole else MOST_LINES, f": {elsewhere}")
 
 
 def _accuracy(found: Mapping[str, Any]) -> Table:
@@ -127,20 +140,14 @@ def _accuracy(found: Mapping[str, Any]) -> Table:
     return table
 
 
-def _whose(audit: Mapping[str, Any]) -> str:
-    """Who answered the audit's questions."""
-    itself = audit.get("judge") == LITERAL_READER
-    return "z* itself, read to the letter, for nobody was asked," if itself else "the overseer"
-
-
 def _figures(found: Mapping[str, Any]) -> list[str]:
     judged = found["judgements"]
-    asked = sum(judged["asked"].values())
+    said, more = of_budget(sum(judged["asked"].values()), judged["budget"], judged.get("recorded", 0))
     kinds = ", ".join(f"{n} {kind.replace('_', ' ')}" for kind, n in judged["asked"].items() if n)
     lines = [
         f"log prior {found['log_prior']:.2f} ± {found['log_prior_sd']:.2f}, "
         f"log likelihood of D {found['log_likelihood']:.2f} nats",
-        f"{asked} of {judged['budget']} judgements ({kinds}), cost {judged['cost']:g}, "
+        f"{said} judgements{more} ({kinds}), cost {judged['cost']:g}, "
         f"{judged['seconds'] / 60:.0f} minutes of the overseer's time",
     ]
     lines += spending.told(found)
@@ -152,9 +159,9 @@ def _figures(found: Mapping[str, Any]) -> list[str]:
             f"{corrected['many']} of the model's, whose bias of {corrected['bias']:+.3f} was taken back"
         )
     if audit is not None and audit["agreement"] is not None:
-        low, high = audit["interval"]
+        (low, high), who = audit["interval"], auditor(audit.get("judge", ""))
         lines.append(
-            f"audit: M_test agrees with {_whose(audit)} on {audit['agreement']:.3f} of {audit['n']} fresh questions "
+            f"audit: M_test agrees with {who} on {audit['agreement']:.3f} of {audit['n']} fresh questions "
             f"of D′ ({audit['confidence']:.0%} interval {low:.3f} to {high:.3f})"
         )
     if audit is not None and audit["score"] is not None:
@@ -172,11 +179,14 @@ def _figures(found: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def clauses(found: Mapping[str, Any]) -> None:
-    """Which clause of z* decides which answers, by leaving it out."""
+def clauses(found: Mapping[str, Any], *, whole: bool = False) -> None:
+    """Which clause of z* decides which answers, by leaving it out; of many, those that decide most."""
     rows = [row for row in found["statements"] if "decides" in row]
     if not rows:
         return
+    more = 0 if whole else max(0, len(rows) - MOST_LINES)
+    if more:
+        rows = sorted(rows, key=lambda row: -row["decides"])[:MOST_LINES]
     table = Table(title="What each clause decides", title_justify="left")
     for name in ("clause", "prior, nats", "evidence, nats", "speaks of D′", "decides of D′"):
         table.add_column(name, justify="left" if name == "clause" else "right")
@@ -184,9 +194,11 @@ def clauses(found: Mapping[str, Any]) -> None:
         figures = (f"{row['log_prior']:+.2f}", f"{row['log_likelihood']:+.2f}")
         table.add_row(Text(row["text"]), *figures, f"{row['applies_unlabelled']:,}", f"{row['decides']:,}")
     Console().print(table)
+    if more:
+        line(f"… and {more:,} more, which decide no more than these")
 
 
-def runners_up(found: Mapping[str, Any]) -> None:
+def runners_up(found: Mapping[str, Any], *, whole: bool = False) -> None:
     """The next best hypotheses, and what they lack."""
     console = Console()
     if not found["runners_up"]:
@@ -200,7 +212,7 @@ def runners_up(found: Mapping[str, Any]) -> None:
             ),
             soft_wrap=True,
         )
-        for sentence in filter(None, other["hypothesis"].splitlines()):
+        for sentence in _lines(other["hypothesis"], whole, "show --whole"):
             console.print(Text(f"     {sentence}", style="dim"), soft_wrap=True)
 
 

@@ -38,7 +38,7 @@ def reader() -> CausalReader:
 
 @pytest.fixture(scope="module")
 def make() -> Callable[[], TrunkJudges]:
-    return lambda: TrunkJudges(reader, TEXT.phrasing, PROBLEM.answers, steps=80)
+    return lambda: TrunkJudges(reader, TEXT.phrasing, PROBLEM.answers, steps=40)
 
 
 def sentence(i: int) -> str:
@@ -85,9 +85,9 @@ def test_what_the_trunk_learns_depends_on_the_judgements_alone(make: Callable[[]
     np.testing.assert_allclose(one, other, atol=1e-6)
 
 
-def test_a_reading_on_the_trunk_learns_what_people_make_of_words(make: Callable[[], TrunkJudges]) -> None:
+def test_a_reading_on_the_trunk_learns_what_people_make_of_words() -> None:
     """Nobody wrote down what *wolfish* means; people take it for pointed ears."""
-    judges = make()
+    judges = TrunkJudges(reader, TEXT.phrasing, PROBLEM.answers, steps=80)
     lexicon = Lexicon(PROBLEM.space, judges.encode, reads=judges.reads)
     text, table = "Dogs that look wolfish are huskies.", PROBLEM.labelled.table
     rows = [{name: table.row(i)[name] for name in SEEN} for i in range(200)]

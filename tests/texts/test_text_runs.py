@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from imitative.errors import InputError
 from imitative.guidance import Guided
 from imitative.loaded import LoadedProblem
 from imitative.problems.huskies import FEATURES, huskies
+from imitative.records import Kind, Query
 from imitative.running import load_model, run_problem, write_report
 from imitative.serving import reader
 from imitative.settings import Settings
@@ -83,7 +85,7 @@ PERSON = '[overseer]\nkind = "simulated"\nbelieves = [\n  "If the dog has a thic
 
 
 def test_a_run_with_a_simulated_person_and_no_language_model(tmp_path: Path) -> None:
-    folder = husky_folder(tmp_path, PERSON, budget=250)
+    folder = husky_folder(tmp_path, PERSON, budget=120)
     loaded = load_problem(folder)
     result = run_problem(loaded, tmp_path / "run")
     assert result["accuracy"]["unlabelled"] > 0.9
@@ -101,6 +103,18 @@ def test_a_run_with_a_simulated_person_and_no_language_model(tmp_path: Path) -> 
     rows = (tmp_path / "run" / "labels.csv").read_text("utf-8").splitlines()[1:]
     assert [row.split(",")[1] for row in rows] == [model.answers[i] for i in again.argmax(axis=1)]
     assert write_report(tmp_path / "run").exists()
+
+
+def test_a_reply_to_other_fields_is_no_reply_to_these(server: Serving, tmp_path: Path) -> None:
+    """Further fields are sent with every request, and what came back is known by them, in a shared file too."""
+    query = Query(Kind.COMPARE_HYPOTHESES, ("Dogs with pointed ears are huskies.", "Dogs on snow are huskies."))
+    for effort, asked in (("none", True), ("high", True), ("none", False)):
+        server.seen.bodies.clear()
+        more = f'extra = {{ reasoning_effort = "{effort}" }}\ncache = "{tmp_path / "calls.sqlite"}"'
+        loaded = load_problem(husky_folder(tmp_path, model_of(server, more), budget=20))
+        assert loaded.keep_in is not None
+        asyncio.run(loaded.keep_in(str(tmp_path / "run")).build_overseer(0).judge([query]))
+        assert {body.get("reasoning_effort") for body in server.seen.bodies} == ({effort} if asked else set())
 
 
 @pytest.mark.slow

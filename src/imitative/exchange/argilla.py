@@ -16,7 +16,7 @@ from typing import Any
 
 from imitative.errors import InputError, did_you_mean, listed, shown
 from imitative.exchange.flat import split
-from imitative.exchange.format import Format, Read, Written
+from imitative.exchange.format import Exported, Format, Read
 from imitative.exchange.pairs import BESIDE, Pair, beside_of, fits, left_out, named, pair_of
 from imitative.exchange.parsing import json_rows
 from imitative.exchange.row import Row
@@ -30,7 +30,7 @@ COSTS, SECONDS = "imitative.costs", "imitative.seconds"
 _OURS = ("id", "_server_id", "status", "inserted_at", "updated_at", "prompt", "left", "right", BESIDE, COSTS, SECONDS)
 
 
-def write(judgements: Sequence[Judgement], path: Path) -> Written:
+def write(judgements: Sequence[Judgement], path: Path) -> Exported:
     """See `Format`. Judgements of one query are responses to one record."""
     kept, left = split(judgements, [fits(judgement, ties=True, skips=True) for judgement in judgements])
     said = {grade: label for label, grade in LABELS.items()}
@@ -45,7 +45,7 @@ def write(judgements: Sequence[Judgement], path: Path) -> Written:
             record[COSTS].append(judgement.cost)
             record[SECONDS].append(judgement.seconds)
     write_atomically(path, json.dumps(list(records.values()), ensure_ascii=False, indent=1) + "\n")
-    return Written(left)
+    return Exported(left)
 
 
 def _record(key: str, pair: Pair) -> dict[str, Any]:

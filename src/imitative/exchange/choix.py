@@ -16,14 +16,14 @@ from pathlib import Path
 
 from imitative.errors import InputError, shown
 from imitative.exchange.flat import split
-from imitative.exchange.format import Format, Read, Written
+from imitative.exchange.format import Exported, Format, Read
 from imitative.exchange.pairs import STRANGER, Pair, fits, left_out, pair_of
 from imitative.exchange.parsing import parsed, row_of, text_of
 from imitative.records import Judgement, Kind
 from imitative.store.files import write_atomically
 
 
-def write(judgements: Sequence[Judgement], path: Path) -> Written:
+def write(judgements: Sequence[Judgement], path: Path) -> Exported:
     """See `Format`."""
     held = [j.query.kind is Kind.COMPARE_HYPOTHESES and fits(j, ties=False, skips=False) for j in judgements]
     kept, left = split(judgements, held)
@@ -34,7 +34,7 @@ def write(judgements: Sequence[Judgement], path: Path) -> Written:
     won = [[items[pair.chosen], items[pair.rejected]] for pair in pairs]
     found = {"n_items": len(items), "items": list(items), "pairs": won}
     write_atomically(path, json.dumps(found, ensure_ascii=False) + "\n")
-    return Written(left)
+    return Exported(left)
 
 
 def read(path: Path) -> Read:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from imitative.exchange.flat import split
-from imitative.exchange.format import Format, Read, Written
+from imitative.exchange.format import Exported, Format, Read
 from imitative.exchange.pairs import BESIDE, Pair, beside_of, fits, left_out, named, pair_of
 from imitative.exchange.row import Row
 from imitative.exchange.spreadsheet import csv_rows, csv_text
@@ -21,14 +21,14 @@ from imitative.store.files import write_atomically
 COLUMNS = ("worker", "left", "right", "label", "question", BESIDE)
 
 
-def write(judgements: Sequence[Judgement], path: Path) -> Written:
+def write(judgements: Sequence[Judgement], path: Path) -> Exported:
     """See `Format`."""
     held = [fits(j, ties=False, skips=False) and len({*_sides(j)} - {""}) == 2 for j in judgements]
     kept, left = split(judgements, held)
     pairs = [pair for judgement in kept if (pair := pair_of(judgement))]
     table = [(p.judge, p.left, p.right, p.chosen, p.prompt, p.beside_text) for p in pairs]
     write_atomically(path, csv_text(COLUMNS, table))
-    return Written(left)
+    return Exported(left)
 
 
 def _sides(judgement: Judgement) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from imitative.records import Judgement
 
 
-class Written(NamedTuple):
+class Exported(NamedTuple):
     """What became of an export.
 
     Args:
@@ -49,5 +49,5 @@ class Format(NamedTuple):
     what: str
     folder: bool
     loses: str
-    write: Callable[[Sequence[Judgement], Path], Written]
+    write: Callable[[Sequence[Judgement], Path], Exported]
     read: Callable[[Path], Read]

@@ -16,7 +16,7 @@ from typing import Any
 
 from imitative.errors import InputError, shown
 from imitative.exchange.flat import judgement_of, row_of_judgement, told
-from imitative.exchange.format import Format, Read, Written
+from imitative.exchange.format import Exported, Format, Read
 from imitative.exchange.parquet import parquet_rows
 from imitative.exchange.parsing import parsed
 from imitative.exchange.row import Row
@@ -27,7 +27,7 @@ DATA, CARD = "data/train-00000-of-00001.parquet", "README.md"
 TEXTS = ("kind", "question", "purpose", "outcome", "choice", "judge")
 
 
-def write(judgements: Sequence[Judgement], path: Path) -> Written:
+def write(judgements: Sequence[Judgement], path: Path) -> Exported:
     """See `Format`."""
     import polars as pl
 
@@ -44,7 +44,7 @@ def write(judgements: Sequence[Judgement], path: Path) -> Written:
     make_folder(path / "data")
     write_atomically(path / DATA, packed.getvalue())
     write_atomically(path / CARD, card(judgements))
-    return Written((), (f"{CARD} names no licence: add one before you publish the folder",))
+    return Exported((), (f"{CARD} names no licence: add one before you publish the folder",))
 
 
 def card(judgements: Sequence[Judgement]) -> str:

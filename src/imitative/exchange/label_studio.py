@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from imitative.errors import InputError, shown
 from imitative.exchange.flat import split
-from imitative.exchange.format import Format, Read, Written
+from imitative.exchange.format import Exported, Format, Read
 from imitative.exchange.pairs import BESIDE, STRANGER, Pair, beside_of, fits, named, pair_of
 from imitative.exchange.parsing import json_rows, parsed
 from imitative.exchange.row import Row
@@ -41,7 +41,7 @@ CONFIG: Final = f"""<View>
 </View>"""
 
 
-def write(judgements: Sequence[Judgement], path: Path) -> Written:
+def write(judgements: Sequence[Judgement], path: Path) -> Exported:
     """See `Format`. Judgements of one query are annotations of one task."""
     kept, left = split(judgements, [fits(judgement, ties=True, skips=True) for judgement in judgements])
     tasks: dict[str, dict[str, Any]] = {}
@@ -53,7 +53,7 @@ def write(judgements: Sequence[Judgement], path: Path) -> Written:
     for task in tasks.values():
         task["data"][BY] = json.dumps(task["data"][BY], ensure_ascii=False)
     write_atomically(path, json.dumps(list(tasks.values()), ensure_ascii=False, indent=1) + "\n")
-    return Written(left)
+    return Exported(left)
 
 
 def _task(number: int, pair: Pair) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from imitative.exchange.flat import judgement_of, row_of_judgement
-from imitative.exchange.format import Format, Read, Written
+from imitative.exchange.format import Exported, Format, Read
 from imitative.exchange.parsing import json_rows
 from imitative.records import Judgement
 from imitative.store.files import write_atomically
@@ -17,10 +17,10 @@ RECORDED = "judgements.jsonl"
 """The file of a folder that the `recorded` overseer reads."""
 
 
-def write(judgements: Sequence[Judgement], path: Path) -> Written:
+def write(judgements: Sequence[Judgement], path: Path) -> Exported:
     """See `Format`."""
     write_lines(path, (row_of_judgement(judgement) for judgement in judgements))
-    return Written()
+    return Exported()
 
 
 def read(path: Path) -> Read:

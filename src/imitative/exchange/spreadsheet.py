@@ -12,13 +12,14 @@ import csv
 import io
 import itertools
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from imitative.errors import InputError, did_you_mean, listed, shown
 from imitative.exchange.flat import ANSWER, QUERY, TWO_HYPOTHESES, judgement_of, row_of_judgement, split
-from imitative.exchange.format import Format, Read, Written
+from imitative.exchange.format import Exported, Format, Read
 from imitative.exchange.parsing import check_text, parsed, text_of
 from imitative.exchange.row import Row
 from imitative.records import Judgement, Kind
@@ -26,6 +27,8 @@ from imitative.store.files import write_atomically
 
 FORMULA = tuple("=+-@＝＋－＠")
 LINE = tuple("\t\r\n'")
+SIGNED = re.compile(r"[+-](\d*[.,]?\d+([eE][+-]?\d+)?)?", re.ASCII)
+"""A number with its sign, or the sign alone: nothing a spreadsheet could compute."""
 EXCEL_CELL = 32_767
 """Characters of a cell that Excel keeps."""
 COLUMNS = (
@@ -45,8 +48,17 @@ def escaped(text: str) -> str:
     return "'" + text if _risky(text) else text
 
 
+def harmless(text: str) -> str:
+    """A cell of a table that other programs join with their own: `escaped`, but −1, + and - stay the answers they are.
+
+    >>> [harmless(text) for text in ("=1+1", "-1", "-", "- 1", "spam")]
+    ["'=1+1", '-1', '-', "'- 1", 'spam']
+    """
+    return text if SIGNED.fullmatch(text) else escaped(text)
+
+
 def unescaped(text: str) -> str:
-    """The inverse of `escaped`; what nobody escaped stays as it is.
+    """The inverse of `escaped` and of `harmless`; what nobody escaped stays as it is.
 
     >>> [unescaped(text) for text in ("'=1+1", "''tis", "'tis", "plain")]
     ['=1+1', "'tis", "'tis", 'plain']
@@ -117,15 +129,15 @@ def _check_names(path: Path, names: Sequence[str], wanted: Sequence[str]) -> Non
             raise InputError(str(path), f"two columns called {shown(name)}", "different names", "remove one")
 
 
-def write(judgements: Sequence[Judgement], path: Path) -> Written:
+def write(judgements: Sequence[Judgement], path: Path) -> Exported:
     """See `Format`."""
     kept, left = split(judgements, [judgement.answer.choice != "" for judgement in judgements])  # a cell left out
     rows = [_cells(judgement) for judgement in kept]
     write_atomically(path, csv_text(COLUMNS, rows))
     long = max((len(cell) for row in rows for cell in row if isinstance(cell, str)), default=0)
     if long <= EXCEL_CELL:
-        return Written(left)
-    return Written(left, (f"a cell has {long} characters: Excel cuts it off at {EXCEL_CELL} and saves what is left",))
+        return Exported(left)
+    return Exported(left, (f"a cell has {long} characters: Excel cuts it off at {EXCEL_CELL} and saves what is left",))
 
 
 def _cells(judgement: Judgement) -> list[Any]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from imitative.exchange.flat import split
-from imitative.exchange.format import Format, Read, Written
+from imitative.exchange.format import Exported, Format, Read
 from imitative.exchange.lines import write_lines
 from imitative.exchange.pairs import BESIDE, Pair, beside_of, fits, left_out, named, pair_of
 from imitative.exchange.parsing import json_rows
@@ -21,11 +21,11 @@ from imitative.exchange.row import Row
 from imitative.records import Judgement
 
 
-def write(judgements: Sequence[Judgement], path: Path) -> Written:
+def write(judgements: Sequence[Judgement], path: Path) -> Exported:
     """See `Format`."""
     kept, left = split(judgements, [fits(judgement, ties=False, skips=False) for judgement in judgements])
     write_lines(path, (_row(pair, j.query.key, j.query.purpose) for j in kept if (pair := pair_of(j))))
-    return Written(left)
+    return Exported(left)
 
 
 def _row(pair: Pair, key: str, purpose: str) -> dict[str, Any]:

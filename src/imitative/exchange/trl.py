@@ -13,7 +13,7 @@ from typing import Any
 
 from imitative.errors import InputError
 from imitative.exchange.flat import split
-from imitative.exchange.format import Format, Read, Written
+from imitative.exchange.format import Exported, Format, Read
 from imitative.exchange.lines import write_lines
 from imitative.exchange.pairs import BESIDE, Pair, beside_of, fits, left_out, named, pair_of
 from imitative.exchange.parquet import parquet_rows
@@ -27,7 +27,7 @@ FIRST = "chosen_first"
 """Whether the chosen text stood first: which side stands first sways people."""
 
 
-def write(judgements: Sequence[Judgement], path: Path) -> Written:
+def write(judgements: Sequence[Judgement], path: Path) -> Exported:
     """See `Format`."""
     kept, left = split(judgements, [fits(judgement, ties=True, skips=False) for judgement in judgements])
     pairs = [pair for judgement in kept if (pair := pair_of(judgement))]
@@ -35,9 +35,9 @@ def write(judgements: Sequence[Judgement], path: Path) -> Written:
     write_lines(path / PREFERENCES, map(_preference, (pair for pair in pairs if pair.grade)))
     ties = [pair for pair in pairs if pair.grade == 0]
     if not ties:
-        return Written(left)
+        return Exported(left)
     write_lines(path / TIES, map(_tie, ties))
-    return Written(left, (f"{len(ties)} ties stand in their own table, {TIES}",))
+    return Exported(left, (f"{len(ties)} ties stand in their own table, {TIES}",))
 
 
 def _preference(pair: Pair) -> dict[str, Any]:

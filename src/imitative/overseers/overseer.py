@@ -107,6 +107,12 @@ class Ledger:
         return len(self._used)
 
     @property
+    def recorded(self) -> int:
+        """How many of them an archive held: it is asked for all it holds before anything else."""
+        held = len(self.overseer.queries) if isinstance(self.overseer, Archive) else 0
+        return min(held, self.asked_in_all)
+
+    @property
     def cost(self) -> float:
         """The sum of the costs of the judgements used."""
         return sum(judgement.cost for judgement in self._used.values())

@@ -365,7 +365,7 @@ def _read_finished(folder: Path, name: str) -> dict[str, Any]:
     if (folder / RESULT).is_file():
         return files.read_json(folder / name)
     with Run.load(folder) as run:
-        told = f"an unfinished run of {run.problem} with {len(run.known())} of {run.budget} judgements"
+        told = f"an unfinished run of {run.problem} with {len(run.known())} judgements and a budget of {run.budget}"
         raise InputError(str(folder), told, remedy="the same command goes on")
 
 

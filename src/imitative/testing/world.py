@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, final
 
 import numpy as np
@@ -36,9 +36,7 @@ class World:
         problem: whose question, answers and features it is about.
         seed: of its noise and its writing.
         noise: the scale of the logistic noise on what it judges, in nats.
-        tells: whether log probabilities are told behind a server.
         likes: text → nats that the person is known to overrate or underrate it by.
-        misleads: answer → (another, share): how often an item is given the other instead, always the same items.
         name: of the model and the judge.
     """
 
@@ -48,14 +46,12 @@ class World:
         problem: Problem,
         seed: int = 0,
         noise: float = 0.5,
-        tells: bool = True,
         likes: Callable[[str], float] | None = None,
-        misleads: Mapping[str, tuple[str, float]] | None = None,
         name: str = "world",
     ) -> None:
         assert isinstance(person, Simulated)
         self.person, self.problem, self.seed, self.noise, self.name = person, problem, seed, noise, name
-        self._tells, self._likes, self._misleads = tells, likes, dict(misleads or {})
+        self._likes = likes
         self.phrasing = Phrasing(problem.question, problem.spoken, problem.space.features)
         self._reader = Reader(person, problem.space, problem.answers)
 
@@ -90,7 +86,7 @@ class World:
         rng = self._rng(query.key)
         worth = self.worth(query, rng)
         if query.kind is Kind.ANSWER:
-            return Answer(choice=self._misled(max(query.answers, key=worth.__getitem__), query.question))
+            return Answer(choice=max(query.answers, key=worth.__getitem__))
         first, second = ("first", "second") if query.kind is not Kind.COMPARE_ANSWERS else query.answers
         d = worth[first] - worth[second]
         if query.kind is Kind.BET:
@@ -119,11 +115,6 @@ class World:
         log_p = self.log_likelihood(query.hypotheses[0], query.question or {})
         return {answer: heard(log_p[answer]) for answer in sorted(query.answers)}
 
-    def _misled(self, answer: str, question: Question | None) -> str:
-        other, share = self._misleads.get(answer, (answer, 0.0))
-        drawn = int(content_key([self.seed, dict(question or {})])[:13], 16) / 16**13
-        return other if drawn < share else answer
-
     def _rng(self, key: str) -> np.random.Generator:
         return np.random.default_rng(int(content_key([self.seed, key])[:16], 16))
 
@@ -137,18 +128,13 @@ class World:
             return spoken_of("\n".join(self._writes(messages[-1].content, wish.seed)), read=read)
         query, options = self._asked(messages[-1].content)
         worth = self.worth(query, self._rng(content_key(sorted(_blocks(whole)))))
-        if query.kind in (Kind.ANSWER, Kind.COMPARE_ANSWERS):
-            best = max(worth, key=worth.__getitem__)
-            if (other := self._misled(best, query.question)) != best and other in worth:
-                worth[best], worth[other] = worth[other], worth[best]
         scores = np.array([worth[side] for side in options])
         log_p = scores - np.logaddexp.reduce(scores)
         letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: len(options)]
         rng = np.random.default_rng([wish.seed, self.seed])
         chosen = int(log_p.argmax()) if wish.temperature <= 0.0 else int(rng.choice(len(log_p), p=np.exp(log_p)))
-        told = list(zip(letters, log_p.tolist(), strict=True)) if self._tells and wish.alternatives else []
-        spoken = spoken_of(letters[chosen], told, read)
-        return spoken if self._tells else Spoken((), read)._replace(tokens=spoken.tokens)
+        told = list(zip(letters, log_p.tolist(), strict=True)) if wish.alternatives else []
+        return spoken_of(letters[chosen], told, read)
 
     def _asked(self, prompt: str) -> tuple[Query, list[str]]:
         """The query behind a prompt, and the side that each letter stands for."""

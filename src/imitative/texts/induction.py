@@ -360,9 +360,8 @@ class TextInduction:
     def _tell(self, stage: str, state: TextState) -> None:
         if self._progress is not None:
             best = self.text.space.show(state.found[0].hypothesis) if state.found else ""
-            asked, rounds = self.ledger.asked_in_all, len(state.rounds)
-            cost, fitted = self.ledger.cost, state.prior.preference
-            self._progress(Progress(stage, rounds + 1, self._rounds, asked, self.budget, cost, best, fitted))
+            at = len(state.rounds) + 1, self._rounds
+            self._progress(Progress.of(self.ledger, self.budget, stage, best, at, state.prior.preference))
 
 
 def induce_text(text: TextProblem, overseer: Overseer, proposer: Proposer, **options: Any) -> TextInduced:

@@ -166,7 +166,7 @@ async def atransfer_text(
     order = np.random.default_rng([seed, 4]).permutation(len(problem.unlabelled))[:asked]
     fitted, audited = np.split(order, [round(FITTED_SHARE * asked)])
     if progress is not None:
-        progress(Progress("answering", 0, 0, ledger.asked_in_all, induced.budget, ledger.cost, shown))
+        progress(Progress.of(ledger, induced.budget, "answering", shown, (0, 0)))
     started = time.perf_counter()
     judgements: Sequence[Judgement] = await ledger.judge(questions_of(problem, shown, fitted, "transfer"))
     judgements = judgements if heard is None else heard("transfer", judgements)

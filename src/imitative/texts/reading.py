@@ -23,7 +23,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, final
+from typing import NamedTuple, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -361,16 +361,6 @@ def _affirmed(sentence: str) -> str:
         return ""
     word = {"isn't": "is", "aren't": "are", "can't": "can", "cannot": "can", "doesn't": "does", "don't": "do"}
     return " ".join((head + part[: found.start()] + word.get(found.group().lower(), "") + part[found.end() :]).split())
-
-
-def shown_map(lexicon: Lexicon, weights: Floats) -> dict[str, Any]:
-    """A map as plain JSON values, without what is next to nothing."""
-    rows = [
-        [lexicon.space.english.conditions((condition,)), row.tolist()]
-        for condition, row in zip(lexicon.conditions, weights[:-1], strict=True)
-        if float(np.abs(row).max()) > 1e-3
-    ]
-    return {"holds": rows, "always": weights[-1].tolist()}
 
 
 def statement_of(lexicon: Lexicon, i: int, answer: int, strength: Strength) -> Statement:

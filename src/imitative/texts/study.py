@@ -76,10 +76,10 @@ class TextStudy:
             judges=None if self.judges is None else self.judges(seed), guide=guide,
         )  # fmt: skip
         transferred = transfer_text(induced, seed=seed, progress=progress, heard=heard)
-        started, ledger = time.perf_counter(), induced.ledger
+        started = time.perf_counter()
         shown = self.text.space.show(induced.best)
         rounds = len(induced.rounds)
-        progress(Progress("measuring", rounds, rounds, ledger.asked_in_all, budget, ledger.cost, shown))
+        progress(Progress.of(induced.ledger, budget, "measuring", shown, (rounds, rounds)))
         result = _result(loaded, self, induced, transferred, overseer, seed)
         seconds = induced.seconds | transferred.seconds | {"evaluation": time.perf_counter() - started}
         result["seconds"] = {stage: round(spent, 3) for stage, spent in seconds.items()}

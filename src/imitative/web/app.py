@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI, Request
@@ -21,18 +21,11 @@ from imitative.errors import InputError
 from imitative.store.task import Refused
 from imitative.web import judging, leading, programs
 from imitative.web.bodies import explained
+from imitative.web.pace import AT_ONCE, RATE
 from imitative.web.security import Guarded
 from imitative.web.service import Service
 
 _log = logging.getLogger("imitative.web")
-
-RATE: Final = 50.0
-"""Requests a second from one caller: a person makes one, a program that judges quickly some dozens."""
-
-
-AT_ONCE: Final = 5
-"""Requests that are worked on at once; the rest wait their turn, first come, first served. More threads than can run
-only take turns in the middle of requests, and some of those then wait long (docs/decisions/0011)."""
 
 
 def make_api(service: Service, at_once: int = AT_ONCE) -> FastAPI:

@@ -335,8 +335,7 @@ class Recorded:
                 nats = self._nats(row, sure)
                 others = [answer for answer in self.space.answers if answer != self.favours]
                 other = others[i % len(others)]
-                # Heard of one answer alone, what speaks for it would be taken for a liking of strong claims, about words
-                # or anything else.
+                # Heard of one answer alone, what speaks for it would be taken for a liking of strong claims.
                 for answer, w in product((self.favours, other), DOUBTED):
                     claim = self._claim(Condition(feature.name, Relation.MENTIONS, (row.item,)), answer, w)
                     towards = nats if answer == self.favours else -nats

@@ -715,6 +715,36 @@ def test_a_part_is_what_python_finds_too(folder: Path, cells: list[str]) -> None
         assert frame["inner"][i] == ("b" if whole and "b" in whole.group() else None)
 
 
+def test_a_part_is_a_cell_like_any_other(tmp_path: Path) -> None:
+    """White space around it goes, and what says nothing holds no part."""
+    text = "text,class\nfine: 7 /10,e\nNA,p\n?,p\n"
+    parts = (Part("grade", "text", "( [0-9]+ )/10"), Part("letter", "text", "."))
+    frame = read_rows(given_text(tmp_path, text, parts=parts, missing=("?",))).frame
+    assert frame["grade"].to_list() == ["7", None, None]
+    assert frame["letter"].to_list() == ["f", None, None]
+
+
+def test_parts_that_cannot_be(tmp_path: Path) -> None:
+    second = given_text(tmp_path, "text,class,known\n1/10,e,e\n2/10,p,p\n", "b.csv")
+    for column, truth in (("class", None), ("known", "known")):
+        parts = (Part("leak", column, "."),)
+        first = given_text(tmp_path, "text,class,known\n1/10,e,e\n2/10,p,p\n", parts=parts)
+        refused(first, "leak", "the answer's column", second=replace(second, parts=parts), truth=truth)
+    nowhere = given_text(tmp_path, REVIEWS, parts=(Part("grade", "text", "([0-9]) stars"),))
+    refused(nowhere, "grade", "found in no row", "a pattern that some row holds")
+
+
+def test_another_file_need_not_hold_what_no_feature_is_found_in(tmp_path: Path) -> None:
+    parts = (GRADE, Part("whole", "text", "[a-z]+"), Part("inner", "whole", "[a-e]"))
+    said = given_text(
+        tmp_path, REVIEWS.replace("class", "size,class").replace(",e", ",1,e").replace(",p", ",2,p"), parts=parts
+    )
+    assert [part.name for part in read(said, only=["size"]).origin.source.parts] == []
+    found = read(said, only=["size", "inner"])
+    assert [part.name for part in found.origin.source.parts] == ["whole", "inner"]
+    assert not any("ignored" in note and "text" in note for note in found.notes)
+
+
 def test_rows_are_kept_by_what_is_found_in_them_and_another_file_is_read_alike(tmp_path: Path) -> None:
     where = (RowTest("grade", at_least=3.0),)
     said = given_text(tmp_path, REVIEWS, parts=(GRADE,), where=where)

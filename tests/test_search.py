@@ -183,6 +183,25 @@ def test_sweeping_ends_where_nothing_else_said_of_a_number_is_plainly_better(see
         z = after
 
 
+@pytest.mark.parametrize("caution", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize("draws", [7, 100])
+def test_sweeping_comes_to_rest_whatever_rounding_does(draws: int, caution: float) -> None:
+    features = [replace(HEIGHT, name=name, spoken=f"the {name}") for name in ("height", "weight", "age")]
+    cuts = {feature.name: (1.0, 2.0, 3.0, 4.0, 5.0, 6.0) for feature in features}
+    space = StatementSpace(features, SPACE.answers, SPACE.spoken, Limits(40, 1, 6), cuts=cuts)
+    pool = [(condition,) for condition in space.conditions()]
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        rows = [{feature.name: float(rng.integers(0, 8)) for feature in features} for _ in range(50)]
+        labelled = Labelled(Table.of(features, rows), rng.integers(0, 2, 50), space.answers)
+        objective = Posterior(labelled, random_prior(space, seed, draws), LITERAL, caution)
+        search = Sweeping(Scorer(objective, pool), 40)
+        state = search.init(rng)
+        while not search.done(state):
+            state, info = search.step(state, rng)
+            assert info.step < 60
+
+
 def test_the_cold_chain_visits_hypotheses_as_often_as_the_posterior_says() -> None:
     objective = posterior(3, rows=4)
     whole = run(Exhaustive(everything(), objective.score), np.random.default_rng(0))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, final
 import numpy as np
 
 from imitative.data import Feature, FeatureKind, Table
-from imitative.errors import InputError, did_you_mean, listed, shown
+from imitative.errors import InputError, did_you_mean, listed, one_line, shown
 from imitative.hypotheses.vocabulary import cut_points, vocabulary
 from imitative.loaded import LoadedProblem
 from imitative.overseer_config import OverseerConfig, told_apart
@@ -189,6 +189,8 @@ class _Loader:
         for name, section in self._file.features.columns.items():
             if section.part_of is not None:
                 column, pattern = section.part_of.column, section.part_of.pattern
+                if name != one_line(name) or not name:
+                    raise InputError(self._source.at("features"), shown(name), "a name that can be printed in one line")
                 try:
                     check_pattern(pattern)
                 except ValueError as error:

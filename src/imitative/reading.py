@@ -23,6 +23,7 @@ from imitative.rows import (
     MISSING,
     NUMBER,
     Origin,
+    Part,
     Rows,
     Source,
     decimal_commas,
@@ -131,6 +132,7 @@ def read_data(
     silent = (*labelled.missing, *unlabelled.missing)
     where = f"{place}: " if place else ""
     d, d2 = _both(labelled, unlabelled)
+    _check_parts(d, d2, labelled.parts, {answer, truth}, where)
     notes = list(dict.fromkeys(d.notes + d2.notes))
     if labelled.path == unlabelled.path and np.array_equal(d.numbers, d2.numbers):
         notes.append(f"{unlabelled.named}: D′ holds the very rows of D; name another file in [unlabelled], or `where`")
@@ -139,7 +141,8 @@ def read_data(
     if truth is not None and truth not in d2.frame.columns:
         no_column(truth, d2.frame.columns, f"{unlabelled.named}: truth")
     names = _feature_names(d.frame.columns, {answer, truth}, stated, only, leave_out, where)
-    _check_columns(names, d2.frame.columns, {answer, truth, *leave_out}, unlabelled, notes)
+    sources = {part.column for part in labelled.parts}
+    _check_columns(names, d2.frame.columns, {answer, truth, *leave_out, *sources}, unlabelled, notes)
     y = _answers(d, labelled, answer, answers)
     if len(set(y.tolist())) < 2:
         found = f"only the answer {shown(answers[int(y[0])])} in all {len(y)} rows"
@@ -176,7 +179,8 @@ def read_data(
     _note_repeats(d.frame.select([*sorted(columns), answer]), "D", notes)
     _note_repeats(d2.frame.select(sorted(columns2)), "D′", notes)
     tables = Table(tuple(features), columns), Table(tuple(features), columns2)
-    origin = Origin(unlabelled, d2.numbers, d2.files)
+    needed = _needed(unlabelled.parts, [feature.name for feature in features])
+    origin = Origin(replace(unlabelled, parts=needed), d2.numbers, d2.files)
     return Data(Labelled(tables[0], y, tuple(answers)), tables[1], true, tuple(notes), origin)
 
 
@@ -189,7 +193,8 @@ def read_table(source: Source, features: Sequence[Feature]) -> Read:
     """
     rows = read_rows(source)
     notes = list(rows.notes)
-    _check_columns([feature.name for feature in features], rows.frame.columns, set(), source, notes, settled=True)
+    sources: set[str | None] = {part.column for part in source.parts}
+    _check_columns([feature.name for feature in features], rows.frame.columns, sources, source, notes, settled=True)
     columns: dict[str, NDArray[np.generic]] = {}
     known = []
     for feature in features:
@@ -229,6 +234,27 @@ def _both(labelled: Source, unlabelled: Source) -> tuple[Rows, Rows]:
         return read_rows(labelled), read_rows(unlabelled)
     rows = read_rows(replace(labelled, where=()))
     return tuple(filtered(rows, each) if each.where else rows for each in (labelled, unlabelled))  # type: ignore[return-value]
+
+
+def _check_parts(d: Rows, d2: Rows, parts: Sequence[Part], answers: set[str | None], where: str) -> None:
+    """No part may tell the answer, and each must be found somewhere."""
+    for part in parts:
+        place = f"{where}features.{part.name}.part_of"
+        if part.column in answers:
+            raise InputError(place, f"the answer's column {shown(part.column)}", "a column of the question")
+        if not any(rows.frame[part.name].is_not_null().any() for rows in (d, d2)):
+            found = f"{shown(part.pattern)}, found in no row of D or D′"
+            raise InputError(place, found, "a pattern that some row holds", "try it on one of the cells")
+
+
+def _needed(parts: Sequence[Part], names: Sequence[str]) -> tuple[Part, ...]:
+    """The parts that are features, and those in which they are found."""
+    wanted, kept = {*names}, list[Part]()
+    for part in reversed(parts):
+        if part.name in wanted:
+            wanted.add(part.column)
+            kept.insert(0, part)
+    return tuple(kept)
 
 
 def _feature_names(
@@ -390,7 +416,8 @@ def _identifies(feature: Feature, first: _Column, second: _Column) -> bool:
 
 
 def _dates(*columns: _Column) -> bool:
-    return all(bool(column.distinct.str.contains(_DATE).all()) for column in columns)
+    said = [column.distinct for column in columns if column.said]
+    return bool(said) and all(bool(distinct.str.contains(_DATE).all()) for distinct in said)
 
 
 def _note_silence(name: str, first: _Column, second: _Column, notes: list[str]) -> None:

@@ -501,13 +501,17 @@ def _clean(frame: pl.DataFrame) -> tuple[pl.DataFrame, int]:
 
 def _with_parts(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
     """The frame with a column more for each of `source.parts`; one may be found in another that stands before it."""
+    import polars as pl
+
     for part in source.parts:
         if part.column not in frame.columns:
-            no_column(part.column, frame.columns, f"{source.named}: {part.name}, part of")
+            no_column(part.column, frame.columns, f"{source.named}: {shown(part.name)}, part of")
         if part.name in frame.columns:
             found = f"a column called {shown(part.name)} already"
-            raise InputError(source.named, found, "a new name for what is found in another", "rename the feature")
-        cells = frame[part.column].str.extract(part.pattern, check_pattern(part.pattern))
+            raise InputError(source.named, found, "a new name for what is found in another", "rename one of the two")
+        cells = frame[part.column]
+        said = pl.Series(~silent_cells(cells, (*MISSING, *source.missing)))
+        cells = cells.set(~said, None).str.extract(part.pattern, check_pattern(part.pattern)).str.strip_chars()
         frame = frame.with_columns(cells.alias(part.name))
     return frame
 
@@ -523,7 +527,7 @@ def check_pattern(pattern: str) -> int:
     try:
         groups = len(pl.Series([""]).str.extract_groups(pattern).struct.fields)
     except pl.exceptions.ComputeError as error:
-        raise ValueError(one_line(str(error))) from None
+        raise ValueError(shown(one_line(str(error)))) from None
     if groups > 1:
         raise ValueError(f"{groups} groups in {shown(pattern)}")
     return groups

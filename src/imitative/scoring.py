@@ -84,7 +84,8 @@ class Scorer:
         defaults = [Hypothesis((), answer, strength) for answer in self.answers for strength in STRENGTHS]
         self.default_mean = np.array([prior.log_prior(z) for z in defaults])
         self.default_deviations = np.array([prior.deviations(z) for z in defaults], dtype=np.float32)
-        self.variance = (self.deviations**2).mean(axis=1) if self.deviations.shape[1] else np.zeros(len(self.mean))
+        draws = self.deviations.shape[1]
+        self.variance = (self.deviations.astype(np.float64) ** 2).mean(axis=1) if draws else np.zeros(len(self.mean))
 
     # -- hypotheses and slots --------------------------------------------------------------------------------------
 

@@ -340,7 +340,9 @@ class Recorded:
                     claim = self._claim(Condition(feature.name, Relation.MENTIONS, (row.item,)), answer, w)
                     towards = nats if answer == self.favours else -nats
                     worth = w.nats * towards / 2.0 - sentence - square * w.nats**2
-                    if worth > -MOST_ODDS:  # beyond, the scale says no more than that
+                    # Beyond the end of the scale an answer is a bound; hundreds of bounds bend the two numbers that are
+                    # to be learned (q came out as 4.4 where 2.5 was stated).
+                    if worth > -MOST_ODDS:
                         self._odds((claim, silence), worth, row.judge)
 
     def _unfamiliar(self, ratings: Sequence[Rating], sentence: float, square: float) -> None:

@@ -28,6 +28,9 @@ RUNNERS_UP = 100
 """Hypotheses one edit away from z* that are remembered."""
 ROUNDING = 1e-9
 """Nats by which something must be better to be taken: without it rounding could turn the last sweeps in a circle."""
+WORTH = 1e-4
+"""The same where several remarks change at once: M_prior's draws are kept in single precision, and what is taken away
+and put back one by one comes out the same to some 1e-6 only."""
 
 
 class Edit(NamedTuple):
@@ -170,7 +173,7 @@ class Sweeping:
             after[k] = int(changes[k].argmax()) - 1
             gained += changes[k].max()
             z.put(k, after[k], self._rows[k])
-        if gained > lost + ROUNDING:
+        if gained > lost + WORTH:
             return True
         for k in after:
             z.take(k, self._rows[k])
@@ -185,7 +188,7 @@ class Sweeping:
         alone = {k: z.changes(k, self._rows[k]) for k in (first, second)}
         both += alone[second][other + 1]
         k = max(alone, key=lambda k: float(alone[k].max()))
-        if alone[k].max() > both + ROUNDING:
+        if alone[k].max() > both + WORTH:
             z.put(k, int(alone[k].argmax()) - 1, self._rows[k])
             return True
         z.put(second, other, self._rows[second])

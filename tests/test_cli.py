@@ -483,6 +483,32 @@ def test_report_is_written_again(finished: tuple[Path, Path]) -> None:
     assert (folder / runs.REPORT).read_text("utf-8") == before
 
 
+def test_nothing_that_is_shown_moves_the_cursor(tmp_path: Path) -> None:
+    header = "col\x1b[31mour"
+    (tmp_path / "rows.csv").write_text(f"{header},class\nre\x1b]0;x\x07d,e\nblue,p\nblue,e\n", encoding="utf-8")
+    (tmp_path / "problem.toml").write_text(
+        """[problem]
+name = "hostile"
+question = "Is it edible?"
+budget = 6
+[answers]
+e = "it is edible"
+p = "it is not"
+[labelled]
+file = "rows.csv"
+answer = "class"
+[overseer]
+kind = "simulated"
+""",
+        encoding="utf-8",
+    )
+    out = tmp_path / "run"
+    for command in (("check", tmp_path), ("run", tmp_path, "--out", out), ("show", out), ("show", out, "--whole")):
+        done = call(*command)
+        assert done.exit_code == 0, done.output
+        assert not {"\x1b", "\x07", "\x9b"} & {*done.stdout, *done.stderr}
+
+
 def test_check_describes_and_writes_nothing(tmp_path: Path) -> None:
     path = berries(tmp_path)
     before = sorted(tmp_path.iterdir())

@@ -13,14 +13,13 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.status import Status
 from rich.table import Column, Table
-from rich.text import Text
 
 from imitative.belief_scoring import Scored
 from imitative.believing import BeliefProblem
 from imitative.display import SPACE, figure, short
 from imitative.elicited import left_open
 from imitative.forecasting import Forecast
-from imitative.showing import line
+from imitative.showing import line, plain
 
 SHOWN = (0.05, 0.25, 0.5, 0.75, 0.95)
 NARROW: Final = (0.05, 0.5, 0.95)
@@ -54,17 +53,17 @@ class Watcher:
         """A new stage."""
         spent = f"{time.monotonic() - self._began:.0f} s"
         if self._status is not None:
-            self._status.update(Text(f"{stage} · {spent}"))
+            self._status.update(plain(f"{stage} · {spent}"))
         else:
-            self._console.print(Text(f"{spent}: {stage}"), soft_wrap=True)
+            self._console.print(plain(f"{spent}: {stage}"), soft_wrap=True)
 
 
 def result(found: Mapping[str, Any]) -> None:
     """The belief and its figures."""
     console = Console()
-    console.print(Text(found["question"], style="bold"), soft_wrap=True)
+    console.print(plain(found["question"], style="bold"), soft_wrap=True)
     for sentence in found["hypothesis"].splitlines():
-        console.print(Text(f"  {sentence}"), soft_wrap=True)
+        console.print(plain(f"  {sentence}"), soft_wrap=True)
     rows = [
         ([p["name"], p["prior"]], [p[key] for key in ("mean", "sd", "words_mean", "words_sd")])
         for p in found["parameters"]
@@ -166,7 +165,7 @@ def _numbers(
     for head in heads:
         table.add_column(head, justify="right")
     for said, numbers in rows:
-        table.add_row(*map(Text, said), *(write(value) for value in numbers))
+        table.add_row(*map(plain, said), *(write(value) for value in numbers))
     return table
 
 
@@ -193,7 +192,7 @@ def _scores(scores: Mapping[str, Any] | None, flat: Mapping[str, Any] | None) ->
 
 def description(problem: BeliefProblem) -> None:
     """What `check` says of a problem of beliefs."""
-    Console().print(Text(f"{problem.name}: {problem.question}", style="bold"), soft_wrap=True)
+    Console().print(plain(f"{problem.name}: {problem.question}", style="bold"), soft_wrap=True)
     series = f" of {len(problem.groups)} series" if len(problem.groups) > 1 else ""
     line(
         f"D has {len(problem.y)} rows{series}, from {problem.labels[0]} to {problem.labels[-1]}; "
@@ -203,7 +202,7 @@ def description(problem: BeliefProblem) -> None:
     table = Table(*(Column(head, overflow="fold") for head in heads))
     for each in problem.built.parameters:
         p = each.parameter
-        table.add_row(Text(p.name), Text(p.unit), Text(p.sentence), Text(each.prior or "the model's own"))
+        table.add_row(plain(p.name), plain(p.unit), plain(p.sentence), plain(each.prior or "the model's own"))
     Console().print(table)
     whose = "the priors above" if problem.build_overseer is None else f"learned by comparison, at most {problem.budget}"
     line(f"prior: {whose}; seed: {problem.seed}")

@@ -1,6 +1,6 @@
 """What the command line prints: results on stdout, progress and notes on stderr.
 
-Words that come from data are printed as they are: never as rich's markup.
+Words that come from data are printed as they are, but for what would move the cursor: never as rich's markup.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from imitative import spending
-from imitative.display import of_budget
+from imitative.display import clean, of_budget
 from imitative.explained import auditor, gist
 from imitative.induction import Progress as Told
 
@@ -31,9 +31,14 @@ MOST_WATCHED = 8
 """The same on the way."""
 
 
+def plain(text: str, style: str = "") -> Text:
+    """What a file or a person may have written, free of what would move the cursor or mislead the eye."""
+    return Text(clean(text), style)
+
+
 def line(text: str) -> None:
     """One line on stdout, however long."""
-    Console().print(Text(text), soft_wrap=True)
+    Console().print(plain(text), soft_wrap=True)
 
 
 def notes(found: Iterable[str]) -> None:
@@ -41,9 +46,9 @@ def notes(found: Iterable[str]) -> None:
     every = list(found)
     console = Console(stderr=True)
     for note in every[:MOST_NOTES]:
-        console.print(Text(f"note: {note}", style="dim"), soft_wrap=True)
+        console.print(plain(f"note: {note}", style="dim"), soft_wrap=True)
     if len(every) > MOST_NOTES:
-        console.print(Text(f"note: … {len(every) - MOST_NOTES} more in the report", style="dim"))
+        console.print(plain(f"note: … {len(every) - MOST_NOTES} more in the report", style="dim"))
 
 
 @final
@@ -89,7 +94,7 @@ class Watcher:
             asked, cost = told.asked - told.recorded, f"{told.cost:g}"
             self._bar.update(self._task, description=rounds, completed=asked, cost=cost)
             below = [*filter(None, [more.removeprefix(", ")]), *gist(told.best, MOST_WATCHED)]
-            lines = [Text(f"  {sentence}", no_wrap=True, overflow="ellipsis") for sentence in below]
+            lines = [Text(clean(f"  {sentence}"), no_wrap=True, overflow="ellipsis") for sentence in below]
             self._shown.update(Group(self._bar, *lines))
             return
         now = time.monotonic()
@@ -98,7 +103,7 @@ class Watcher:
             spent = f"{rounds}: {said} judgements{more}, cost {told.cost:g}"
             best = " ".join(" ".join(gist(told.best, MOST_WATCHED)).split())
             best_so_far = f"; best so far: {best}" if best else ""
-            self._console.print(Text(spent + best_so_far), soft_wrap=True)
+            self._console.print(plain(spent + best_so_far), soft_wrap=True)
 
 
 _STAGES = {
@@ -114,12 +119,12 @@ _STAGES = {
 def result(found: Mapping[str, Any], *, whole: bool = False) -> None:
     """z* and the figures; a long z* by its strongest statements, but where it is wanted `whole`."""
     console = Console()
-    console.print(Text(found["question"], style="bold"), soft_wrap=True)
+    console.print(plain(found["question"], style="bold"), soft_wrap=True)
     for sentence in _lines(found["hypothesis"], whole, "hypothesis.md, or show --whole"):
-        console.print(Text(f"  {sentence}"), soft_wrap=True)
+        console.print(plain(f"  {sentence}"), soft_wrap=True)
     console.print(_accuracy(found))
     for text in _figures(found):
-        console.print(Text(text), soft_wrap=True)
+        console.print(plain(text), soft_wrap=True)
 
 
 def _lines(hypothesis: str, whole: bool, elsewhere: str) -> list[str]:
@@ -134,9 +139,9 @@ def _accuracy(found: Mapping[str, Any]) -> Table:
     table.add_column("D′", justify="right")
     ours = found["accuracy"]
     cells = (_number(ours["labelled"]), _number(found.get("ours_held_out")), _number(ours["unlabelled"]))
-    table.add_row(Text("z*, through M_test", style="bold"), *cells)
+    table.add_row(plain("z*, through M_test", style="bold"), *cells)
     for name, figures in found["baselines"].items():
-        table.add_row(Text(name), "", _number(figures["labelled"]), _number(figures["unlabelled"]))
+        table.add_row(plain(name), "", _number(figures["labelled"]), _number(figures["unlabelled"]))
     return table
 
 
@@ -192,7 +197,7 @@ def clauses(found: Mapping[str, Any], *, whole: bool = False) -> None:
         table.add_column(name, justify="left" if name == "clause" else "right")
     for row in rows:
         figures = (f"{row['log_prior']:+.2f}", f"{row['log_likelihood']:+.2f}")
-        table.add_row(Text(row["text"]), *figures, f"{row['applies_unlabelled']:,}", f"{row['decides']:,}")
+        table.add_row(plain(row["text"]), *figures, f"{row['applies_unlabelled']:,}", f"{row['decides']:,}")
     Console().print(table)
     if more:
         line(f"… and {more:,} more, which decide no more than these")
@@ -203,23 +208,23 @@ def runners_up(found: Mapping[str, Any], *, whole: bool = False) -> None:
     console = Console()
     if not found["runners_up"]:
         return
-    console.print(Text("Runners-up", style="bold"))
+    console.print(plain("Runners-up", style="bold"))
     for rank, other in enumerate(found["runners_up"], start=2):
         console.print(
-            Text(
+            plain(
                 f"{rank}. score {other['score']:.2f} nats (log prior {other['log_prior']:.2f}, log likelihood "
                 f"{other['log_likelihood']:.2f}), probability {other['probability']:.3f}"
             ),
             soft_wrap=True,
         )
         for sentence in _lines(other["hypothesis"], whole, "show --whole"):
-            console.print(Text(f"     {sentence}", style="dim"), soft_wrap=True)
+            console.print(plain(f"     {sentence}", style="dim"), soft_wrap=True)
 
 
 def description(found: Mapping[str, Any]) -> None:
     """What `check` says of a problem."""
     console = Console()
-    console.print(Text(f"{found['problem']}: {found['question']}", style="bold"), soft_wrap=True)
+    console.print(plain(f"{found['problem']}: {found['question']}", style="bold"), soft_wrap=True)
     truth = "answers known to the evaluation" if found["truth"] else "answers unknown"
     line(f"D has {found['labelled']} rows, D′ {found['unlabelled']} ({truth})")
     for name, answer in found["answers"].items():
@@ -230,7 +235,7 @@ def description(found: Mapping[str, Any]) -> None:
         new = feature.get("never_in_labelled", [])
         count = str(feature.get("values", "")) + (f" ({len(new)} only in D′)" if new else "")
         sentence = feature["sentence"] or "nothing to say: it has one value"
-        table.add_row(Text(feature["name"]), feature["kind"], count, Text(sentence))
+        table.add_row(plain(feature["name"]), feature["kind"], count, plain(sentence))
     console.print(table)
     size = found["space"]
     if "conditions" in size:

@@ -92,7 +92,7 @@ def admission(bench: Bench) -> Iterator[Row]:
         found: dict[str, dict[str, Any]] = {}
         for each in sets(bench.data, family):
             runs = [finish(bench, each.loaded, seed) for seed in SEEDS]
-            trees = [_tree(each.loaded, seed) for seed in SEEDS]
+            trees = [tree_accuracy(each.loaded, seed) for seed in SEEDS]
             found[each.name] = {
                 "ours": float(np.mean([run.accuracy for run in runs])),
                 _TREE: float(np.mean(trees)),
@@ -123,7 +123,7 @@ def curve(bench: Bench) -> Iterator[Row]:
         trees: dict[str, float] = {}
         for n in SIZES:
             fewer = [_fewer(each.loaded, n) for each in chosen]
-            trees[str(n)] = float(np.mean([_tree(loaded, 0) for loaded in fewer]))
+            trees[str(n)] = float(np.mean([tree_accuracy(loaded, 0) for loaded in fewer]))
             for weight in WEIGHTS:
                 settings = [replace(loaded.settings, evidence=1.0 / weight) for loaded in fewer]
                 accuracies = [
@@ -147,7 +147,8 @@ def recovered(run: Finished, each: Set) -> bool:
     return all(truth is None or truth == said for truth, said in zip(each.admitted, admitted.tolist(), strict=True))
 
 
-def _tree(loaded: LoadedProblem, seed: int) -> float:
+def tree_accuracy(loaded: LoadedProblem, seed: int) -> float:
+    """The accuracy on D′ of a decision tree fitted to D."""
     problem = loaded.problem
     labels = answer({_TREE: DIRECT_FITS[_TREE]}, problem.labelled, problem.unlabelled, seed)[_TREE]
     return right(loaded, labels)

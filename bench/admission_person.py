@@ -16,11 +16,10 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from bench.admission import GRADES, PERSON, Person, problem_text
+from bench.admission import GRADES, PERSON, Person, problem_text, tree_accuracy
 from bench.admission_rules import Student
 from bench.figure import Bench, Row, at_least, mean_and_worst
-from bench.runs import finish, from_toml, right
-from imitative.direct_fits import DIRECT_FITS, answer
+from bench.runs import finish, from_toml
 from imitative.loaded import LoadedProblem
 
 CANDIDATES: Final[Mapping[str, Person]] = {
@@ -83,7 +82,7 @@ def person(bench: Bench) -> Iterator[Row]:
         for name, candidate in CANDIDATES.items():
             loaded = invented(office, candidate)
             found[name][str(office)] = finish(bench, loaded, office.seed).accuracy
-        trees[str(office)] = _tree(loaded, office.seed)
+        trees[str(office)] = tree_accuracy(loaded, office.seed)
         bench.say(f"{office}: {[round(row[str(office)], 3) for row in found.values()]}, tree {trees[str(office)]:.3f}")
     means = {name: float(np.mean(list(row.values()))) for name, row in found.items()}
     chosen = next(name for name, candidate in CANDIDATES.items() if candidate == PERSON)
@@ -134,8 +133,3 @@ def _write(path: Path, ways: Sequence[Way], rows: int, noise: float, rng: np.ran
     columns: dict[str, Any] = {name: [student[name] for student in students] for name in _VALUES}
     path.write_text(json.dumps(columns | {_LABEL: ["admitted" if one else "rejected" for one in told]}), "utf-8")
     return [{k: cell if isinstance(cell, str) else float(cell) for k, cell in each.items()} for each in students]
-
-
-def _tree(loaded: LoadedProblem, seed: int) -> float:
-    tree, problem = "decision tree", loaded.problem
-    return right(loaded, answer({tree: DIRECT_FITS[tree]}, problem.labelled, problem.unlabelled, seed)[tree])

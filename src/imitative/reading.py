@@ -33,6 +33,7 @@ from imitative.rows import (
     no_column,
     pointed,
     read_rows,
+    said_cells,
     silent_cells,
 )
 
@@ -334,12 +335,10 @@ class _Column:
     """One column's strings, null where missing, and the file rows they stand in."""
 
     def __init__(self, rows: Rows, source: Source, name: str, said: Stated) -> None:
-        import polars as pl
 
         cells = rows.frame[name]
         markers = [marker for marker in MISSING if marker not in said.named]
-        silent = silent_cells(cells, [*markers, *source.missing])
-        self.cells = cells.set(pl.Series(silent), None) if silent.any() else cells
+        self.cells = said_cells(cells, [*markers, *source.missing])
         self.numbers, self.separator, self.source, self.name = rows.numbers, rows.separator, source, name
         self.distinct = self.cells.drop_nulls().unique()
 

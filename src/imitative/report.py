@@ -192,10 +192,8 @@ def _cards(run: Entry) -> list[Card]:
         cards.append(Card(f"{who} agrees", percent(agreement), _interval(audit), low, of_100(agreement), high))
     budget, recorded = judgements.number("budget"), judgements.number("recorded") or 0.0
     if kinds := judgements.entry("asked").numbers():
-        asked, note = (
-            sum(kinds.values()) - recorded,
-            f"of {count(budget)} allowed" if budget else "asked of the overseer",
-        )
+        asked = sum(kinds.values()) - recorded
+        note = f"of {count(budget)} allowed" if budget else "asked of the overseer"
         note += of_budget(asked, budget, recorded)[1]
         cards.append(Card("Judgements", count(asked), note, value=of_100(asked / budget) if budget else None))
     cost, seconds = judgements.number("cost"), judgements.number("seconds")

@@ -501,18 +501,15 @@ def _clean(frame: pl.DataFrame) -> tuple[pl.DataFrame, int]:
 
 def _with_parts(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
     """The frame with a column more for each of `source.parts`; one may be found in another that stands before it."""
-    import polars as pl
-
     for part in source.parts:
         if part.column not in frame.columns:
             no_column(part.column, frame.columns, f"{source.named}: {shown(part.name)}, part of")
         if part.name in frame.columns:
-            found = f"a column called {shown(part.name)} already"
-            raise InputError(source.named, found, "a new name for what is found in another", "rename one of the two")
-        cells = frame[part.column]
-        said = pl.Series(~silent_cells(cells, (*MISSING, *source.missing)))
-        cells = cells.set(~said, None).str.extract(part.pattern, check_pattern(part.pattern)).str.strip_chars()
-        frame = frame.with_columns(cells.alias(part.name))
+            taken = f"a column called {shown(part.name)} already"
+            raise InputError(source.named, taken, "a new name for what is found in another", "rename one of the two")
+        cells = said_cells(frame[part.column], (*MISSING, *source.missing))
+        found = cells.str.extract(part.pattern, check_pattern(part.pattern)).str.strip_chars()
+        frame = frame.with_columns(found.alias(part.name))
     return frame
 
 
@@ -586,6 +583,14 @@ def distinct_cells(cells: pl.Series) -> list[str]:
 def silent_cells(cells: pl.Series, markers: Sequence[str]) -> NDArray[np.bool_]:
     """Which cells say nothing: missing, or one of `markers`."""
     return (cells.is_null() | cells.is_in(list(markers)).fill_null(True)).to_numpy()
+
+
+def said_cells(cells: pl.Series, markers: Sequence[str]) -> pl.Series:
+    """The cells, null where they say nothing."""
+    import polars as pl
+
+    silent = silent_cells(cells, markers)
+    return cells.set(pl.Series(silent), None) if silent.any() else cells
 
 
 def _passes(test: RowTest, cells: pl.Series, silent: NDArray[np.bool_], separator: str) -> NDArray[np.bool_]:

@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imitative import elicitation
+from imitative.agenda import Agenda, Known
+from imitative.config import load_problem
 from imitative.data import Feature, FeatureKind, Labelled, Table
 from imitative.elicitation import Choice, Pair, alone, silent
 from imitative.hypotheses.conditions import Condition, Relation, one_of
@@ -20,6 +22,7 @@ from imitative.prior import StatementPrior
 from imitative.records import Kind
 from imitative.scoring import Scorer
 from imitative.search.search import Scored
+from imitative.settings import Settings
 from imitative.testing import random_prior
 from imitative.traits import Traits
 
@@ -157,6 +160,49 @@ def test_where_nothing_can_be_said_there_is_nothing_to_explore() -> None:
     assert elicitation.explore(scorer, "e", 10, np.random.default_rng(0)) == []
     logits = np.zeros((2, len(D)))
     assert elicitation.hopeful(silent("e"), logits, logits, np.zeros((0, len(D)), dtype=np.bool_), scorer, 5) == []
+
+
+@few
+@given(st.integers(0, 99))
+def test_what_is_promising_explains_d_by_itself(seed: int) -> None:
+    posterior = Posterior(D, random_prior(SPACE, seed), LITERAL)
+    scorer = scorer_of(random_prior(SPACE, seed))
+    statements, explained = elicitation.promising(scorer, 5)
+    assert len({statement.conditions for statement in statements}) == len(statements) > 0
+    assert explained.tolist() == sorted(explained.tolist(), reverse=True)
+    nothing = -len(D) * np.log(len(SPACE.answers))  # what is explained by a z that is even about every answer
+    for statement, nats in zip(statements, explained, strict=True):
+        logits = np.zeros((len(D), len(SPACE.answers)))
+        held = LITERAL.conditions(statement.conditions, D.table)
+        logits[:, SPACE.answers.index(statement.answer)] += held * statement.strength.nats
+        at_answer = logits[np.arange(len(D)), D.answers] - np.logaddexp.reduce(logits, axis=1)
+        assert nats == pytest.approx(posterior.evidence * at_answer.sum() - nothing, abs=1e-4)
+    assert elicitation.promising(Scorer(posterior, []), 5)[0] == []
+
+
+def test_the_first_round_leaves_less_in_doubt_than_one_drawn_at_random() -> None:
+    problem = load_problem("huskies").problem
+    traits = Traits(problem.space, None)
+    prior = StatementPrior.unasked(traits)
+    scorer = Scorer(
+        Posterior(problem.labelled, prior, LITERAL, evidence=0.25),
+        [(condition,) for condition in problem.space.conditions()],
+    )
+    statements, worth = elicitation.promising(scorer, 100)
+    wanted = np.array([traits.statement(statement) for statement in statements])
+    variance = 1.0 / traits.weights_prior().precision
+
+    def doubt(active: bool, seed: int) -> float:
+        agenda = Agenda(problem, problem.labelled, 0.25, Settings(active=active, evidence=0.25), 225, 0)
+        queries = agenda.plan(Known(prior, LITERAL, (), ()), 225, False, np.random.default_rng(seed)).queries
+        sides = [q.hypotheses for q in queries if q.kind is not Kind.BET]
+        heard = np.array([traits.text(first) - traits.text(second) for first, second in sides])
+        across = (wanted * variance) @ heard.T
+        noise = elicitation.ANSWER_VARIANCE * np.eye(len(heard))
+        told = np.linalg.solve((heard * variance) @ heard.T + noise, across.T)
+        return float(worth @ ((wanted**2) @ variance - (across * told.T).sum(axis=1)))
+
+    assert max(doubt(True, seed) for seed in range(3)) < min(doubt(False, seed) for seed in range(3))
 
 
 @few

@@ -1,7 +1,8 @@
 """What a round asks: about readings, about what z* rests on, and about what would settle most of D′.
 
-Every round asks a little, since where the search then goes depends on the answers. The first draws its queries at
-random: what is chosen is chosen by M_prior, which knows nothing then. Part of the budget stays for the last audit.
+Every round asks a little, since where the search then goes depends on the answers. What the first asks is an optimal
+design (`design.py`): there is nothing to choose by yet but what D speaks for. Part of the budget stays for the last
+audit.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 
 from imitative import elicitation
 from imitative.data import Labelled, Table
+from imitative.design import design
 from imitative.elicitation import Pair
 from imitative.hypotheses.conditions import overlap
 from imitative.hypotheses.statements import Hypothesis, Statement
@@ -29,11 +31,19 @@ from imitative.scoring import Scorer
 from imitative.search.search import Scored, run
 from imitative.search.tempering import Tempering
 from imitative.settings import Settings
+from imitative.traits import Traits
 
 ROUND = 0.1
 """The share of induction's judgements that a round asks."""
 CHANCE = 0.3
 """The share of a later round's comparisons drawn at random: where M_prior is surely wrong, it chooses nothing."""
+DRAWN = 4
+"""Times as many comparisons drawn as a round may ask."""
+OPENING = 16
+"""The same for the first round, whose queries are all chosen from them; but no more than `MOST_DRAWN`."""
+MOST_DRAWN = 2000
+PROMISING = 400
+"""Statements whose scores a first round is to tell of: those that explain most of D, one for each condition."""
 DOUBT = 0.75
 """Nats of uncertainty from which a statement of z* is asked about whatever else there is to ask."""
 DRAWS = 8
@@ -182,9 +192,13 @@ class Agenda:
             shown = {pair: frozenset((space.show(pair.first), space.show(pair.second))) for pair in pairs}
             return [pair for pair in dict.fromkeys(pairs) if shown[pair] not in before]
 
-        explored = fresh(elicitation.explore(scorer, self._default, 4 * count, rng))
+        opening = self.settings.active and not known.found
+        number = max(DRAWN * count, min(OPENING * count, MOST_DRAWN)) if opening else DRAWN * count
+        explored = fresh(elicitation.explore(scorer, self._default, number, rng))
+        if opening:
+            return self._opening(explored, scorer, known.prior.traits, count), 1.0
         drawn = [explored[i] for i in rng.permutation(len(explored))]
-        if not self.settings.active or not known.found:
+        if not self.settings.active:
             return drawn[:count], 1.0
         found, blind = known.found, drawn[: round(CHANCE * count)]
         rivals = self._rivals(known, found[0].hypothesis, scorer, rng)
@@ -194,6 +208,18 @@ class Agenda:
         choice = elicitation.Choice.among(self._candidates(found, rivals, hopefuls, posterior), posterior, self.sample)
         chosen = elicitation.choose(pairs, choice, known.prior, count - len(blind))
         return [*blind, *chosen], float(choice.disagreement().mean())
+
+    def _opening(self, pairs: Sequence[Pair], scorer: Scorer, traits: Traits, count: int) -> list[Pair]:
+        """The comparisons that tell most of what D speaks for: a nat of D is worth as much whatever it is about."""
+        if not pairs:
+            return []
+        statements, explained = elicitation.promising(scorer, PROMISING)
+        differences = np.array([traits.hypothesis(pair.first) - traits.hypothesis(pair.second) for pair in pairs])
+        costs = np.array([elicitation.cost(pair) for pair in pairs])
+        targets = np.array([traits.statement(statement) for statement in statements]).reshape(-1, traits.size)
+        variance = 1.0 / traits.weights_prior().precision
+        chosen = design(differences, costs, targets, explained, variance, elicitation.ANSWER_VARIANCE, count)
+        return [pairs[i] for i in chosen]
 
     def _rivals(self, known: Known, best: Hypothesis, scorer: Scorer, rng: np.random.Generator) -> list[Scored]:
         """What would be best if M_prior were one of its own draws (Thompson): rivals that differ in several places.

@@ -100,6 +100,18 @@ def explore(scorer: Scorer, default: str, count: int, rng: np.random.Generator) 
     return pairs
 
 
+def promising(scorer: Scorer, count: int) -> tuple[list[Statement], Floats]:
+    """The statements that explain most of D by themselves, one for each condition, and the nats they explain, > 0."""
+    if not scorer.options:
+        return [], np.empty(0)
+    logits = np.zeros((len(scorer.answers), len(scorer.y)))
+    explained = scorer.likelihood_of_all([logits])[0].reshape(len(scorer.pool), -1)
+    most = explained.max(axis=1)
+    order = [int(k) for k in np.argsort(-most, kind="stable")[:count] if most[k] > 0.0]
+    statements = [scorer.statement(k * explained.shape[1] + int(explained[k].argmax())) for k in order]
+    return statements, np.asarray(most[order], dtype=np.float64)
+
+
 def opposites(statement: Statement, answers: Sequence[str]) -> list[Statement]:
     """The same claim for each other answer: set beside it, what the conditions speak of and how long they are cancels,
     and one judgement says which way people take them to lean, and how far.
@@ -332,6 +344,7 @@ __all__ = [
     "cost",
     "explore",
     "hopeful",
+    "promising",
     "query_of",
     "readings",
     "silent",

@@ -182,6 +182,20 @@ def test_a_run_writes_its_folder(finished: tuple[Path, Path]) -> None:
     assert "<html" in (folder / runs.REPORT).read_text("utf-8")
 
 
+def test_who_reads_z_star_is_told_when_its_length_was_the_limit_s_choice(
+    finished: tuple[Path, Path], tmp_path: Path
+) -> None:
+    _, folder = finished
+    shorter = berries(tmp_path / "problem")
+    shorter.write_text(PROBLEM.replace("statements = 3", "statements = 1"), "utf-8")
+    run_problem(load_problem(shorter), tmp_path / "run", settings=QUICK, encode=encode)
+    for of, most in ((folder, 3), (tmp_path / "run", 1)):
+        found = json.loads((of / runs.RESULT).read_text("utf-8"))
+        told = [note for note in found["notes"] if f"statements = {most}" in note]
+        assert len(told) == (len(found["statements"]) == most)
+    assert told, "one statement is all that was allowed, and the colour decides"
+
+
 def test_the_lead_sees_which_clause_decides_which_answers(finished: tuple[Path, Path]) -> None:
     _, folder = finished
     found = json.loads((folder / runs.RESULT).read_text("utf-8"))

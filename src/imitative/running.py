@@ -404,8 +404,19 @@ def _result(
         "ours_held_out": _held_out(induced, seed),
         "scale": _scale(induced),
         "rounds": [_round(r, loaded, induced) for r in induced.rounds],
-        "notes": [*loaded.notes, *getattr(overseer, "notes", ())],
+        "notes": [*loaded.notes, *getattr(overseer, "notes", ()), *_full(loaded, z)],
     }
+
+
+def _full(loaded: LoadedProblem, z: Hypothesis) -> list[str]:
+    """A note where z* is as long as it may be, and somebody can allow it more: the prior charges for length already."""
+    most = loaded.problem.space.limits.statements
+    if loaded.origin is None or len(z.statements) < most:
+        return []
+    return [
+        f"z* says as much as it may, statements = {most}: what it leaves out may lack room, not reasons; "
+        "allow more in [space], with another --out"
+    ]
 
 
 def _held_out(induced: Induced, seed: int) -> float | None:

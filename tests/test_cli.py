@@ -34,10 +34,11 @@ from imitative.errors import InputError
 from imitative.exchange.spreadsheet import unescaped
 from imitative.hypotheses.statements import Strength
 from imitative.induction import Progress
+from imitative.labels import labels_csv
 from imitative.loaded import LoadedProblem
 from imitative.overseers.overseer import Overseer
 from imitative.records import Judgement, Query
-from imitative.running import labels_csv, run_problem
+from imitative.running import run_problem
 from imitative.settings import Settings
 from imitative.store import Run, runs
 

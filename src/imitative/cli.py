@@ -209,7 +209,7 @@ def label(
 ) -> None:
     """Label new questions with a run's M_test, with calibrated probabilities."""
     from imitative import showing
-    from imitative.running import label_file
+    from imitative.labels import label_file
 
     labels = label_file(run, file, out)
     showing.notes(labels.notes)

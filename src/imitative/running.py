@@ -7,46 +7,35 @@ Whatever stops the process, the same call goes on: a judgement is a row before i
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, final
+from typing import Any, final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from imitative.attended import attended
-from imitative.data import Floats, Table
+from imitative.data import Floats
 from imitative.errors import InputError, shown
-from imitative.evaluation import baselines, evaluate, folds
-from imitative.exchange.spreadsheet import harmless
 from imitative.guidance import Guide, Heard
-from imitative.hypotheses.statements import Hypothesis, Statement
-from imitative.induction import Induced, Progress, Round, induce, induce_again
-from imitative.labelling import TransferModel, Transferred, transfer
+from imitative.induction import Induced, Progress, induce
+from imitative.labelling import transfer
+from imitative.labels import labels_csv
 from imitative.loaded import LoadedProblem
 from imitative.overseers.overseer import Overseer
 from imitative.overseers.people import People
 from imitative.overseers.presenting import checks, presenter
 from imitative.preference import Preference
 from imitative.preference.reliability import reliabilities
-from imitative.reading import Read, read_table
-from imitative.results import audit_told, clauses_told, judgements_told
-from imitative.rows import Source, written_like
+from imitative.results import clauses_told
 from imitative.settings import Settings
+from imitative.statement_results import result_of
 from imitative.store import Run, files, runs
 from imitative.store.mailbox import StoredMailbox
-from imitative.texts.labelling import TextTransferModel
 from imitative.traits import Encode
 
-RUNNERS_UP = 10
-"""How many runners-up a result tells of."""
-EXAMPLES = 3
-"""How many questions it shows for each statement."""
 VECTORS = "vectors.sqlite"
 """The sentence encoder's vectors, kept in the run's folder so that a run that goes on reads nothing twice."""
 
@@ -112,7 +101,7 @@ def run_problem(
         transferred = transfer(induced, seed=seed, progress=watch, heard=heard)
         started = time.perf_counter()
         watch(_stage("measuring", induced))
-        result = _result(loaded, induced, transferred, overseer, seed, source)
+        result = result_of(loaded, induced, transferred, overseer, seed, source)
         result["proposals"] = _proposals(run, induced) if guide is not None else []
         seconds |= induced.seconds | transferred.seconds | {"evaluation": time.perf_counter() - started}
         result["seconds"] = {stage: round(spent, 3) for stage, spent in seconds.items()}
@@ -172,98 +161,24 @@ def render(result: Mapping[str, Any]) -> str:
     return page(result)
 
 
-def load_model(folder: Path) -> TransferModel | TextTransferModel:
-    """M_test of a finished run.
-
-    Raises:
-        InputError: if there is none, or it is damaged.
-    """
-    return _rebuilt(runs.read_model(folder), folder)
-
-
-def _rebuilt(row: Mapping[str, Any], folder: Path) -> TransferModel | TextTransferModel:
-    try:
-        if row.get("kind") == "text":
-            return TextTransferModel.from_json(row)
-        return TransferModel.from_json(row)
-    except (KeyError, TypeError, ValueError) as error:
-        raise _damaged(folder, f"something M_test cannot be made of ({error})") from error
-
-
-def _damaged(folder: Path, found: str) -> InputError:
-    return InputError(str(folder / runs.MODEL), found, remedy="run the problem again to rewrite it")
-
-
-class Labels(NamedTuple):
-    """New questions answered: probabilities (N, |Y|), the answers that are their columns, and notes for the reader."""
-
-    probabilities: Floats
-    answers: tuple[str, ...]
-    notes: tuple[str, ...]
-
-
-def label_file(folder: Path, file: Path, out: Path) -> Labels:
-    """Label the questions of `file` with a run's M_test and write them to `out` as CSV, in the order of the rows.
-
-    `file` is read as that of D′ was, but for what it itself contradicts: see `rows.written_like`.
-
-    Raises:
-        InputError: if the run is not finished, the file lacks a feature, or `out` cannot be written or is read from.
-    """
-    if out.exists() and file.exists() and out.samefile(file):
-        raise InputError(str(out), "the file to be labelled", "another one", "give --out another name")
-    if file.is_dir() and out.resolve().is_relative_to(file.resolve()):
-        raise InputError(str(out), "a file in the folder to be labelled", "one elsewhere", "give --out another path")
-    if not out.parent.is_dir():
-        raise InputError(str(out.parent), "no such folder", "one to write in", "make it, or give --out another path")
-    row = runs.read_model(folder)
-    model = _rebuilt(row, folder)
-    read: Read = read_table(_as_kept(row, file, folder), model.features)
-    probabilities = model.probabilities(read.table)
-    files.write_atomically(out, labels_csv(model.answers, probabilities, paths=read.files))
-    return Labels(probabilities, model.answers, read.notes)
-
-
-def _as_kept(row: Mapping[str, Any], file: Path, folder: Path) -> Source:
-    """The file as D′ was read; runs from before that was kept, and built-in problems, say nothing of it."""
-    if "file" not in row:
-        return Source(file)
-    try:
-        with files.explained(file, "read"):
-            return written_like(file, row["file"])
-    except (AttributeError, KeyError, TypeError) as error:
-        raise _damaged(folder, f"nothing that says how files are written ({error})") from error
-
-
-def labels_csv(
-    answers: Iterable[str],
-    probabilities: Floats,
-    numbers: NDArray[np.int64] | None = None,
-    paths: Sequence[str] = (),
-) -> str:
-    """One line a question: its row in the file (from 1; all rows where `numbers` does not say which), of a folder the
-    path of its text there, its most probable answer, and the probability of every answer. What a spreadsheet would take
-    for a formula has an apostrophe before it, as in the exports.
-
-    >>> print(labels_csv(["e", "p"], np.array([[0.25, 0.75]])), end="")
-    row,answer,probability of e,probability of p
-    1,p,0.250000,0.750000
-    """
-    names = tuple(answers)
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["row", *(["file"] if paths else []), "answer", *(f"probability of {name}" for name in names)])
-    words, texts = [harmless(name) for name in names], [harmless(path) for path in paths]
-    places = range(1, len(probabilities) + 1) if numbers is None else numbers.tolist()
-    for i, (place, row) in enumerate(zip(places, probabilities, strict=True)):
-        writer.writerow([place, *texts[i : i + 1], words[int(row.argmax())], *(f"{p:.6f}" for p in row)])
-    return out.getvalue()
-
-
 def hypothesis_page(result: Mapping[str, Any]) -> str:
     """`hypothesis.md`: the question, and z* a sentence a line."""
     lines = "\n".join(f"- {line}" for line in result["hypothesis"].splitlines() if line.strip())
     return f"# {result['question']}\n\n{lines}\n\nProblem {result['problem']}, seed {result['seed']}.\n"
+
+
+def default_folder(loaded: LoadedProblem, seed: int | None) -> Path:
+    """`runs/<name>-<seed>`, with what a folder's name cannot hold left out of the name.
+
+    Raises:
+        InputError: if nothing of the name is left.
+    """
+    name = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in loaded.problem.name).strip("-.")
+    if not name:
+        raise InputError(
+            "the problem's name", shown(loaded.problem.name), "letters or digits", "name a folder with --out"
+        )
+    return Path("runs") / f"{name}-{loaded.seed if seed is None else seed}"
 
 
 # ------------------------------------------------------------------------------------------------------ what is kept
@@ -360,153 +275,3 @@ def _finite(value: Any) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-# --------------------------------------------------------------------------------------------------------- the result
-
-
-def _result(
-    loaded: LoadedProblem, induced: Induced, transferred: Transferred, overseer: Overseer, seed: int, encoder: str
-) -> dict[str, Any]:
-    """Everything a run says, as plain values; keys as in the documentation of `result.json`."""
-    problem, posterior, z = loaded.problem, induced.posterior, induced.best
-    show = problem.space.show
-    on_labelled = transferred.model.probabilities(problem.labelled.table)
-    return {
-        "problem": problem.name,
-        "question": problem.question,
-        "answers": dict(problem.spoken),
-        "seed": seed,
-        "encoder": encoder,
-        "rows": {"labelled": len(problem.labelled), "unlabelled": len(problem.unlabelled)},
-        "hypothesis": show(z),
-        "default": {"answer": z.default, "strength": str(z.default_strength.value), "nats": z.default_strength.nats},
-        "statements": _statements(induced),
-        "probability": float(induced.probabilities[0]),
-        "log_prior": induced.prior.log_prior(z),
-        "log_prior_sd": induced.prior.sd(z),
-        "log_likelihood": posterior.log_likelihood(z),
-        "score": induced.found[0].score,
-        "runners_up": [
-            {
-                "hypothesis": show(scored.hypothesis),
-                "log_prior": induced.prior.log_prior(scored.hypothesis),
-                "log_likelihood": posterior.log_likelihood(scored.hypothesis),
-                "score": scored.score,
-                "probability": float(p),
-            }
-            for scored, p in list(zip(induced.found, induced.probabilities, strict=True))[1 : 1 + RUNNERS_UP]
-        ],
-        "judgements": judgements_told(induced.ledger, induced.budget),
-        "audit": audit_told(transferred.audit, induced.rounds, induced.best),
-        **evaluate(problem, loaded.truth, on_labelled, transferred.probabilities),
-        "baselines": baselines(problem, loaded.truth, seed, held_out=folds(problem.labelled.answers, seed)),
-        "ours_held_out": _held_out(induced, seed),
-        "scale": _scale(induced),
-        "rounds": [_round(r, loaded, induced) for r in induced.rounds],
-        "notes": [*loaded.notes, *getattr(overseer, "notes", ()), *_full(loaded, z)],
-    }
-
-
-def _full(loaded: LoadedProblem, z: Hypothesis) -> list[str]:
-    """A note where z* is as long as it may be, and somebody can allow it more: the prior charges for length already."""
-    most = loaded.problem.space.limits.statements
-    if loaded.origin is None or len(z.statements) < most:
-        return []
-    return [
-        f"z* says as much as it may, statements = {most}: what it leaves out may lack room, not reasons; "
-        "allow more in [space], with another --out"
-    ]
-
-
-def _held_out(induced: Induced, seed: int) -> float | None:
-    """Accuracy on rows of D that z* was not searched on, over the folds the direct fits are measured on."""
-    labelled, right = induced.problem.labelled, []
-    for fold in folds(labelled.answers, seed):
-        z = induce_again(induced, labelled.take(fold.fitted), seed)
-        log_p = induced.reading.log_probabilities(labelled.table.take(fold.held), z, labelled.names)
-        right.append(log_p.argmax(axis=1) == labelled.answers[fold.held])
-    return float(np.concatenate(right).mean()) if right else None
-
-
-def _statements(induced: Induced) -> list[dict[str, Any]]:
-    labels = _labels(induced.best, induced)
-    return [_statement(statement, labels, induced) for statement in induced.best.statements]
-
-
-def _labels(z: Hypothesis, induced: Induced) -> NDArray[np.intp]:
-    """The most probable answer under z to each question of D′."""
-    problem = induced.problem
-    return np.asarray(induced.reading.log_probabilities(problem.unlabelled, z, problem.answers).argmax(axis=1))
-
-
-def _statement(statement: Statement, labels: NDArray[np.intp], induced: Induced) -> dict[str, Any]:
-    """One statement of z*: what it says, what it is worth, and questions whose answer it decides."""
-    problem, posterior, z = induced.problem, induced.posterior, induced.best
-    applies = induced.reading.statement(statement, problem.unlabelled)
-    others = Hypothesis(tuple(s for s in z.statements if s != statement), z.default, z.default_strength)
-    decides = labels != _labels(others, induced)
-    return {
-        "text": problem.space.show_statement(statement),
-        "strength": str(statement.strength.value),
-        "nats": statement.strength.nats,
-        "answer": statement.answer,
-        "log_prior": induced.prior.log_prior(z) - induced.prior.log_prior(others),
-        "log_likelihood": posterior.log_likelihood(z) - posterior.log_likelihood(others),
-        "applies_labelled": int(induced.reading.statement(statement, problem.labelled.table).sum()),
-        "applies_unlabelled": int(applies.sum()),
-        "decides": int(decides.sum()),
-        "examples": _examples(problem.unlabelled, np.flatnonzero(applies)[:10_000], decides),
-    }
-
-
-def _examples(table: Table, applies: NDArray[np.intp], decides: NDArray[np.bool_]) -> list[dict[str, Any]]:
-    """Up to `EXAMPLES` different questions that a statement applies to, in words; those first that it decides."""
-    order = np.argsort(~decides[applies], kind="stable")
-    found: list[dict[str, Any]] = []
-    for i in applies[order[:100]]:
-        row = table.row(int(i))
-        # In words: `o` for one ring tells nobody anything.
-        spoken = {f.name: f.word(str(row[f.name])) for f in table.features if f.discrete and row[f.name] is not None}
-        question = {**row, **spoken}
-        if question not in found:
-            found.append(question)
-        if len(found) == EXAMPLES:
-            break
-    return found
-
-
-def _scale(induced: Induced) -> dict[str, Any] | None:
-    preference = getattr(induced.prior, "preference", None)
-    return None if preference is None else dict(preference.scale._asdict())
-
-
-def _round(done: Round, loaded: LoadedProblem, induced: Induced) -> dict[str, Any]:
-    problem = loaded.problem
-    p, p2 = (
-        np.exp(induced.reading.log_probabilities(table, done.best, problem.answers))
-        for table in (problem.labelled.table, problem.unlabelled)
-    )
-    return {
-        "round": done.number,
-        "asked": done.asked,
-        "best": problem.space.show(done.best),
-        "log_posterior": done.score,
-        "gap": None if done.audit is None else done.audit.gap,
-        "survived": None if done.audit is None else done.audit.survived,
-        "unlabelled_accuracy": evaluate(problem, loaded.truth, p, p2)["accuracy"]["unlabelled"],
-    }
-
-
-def default_folder(loaded: LoadedProblem, seed: int | None) -> Path:
-    """`runs/<name>-<seed>`, with what a folder's name cannot hold left out of the name.
-
-    Raises:
-        InputError: if nothing of the name is left.
-    """
-    name = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in loaded.problem.name).strip("-.")
-    if not name:
-        raise InputError(
-            "the problem's name", shown(loaded.problem.name), "letters or digits", "name a folder with --out"
-        )
-    return Path("runs") / f"{name}-{loaded.seed if seed is None else seed}"

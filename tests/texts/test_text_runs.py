@@ -15,10 +15,11 @@ from bench.site import Site
 from imitative.config import load_problem
 from imitative.errors import InputError
 from imitative.guidance import Guided
+from imitative.labels import load_model
 from imitative.loaded import LoadedProblem
 from imitative.problems.huskies import FEATURES, huskies
 from imitative.records import Kind, Query
-from imitative.running import load_model, run_problem, write_report
+from imitative.running import run_problem, write_report
 from imitative.serving import reader
 from imitative.settings import Settings
 from imitative.store import Run

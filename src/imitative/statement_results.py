@@ -1,0 +1,155 @@
+"""What `result.json` says of a run over statements; `texts/study.py` says it of one over texts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imitative.data import Table
+from imitative.evaluation import baselines, evaluate, folds
+from imitative.hypotheses.statements import Hypothesis, Statement
+from imitative.induction import Induced, Round, induce_again
+from imitative.labelling import Transferred
+from imitative.loaded import LoadedProblem
+from imitative.overseers.overseer import Overseer
+from imitative.results import audit_told, judgements_told
+
+RUNNERS_UP = 10
+"""How many runners-up a result tells of."""
+EXAMPLES = 3
+"""How many questions it shows for each statement."""
+
+
+def result_of(
+    loaded: LoadedProblem, induced: Induced, transferred: Transferred, overseer: Overseer, seed: int, encoder: str
+) -> dict[str, Any]:
+    """Everything a run says, as plain values; keys as in the documentation of `result.json`."""
+    problem, posterior, z = loaded.problem, induced.posterior, induced.best
+    show = problem.space.show
+    on_labelled = transferred.model.probabilities(problem.labelled.table)
+    return {
+        "problem": problem.name,
+        "question": problem.question,
+        "answers": dict(problem.spoken),
+        "seed": seed,
+        "encoder": encoder,
+        "rows": {"labelled": len(problem.labelled), "unlabelled": len(problem.unlabelled)},
+        "hypothesis": show(z),
+        "default": {"answer": z.default, "strength": str(z.default_strength.value), "nats": z.default_strength.nats},
+        "statements": _statements(induced),
+        "probability": float(induced.probabilities[0]),
+        "log_prior": induced.prior.log_prior(z),
+        "log_prior_sd": induced.prior.sd(z),
+        "log_likelihood": posterior.log_likelihood(z),
+        "score": induced.found[0].score,
+        "runners_up": [
+            {
+                "hypothesis": show(scored.hypothesis),
+                "log_prior": induced.prior.log_prior(scored.hypothesis),
+                "log_likelihood": posterior.log_likelihood(scored.hypothesis),
+                "score": scored.score,
+                "probability": float(p),
+            }
+            for scored, p in list(zip(induced.found, induced.probabilities, strict=True))[1 : 1 + RUNNERS_UP]
+        ],
+        "judgements": judgements_told(induced.ledger, induced.budget),
+        "audit": audit_told(transferred.audit, induced.rounds, induced.best),
+        **evaluate(problem, loaded.truth, on_labelled, transferred.probabilities),
+        "baselines": baselines(problem, loaded.truth, seed, held_out=folds(problem.labelled.answers, seed)),
+        "ours_held_out": _held_out(induced, seed),
+        "scale": _scale(induced),
+        "rounds": [_round(r, loaded, induced) for r in induced.rounds],
+        "notes": [*loaded.notes, *getattr(overseer, "notes", ()), *_full(loaded, z)],
+    }
+
+
+def _full(loaded: LoadedProblem, z: Hypothesis) -> list[str]:
+    """A note where z* is as long as it may be, and somebody can allow it more: the prior charges for length already."""
+    most = loaded.problem.space.limits.statements
+    if loaded.origin is None or len(z.statements) < most:
+        return []
+    return [
+        f"z* says as much as it may, statements = {most}: what it leaves out may lack room, not reasons; "
+        "allow more in [space], with another --out"
+    ]
+
+
+def _held_out(induced: Induced, seed: int) -> float | None:
+    """Accuracy on rows of D that z* was not searched on, over the folds the direct fits are measured on."""
+    labelled, right = induced.problem.labelled, []
+    for fold in folds(labelled.answers, seed):
+        z = induce_again(induced, labelled.take(fold.fitted), seed)
+        log_p = induced.reading.log_probabilities(labelled.table.take(fold.held), z, labelled.names)
+        right.append(log_p.argmax(axis=1) == labelled.answers[fold.held])
+    return float(np.concatenate(right).mean()) if right else None
+
+
+def _statements(induced: Induced) -> list[dict[str, Any]]:
+    labels = _labels(induced.best, induced)
+    return [_statement(statement, labels, induced) for statement in induced.best.statements]
+
+
+def _labels(z: Hypothesis, induced: Induced) -> NDArray[np.intp]:
+    """The most probable answer under z to each question of D′."""
+    problem = induced.problem
+    return np.asarray(induced.reading.log_probabilities(problem.unlabelled, z, problem.answers).argmax(axis=1))
+
+
+def _statement(statement: Statement, labels: NDArray[np.intp], induced: Induced) -> dict[str, Any]:
+    """One statement of z*: what it says, what it is worth, and questions whose answer it decides."""
+    problem, posterior, z = induced.problem, induced.posterior, induced.best
+    applies = induced.reading.statement(statement, problem.unlabelled)
+    others = Hypothesis(tuple(s for s in z.statements if s != statement), z.default, z.default_strength)
+    decides = labels != _labels(others, induced)
+    return {
+        "text": problem.space.show_statement(statement),
+        "strength": str(statement.strength.value),
+        "nats": statement.strength.nats,
+        "answer": statement.answer,
+        "log_prior": induced.prior.log_prior(z) - induced.prior.log_prior(others),
+        "log_likelihood": posterior.log_likelihood(z) - posterior.log_likelihood(others),
+        "applies_labelled": int(induced.reading.statement(statement, problem.labelled.table).sum()),
+        "applies_unlabelled": int(applies.sum()),
+        "decides": int(decides.sum()),
+        "examples": _examples(problem.unlabelled, np.flatnonzero(applies)[:10_000], decides),
+    }
+
+
+def _examples(table: Table, applies: NDArray[np.intp], decides: NDArray[np.bool_]) -> list[dict[str, Any]]:
+    """Up to `EXAMPLES` different questions that a statement applies to, in words; those first that it decides."""
+    order = np.argsort(~decides[applies], kind="stable")
+    found: list[dict[str, Any]] = []
+    for i in applies[order[:100]]:
+        row = table.row(int(i))
+        # In words: `o` for one ring tells nobody anything.
+        spoken = {f.name: f.word(str(row[f.name])) for f in table.features if f.discrete and row[f.name] is not None}
+        question = {**row, **spoken}
+        if question not in found:
+            found.append(question)
+        if len(found) == EXAMPLES:
+            break
+    return found
+
+
+def _scale(induced: Induced) -> dict[str, Any] | None:
+    preference = getattr(induced.prior, "preference", None)
+    return None if preference is None else dict(preference.scale._asdict())
+
+
+def _round(done: Round, loaded: LoadedProblem, induced: Induced) -> dict[str, Any]:
+    problem = loaded.problem
+    p, p2 = (
+        np.exp(induced.reading.log_probabilities(table, done.best, problem.answers))
+        for table in (problem.labelled.table, problem.unlabelled)
+    )
+    return {
+        "round": done.number,
+        "asked": done.asked,
+        "best": problem.space.show(done.best),
+        "log_posterior": done.score,
+        "gap": None if done.audit is None else done.audit.gap,
+        "survived": None if done.audit is None else done.audit.survived,
+        "unlabelled_accuracy": evaluate(problem, loaded.truth, p, p2)["accuracy"]["unlabelled"],
+    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from imitative.hypotheses.conditions import overlap
 from imitative.hypotheses.statements import Hypothesis, Limits, Statement, StatementSpace, Strength
 from imitative.likelihood import LITERAL
 from imitative.posterior import Posterior
+from imitative.prior import StatementPrior
 from imitative.scoring import Scorer
 from imitative.search.exhaustive import Exhaustive
 from imitative.search.search import Scored, Search, probabilities, run
@@ -148,6 +149,61 @@ def test_sweeping_ends_where_nothing_said_of_one_condition_is_better(seed: int) 
         if len(changed) + ((z.default, z.default_strength) != default) <= 1:
             near.append(z)
     assert objective.score(best) == pytest.approx(max(map(objective.score, near)), abs=5e-3)
+
+
+PAIRED = StatementSpace([PLACE, SOIL], ("p", "e"), SPACE.spoken, Limits(4, 2, 1))
+TWICE = tuple(
+    PAIRED.read_statement(f"If {said}, it is p (a hint).").conditions
+    for said in (
+        "the soil is clay",
+        "the place is sun and the soil is clay",
+        "the place is shade and the soil is clay",
+        "the place is sun and the soil is one of clay or peat",
+    )
+)
+"""Clay can be said four times."""
+
+
+def said_twice(seed: int, caution: float) -> Posterior:
+    """The objective over `TWICE`, of an M_prior that likes to hear of clay, and less so the second time."""
+    plain, drawn = posterior(seed, rows=30, caution=caution), random_prior(PAIRED, seed, 7)
+    weights, draws = drawn.weights.copy(), drawn.draws
+    weights[drawn.traits.claimed_at] = -0.4
+    prior = StatementPrior(drawn.traits, weights, draws)
+    return replace(plain, prior=prior)
+
+
+@pytest.mark.parametrize("caution", [0.0, 0.8])
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_said_twice_is_priced_as_the_posterior_prices_it(seed: int, caution: float) -> None:
+    objective = said_twice(seed, caution)
+    scorer = Scorer(objective, TWICE)
+    counted = 0
+    for search in (Tempering(scorer, 4, 80), Sweeping(scorer, 4)):
+        for z, score in run(search, np.random.default_rng(seed)):
+            assert score == pytest.approx(objective.score(z), abs=5e-3)
+            traits = scorer.encode(z, 4)
+            assert traits is not None
+            counted += scorer.claimed_again(traits.options[traits.options >= 0]) > 0.0
+    assert counted  # something was said twice
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_tempering_finds_what_exhaustion_finds_where_a_thing_can_be_said_twice(seed: int) -> None:
+    objective = said_twice(seed, 0.0)
+    said = [[None, *(Statement(c, a, s) for a in SPACE.answers for s in STRENGTHS[1:4])] for c in TWICE]
+    every = [
+        Hypothesis(tuple(s for s in chosen if s is not None), a, s)
+        for chosen in product(*said)
+        for a in SPACE.answers
+        for s in STRENGTHS
+        if not any(
+            overlap(x.conditions, y.conditions, SPACE.feature)
+            for x, y in combinations([s for s in chosen if s is not None], 2)
+        )
+    ]
+    found = run(Tempering(Scorer(objective, TWICE), 4, 150), np.random.default_rng(seed))
+    assert found[0].score >= max(map(objective.score, every)) - 5e-3
 
 
 HEIGHT = Feature("height", FeatureKind.NUMERIC, "the height")

@@ -1,4 +1,4 @@
-"""M_prior is additive over statements, blind to the order of anything, and turned by comparisons."""
+"""M_prior is additive but for what is claimed twice, blind to the order of anything, and turned by comparisons."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imitative.data import Feature, FeatureKind
-from imitative.hypotheses.conditions import Condition, Relation
+from imitative.hypotheses.conditions import Condition, Relation, repeated
 from imitative.hypotheses.statements import Hypothesis, Limits, Statement, StatementSpace, Strength
 from imitative.prior import PriorModel, StatementPrior, TablePrior, evidence_of
 from imitative.records import Answer, Judgement, Kind, Outcome, Query
@@ -45,10 +45,67 @@ def test_a_hypothesis_is_the_sum_of_its_statements(data: st.DataObject) -> None:
     silence = Hypothesis((), z.default, z.default_strength)
     alone = [prior.log_prior(Hypothesis((s,), z.default, z.default_strength)) for s in z.statements]
     left = prior.log_prior(silence)
-    assert prior.log_prior(z) - left == pytest.approx(sum(each - left for each in alone), abs=1e-8)
+    again = prior.traits.hypothesis(z)[Traits.claimed_at]
+    again -= sum(prior.traits.statement(s)[Traits.claimed_at] for s in z.statements)
+    together = sum(each - left for each in alone) + prior.weights[Traits.claimed_at] * again
+    assert prior.log_prior(z) - left == pytest.approx(together, abs=1e-8)
     np.testing.assert_allclose(prior.traits.text(space.show(z)), prior.traits.hypothesis(z))
     assert prior.sd(z) == pytest.approx(prior.members(z).std())
     assert prior.deviations(z).mean() == pytest.approx(0.0, abs=1e-8)
+
+
+SMELL = Feature("smell", FeatureKind.CATEGORICAL, "the smell", values=("foul", "musty", "none"))
+CAP = Feature("cap", FeatureKind.CATEGORICAL, "the cap", values=("red", "brown", "white"))
+RING = Feature("ring", FeatureKind.BOOLEAN, "the ring", values=("yes", "no"))
+MUSHROOMS = StatementSpace([SMELL, CAP, RING], ("p", "e"), {"p": "it is p", "e": "it is e"}, Limits(6, 2, 1))
+
+
+def claimed(*texts: str) -> float:
+    """Σ over what is claimed, squared, of a z in words."""
+    z = MUSHROOMS.read("\n".join([*texts, "By default, it is e (a hint)."]))
+    return float(Traits(MUSHROOMS, None).hypothesis(z)[Traits.claimed_at])
+
+
+def test_what_is_said_three_times_of_a_value_is_claimed_together() -> None:
+    said = "If the cap is red and the smell is foul, it is p (strong evidence)."
+    beside = "If the ring is yes and the smell is foul, it is p (moderate evidence)."
+    plainly = "If the smell is foul, it is p (overwhelming evidence)."
+    moderate, strong, overwhelming = (s.nats for s in (Strength.MODERATE, Strength.STRONG, Strength.OVERWHELMING))
+    assert claimed(said) == pytest.approx(strong**2)
+    assert claimed(said, beside) == pytest.approx((strong + moderate) ** 2)
+    assert claimed(said, beside, plainly) == pytest.approx((strong + moderate + overwhelming) ** 2)
+
+
+def test_what_is_said_of_something_else_or_for_another_answer_is_claimed_apart() -> None:
+    said = "If the cap is red and the smell is foul, it is p (strong evidence)."
+    strong = Strength.STRONG.nats
+    for other in (
+        "If the ring is yes and the smell is musty, it is p (strong evidence).",
+        "If the ring is yes and the smell is foul, it is e (strong evidence).",
+        "If the ring is yes, it is p (strong evidence).",
+        "If the ring is yes and the smell is not foul, it is p (strong evidence).",
+    ):
+        assert claimed(said, other) == pytest.approx(2.0 * strong**2)
+
+
+def test_a_group_shares_with_another_as_many_values_as_both_name() -> None:
+    said = "If the cap is red and the smell is one of foul or musty, it is p (strong evidence)."
+    strong = Strength.STRONG.nats
+    both = "If the ring is yes and the smell is one of foul or musty, it is p (strong evidence)."
+    one = "If the ring is yes and the smell is foul, it is p (strong evidence)."
+    assert claimed(said, both) == pytest.approx(2.0 * (2.0 * strong) ** 2)  # two values, twice as much of each
+    assert claimed(said, one) == pytest.approx((2.0 * strong) ** 2 + strong**2)
+
+
+@few
+@given(st.data())
+def test_values_are_repeated_mutually(data: st.DataObject) -> None:
+    space = data.draw(spaces(most=2))
+    first, second = (data.draw(statements(space)).conditions for _ in range(2))
+    assert repeated(first, second) == repeated(second, first) >= 0
+    assert repeated(first, first) == max(
+        (len(c.values) for c in first if c.relation in (Relation.IS, Relation.IS_ONE_OF, Relation.IS_NOT)), default=0
+    )
 
 
 @few

@@ -109,6 +109,11 @@ class StatementPrior:
         """The standard deviation of what one statement adds, in nats."""
         return float((self._deviations @ self.traits.statement(statement)).std()) if len(self.draws) else 0.0
 
+    def claims(self) -> tuple[float, Floats]:
+        """What a nat² of claims about a value adds, and what each draw adds to that: a number, and (E,)."""
+        at = self.traits.claimed_at
+        return float(self.weights[at]), np.asarray(self._deviations[:, at])
+
     def score_conditions(self, pool: Sequence[tuple[Condition, ...]]) -> ConditionScores:
         """The log prior share of every (conditions, answer, strength): one matrix product for all."""
         if not pool:

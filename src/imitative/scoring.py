@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imitative.data import FeatureKind, Floats
-from imitative.hypotheses.conditions import Condition, overlap
+from imitative.hypotheses.conditions import Condition, overlap, repeated
 from imitative.hypotheses.statements import Hypothesis, Statement
 from imitative.likelihood import Reading
 from imitative.posterior import Posterior
@@ -74,6 +74,8 @@ class Scorer:
             self._alike.setdefault(tuple(c.feature for c in conditions), []).append(k)
         self._conflicts: dict[int, tuple[int, ...]] = {}
         self._index = {conditions: k for k, conditions in enumerate(self.pool)}
+        self._repeating: dict[int, tuple[NDArray[np.intp], Floats]] = {}
+        self._joined = [k for k, conditions in enumerate(self.pool) if len(conditions) > 1]
         self._is_answer = np.arange(len(self.answers))[:, None] == self.y
         self._rows = np.arange(len(self.y))
 
@@ -84,7 +86,10 @@ class Scorer:
         defaults = [Hypothesis((), answer, strength) for answer in self.answers for strength in STRENGTHS]
         self.default_mean = np.array([prior.log_prior(z) for z in defaults])
         self.default_deviations = np.array([prior.deviations(z) for z in defaults], dtype=np.float32)
+        # What a nat² of claims costs, by M_prior and by each of its draws: see `repeats`.
+        self.claim, self.claim_deviations = prior.claims()
         draws = self.deviations.shape[1]
+        self._with_claims = self.deviations @ self.claim_deviations / max(draws, 1)
         self.variance = (self.deviations.astype(np.float64) ** 2).mean(axis=1) if draws else np.zeros(len(self.mean))
 
     # -- hypotheses and slots --------------------------------------------------------------------------------------
@@ -141,6 +146,39 @@ class Scorer:
             self._conflicts[k] = (k, *(r for r in rivals if r != k and overlap(mine, self.pool[r], self._features)))
         return self._conflicts[k]
 
+    def repeating(self, k: int) -> tuple[NDArray[np.intp], Floats]:
+        """The other conditions of the pool that speak of values of which k speaks, and of how many: see `repeated`."""
+        if k not in self._repeating:
+            # Two that are no conjunctions overlap where they name one value, and never stand in one z.
+            rivals = range(len(self.pool)) if len(self.pool[k]) > 1 else self._joined
+            counts = {r: repeated(self.pool[k], self.pool[r]) for r in rivals if r != k}
+            found = [r for r, count in counts.items() if count]
+            self._repeating[k] = np.array(found, dtype=np.intp), np.array([counts[r] for r in found], dtype=np.float64)
+        return self._repeating[k]
+
+    def repeats(self, options: Sequence[int] | NDArray[np.int64]) -> Floats | None:
+        """What a z of these options claims of the values of which each condition speaks, by answer: (K, A) nats.
+
+        2 · w · `claim` times that is what a statement of w nats costs beside them, over what it costs alone. None where
+        nothing can be said twice.
+        """
+        if not self._joined:
+            return None
+        found = np.zeros((len(self.pool), len(self.answers)))
+        for option in options:
+            k, a, w = self.split(int(option))
+            others, counts = self.repeating(k)
+            found[others, a] += counts * NATS[w]
+        return found
+
+    def claimed_again(self, options: Sequence[int] | NDArray[np.int64]) -> float:
+        """What these options claim again, 2 · Σ w · w′: nats²."""
+        repeats = self.repeats(options)
+        if repeats is None:
+            return 0.0
+        each = (self.split(int(option)) for option in options)
+        return float(sum(repeats[k, a] * NATS[w] for k, a, w in each))  # every pair from both sides
+
     def thresholds(self) -> list[list[int]]:
         """The conditions that are thresholds of one number and nothing else, number by number."""
         return [
@@ -195,22 +233,32 @@ class Scorer:
 
     def prior_of_all(self, slots: Slots) -> Floats:
         """What filling an empty slot of `slots` with each option adds to log prior − κ · sd: (K·A·W,) nats."""
-        return self._prior_beside(self.deviation(slots), slice(None))
+        repeats = self.repeats(slots.options[slots.options != EMPTY])
+        again = None if repeats is None else (2.0 * repeats[:, :, None] * NATS).reshape(-1)
+        return self._prior_beside(self.deviation(slots), slice(None), again)
 
-    def prior_beside(self, rest: Floats | Singles, k: int) -> Floats:
+    def prior_beside(self, rest: Floats | Singles, k: int, repeated: Floats | None = None) -> Floats:
         """The same for the statements about condition k alone, beside a z of which M_prior's draws say `rest`: (A·W,).
 
         Args:
             rest: (E,) what each draw adds to the mean of z, from `deviation`.
             k: which condition.
+            repeated: its row of `repeats`, (A,).
         """
-        return self._prior_beside(rest, slice(k * self.per_condition, (k + 1) * self.per_condition))
+        again = None if repeated is None else (2.0 * repeated[:, None] * NATS).reshape(-1)
+        return self._prior_beside(rest, slice(k * self.per_condition, (k + 1) * self.per_condition), again)
 
-    def _prior_beside(self, rest: Floats | Singles, options: slice) -> Floats:
+    def _prior_beside(self, rest: Floats | Singles, options: slice, again: Floats | None) -> Floats:
         mean, deviations = self.mean[options], self.deviations[options]
+        if again is not None:
+            mean = mean + self.claim * again
         if not self.caution or not len(rest):
             return mean
         variance = rest @ rest / len(rest) + 2.0 * (deviations @ rest) / len(rest) + self.variance[options]
+        if again is not None:
+            claims = self.claim_deviations
+            variance = variance + 2.0 * again * (claims @ rest / len(rest) + self._with_claims[options])
+            variance = variance + again**2 * (claims @ claims) / len(rest)
         return np.asarray(mean - self.caution * (np.sqrt(np.maximum(variance, 0.0)) - rest.std()))
 
     def likelihood_of(self, rows: NDArray[np.intp], rest: Floats) -> Floats:
@@ -236,7 +284,9 @@ class Scorer:
     def log_prior(self, slots: Slots) -> float:
         """log prior(z) − κ · sd(z), in nats."""
         filled = slots.options[slots.options != EMPTY]
-        mean = float(self.default_mean[slots.default] + self.mean[filled].sum())
+        mean = float(self.default_mean[slots.default] + self.mean[filled].sum()) + self.claim * self.claimed_again(
+            filled
+        )
         sd = float(self.deviation(slots).std()) if self.caution and self.deviations.shape[1] else 0.0
         return mean - self.caution * sd
 
@@ -253,4 +303,6 @@ class Scorer:
     def deviation(self, slots: Slots) -> Singles:
         """What each of M_prior's draws adds to the mean of z: (E,) nats."""
         filled = slots.options[slots.options != EMPTY]
-        return np.asarray(self.default_deviations[slots.default] + self.deviations[filled].sum(axis=0))
+        alone = self.default_deviations[slots.default] + self.deviations[filled].sum(axis=0)
+        again = self.claimed_again(filled)
+        return np.asarray(alone + again * self.claim_deviations if again else alone)

@@ -10,8 +10,10 @@ traits, are about which answer they speak for: `v_y` is the contrast code of the
 zero over Y), so exchanging the answers of a two-answer problem flips the sign. Where the questions hold texts,
 m · w² is there a second time, for the words of texts alone, and so is how many of them nobody has rated. A hypothesis
 has the sum of its statements' traits, its default's `b², b · v_y`, and a constant that only reference bets can see.
-M_prior is linear in them: additive over statements, so a search that changes one statement never rereads the others,
-and a judgement on one statement informs those that mean alike.
+What several statements claim of one value for one answer is claimed together, (Σ w)² in place of Σ w²: whoever says a
+thing in three conjunctions claims three times as much of it. But for that M_prior is additive over statements, so a
+search that changes one statement never rereads the others, and a judgement on one statement informs those that mean
+alike.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ import numpy as np
 from scipy.linalg import helmert
 
 from imitative.data import Feature, FeatureKind, Floats
-from imitative.hypotheses.conditions import Condition, Relation
+from imitative.hypotheses.conditions import Condition, Relation, repeated
 from imitative.hypotheses.statements import Hypothesis, Statement, StatementSpace, Strength
 
 Encode = Callable[[Sequence[str]], "np.ndarray[tuple[int, int], np.dtype[np.float32]]"]
@@ -96,6 +98,8 @@ class Traits:
     # [Σ 1, Σ w, Σ m · w², b², 1 | relevance | default contrasts | polarity (contrast by contrast) | of texts: words,
     # unrated | affinity].
 
+    claimed_at = 2
+    """Where Σ m · w² stands in φ."""
     constant_at = 4
     """Where the constant stands in φ."""
 
@@ -185,6 +189,7 @@ class Traits:
         traits[self.default_at] = b * self.contrasts[self.space.answers.index(z.default)]
         for statement in z.statements:
             traits += self.statement(statement)
+        traits[self.claimed_at] += _claimed_again(z.statements)
         return traits
 
     def text(self, text: str) -> Floats:
@@ -241,6 +246,18 @@ class Traits:
         sign = {Relation.NEGATES: NEGATION, Relation.IS_NOT: EXCLUSION}.get(condition.relation, 1.0)
         named = ((condition.feature, value) for value in condition.values)
         return [self._atoms[atom] for atom in named if atom in self._atoms], sign
+
+
+def _claimed_again(statements: Sequence[Statement]) -> float:
+    """2 · Σ w · w′ over pairs for one answer, for every value of which both speak; only conjunctions can."""
+    total = 0.0
+    for i, one in enumerate(statements):
+        if len(one.conditions) > 1:
+            for j, other in enumerate(statements):
+                # Two conjunctions meet twice, a conjunction and a single condition once.
+                if i != j and one.answer == other.answer and (i < j or len(other.conditions) == 1):
+                    total += repeated(one.conditions, other.conditions) * one.strength.nats * other.strength.nats
+    return 2.0 * total
 
 
 _HIGH = "\x00high"

@@ -112,6 +112,23 @@ def overlap(first: tuple[Condition, ...], second: tuple[Condition, ...], feature
     )
 
 
+def repeated(first: tuple[Condition, ...], second: tuple[Condition, ...]) -> int:
+    """Of how many values two conjunctions both speak: *foul, and red* and *foul or musty* of one, foul.
+
+    Where both name values of several features, the one with most counts: *foul, red and flat* beside *foul, red and
+    scaly* is about one kind of mushroom. Thresholds and words are remarks of their own, each time.
+    """
+    return max((len(set(c.values) & set(d.values)) for c in first for d in second if _alike(c, d)), default=0)
+
+
+def _alike(first: Condition, second: Condition) -> bool:
+    """Whether both are about values of one feature, both for them or both against."""
+    named = (Relation.IS, Relation.IS_ONE_OF)
+    return first.feature == second.feature and (
+        (first.relation in named and second.relation in named) or first.relation is second.relation is Relation.IS_NOT
+    )
+
+
 def named(conditions: tuple[Condition, ...]) -> Iterator[tuple[Condition, ...]]:
     """The conjunctions about one value each that a conjunction about several comprises: `foul or musty` is two."""
     said = {Relation.IS_ONE_OF: Relation.IS, Relation.MENTIONS: Relation.MENTIONS, Relation.NEGATES: Relation.NEGATES}

@@ -8,7 +8,8 @@ whose conditions they believe to lean towards its answer by a nats is
 
 summed over the values v that its conditions name, so that one sentence about four smells claims as much as four
 sentences, and costs less to read. A hypothesis is as plausible as the sum over its statements (and its default, by the
-same rule with a = 0).
+same rule with a = 0), but nobody believes a thing twice for hearing it twice: of statements w and w′ that both say of
+the same v what a belief says, less w · w′ / τ², as their sum would be claimed.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import final
 
 import numpy as np
 
-from imitative.data import Feature, Table
+from imitative.data import Feature, FeatureKind, Table
 from imitative.hypotheses.conditions import Condition, Relation, named
 from imitative.hypotheses.statements import Hypothesis, Statement, StatementSpace
 from imitative.likelihood import Reading
@@ -80,7 +81,8 @@ class Simulated:
         """The hidden taste, in nats. With `read`, as if only those statements were there."""
         b = z.default_strength.nats
         statements = z.statements if read is None else read
-        return self._claim(0.0, b) + sum(self.taste(statement) for statement in statements)
+        alone = self._claim(0.0, b) + sum(self.taste(statement) for statement in statements)
+        return alone - sum(self._again(first, second) for first, second in combinations(statements, 2))
 
     def taste(self, statement: Statement) -> float:
         """How plausible one statement is, in nats: see the module's formula."""
@@ -99,6 +101,32 @@ class Simulated:
             * math.prod(max(self._under(c, b) for c in conditions) for b in belief.conditions)
             for belief in self.believes
         )
+
+    def _again(self, first: Statement, second: Statement) -> float:
+        """What the pair loses for saying the same thing of the same values twice, in nats: see the module's formula."""
+        if first.answer != second.answer:
+            return 0.0
+        shared = [(c, d) for c in first.conditions for d in second.conditions if self._meet(c, d)]
+        if not shared:
+            return 0.0
+        under = [
+            math.prod(max(min(self._under(c, b), self._under(d, b)) for c, d in shared) for b in belief.conditions)
+            for belief in self.believes
+            if belief.answer == first.answer
+        ]
+        return max([0.0, *under]) * first.strength.nats * second.strength.nats / self.tolerance**2
+
+    def _meet(self, first: Condition, second: Condition) -> bool:
+        """Whether some value satisfies both; words do so where they are the same, said or denied alike."""
+        if first.feature != second.feature:
+            return False
+        feature = self._features[first.feature]
+        if feature.kind is FeatureKind.TEXT:
+            return first.relation is second.relation and bool(set(first.values) & set(second.values))
+        if feature.discrete:
+            return bool((first.satisfying(feature) & second.satisfying(feature)).any())
+        grid = self._grid(feature)
+        return bool((first.applies(grid) & second.applies(grid)).any())
 
     def _claim(self, a: float, w: float) -> float:
         return (2.0 * a * w - w * w) / (2.0 * self.tolerance**2)

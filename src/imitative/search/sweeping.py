@@ -234,8 +234,22 @@ class _UnderWay:
         if said != EMPTY:
             answer, strength = divmod(said, len(NATS))
             self.logits[answer, rows] += sign * self.added[strength]
-            self.deviation += sign * self.scorer.deviations[k * self.scorer.per_condition + said]
+            again = 0.0 if (repeated := self._repeated(k)) is None else 2.0 * repeated[answer] * NATS[strength]
+            alone = self.scorer.deviations[k * self.scorer.per_condition + said]
+            self.deviation += sign * (alone + again * self.scorer.claim_deviations)
             self.filled += sign
+
+    def _repeated(self, k: int) -> Floats | None:
+        """What z claims, apart from k, of the values of which k speaks, by answer: (A,) nats; None: nothing."""
+        others, counts = self.scorer.repeating(k)
+        if not len(others):
+            return None
+        found = np.zeros(len(self.scorer.answers))
+        for other, count in zip(others, counts, strict=True):
+            if self.said[other] != EMPTY:
+                answer, strength = divmod(int(self.said[other]), len(NATS))
+                found[answer] += count * NATS[strength]
+        return found
 
     def changes(self, k: int, rows: NDArray[np.intp]) -> Floats:
         """What saying nothing about k, and each statement, adds to the score: (1 + A·W,) nats, the first 0."""
@@ -244,7 +258,7 @@ class _UnderWay:
         if self.filled >= self.most or any(self.said[rival] != EMPTY for rival in rivals):
             found[1:] = -np.inf
         else:
-            found[1:] = self.scorer.prior_beside(self.deviation, k)
+            found[1:] = self.scorer.prior_beside(self.deviation, k, self._repeated(k))
             if len(rows):
                 found[1:] += self.scorer.likelihood_of(rows, self.logits[:, rows])
         return found

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from imitative.belief_file import BeliefFile
+from imitative.beliefs.problem_file import BeliefFile
 from imitative.config import load_problem
 from imitative.data import Feature, FeatureKind, Table
 from imitative.errors import InputError

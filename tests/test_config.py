@@ -25,7 +25,7 @@ from imitative.hypotheses.vocabulary import cut_points, vocabulary
 from imitative.loaded import LoadedProblem
 from imitative.problem_file import FeatureSection, ProblemFile, _models, read_problem_file, row_tests
 from imitative.records import Kind, Query
-from imitative.rows import RowTest
+from imitative.row_filter import RowTest
 
 Toml = dict[str, Any]
 

@@ -23,10 +23,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from imitative.cells import MISSING
+from imitative.columns import Stated
 from imitative.data import FeatureKind
 from imitative.errors import InputError
-from imitative.reading import Data, Stated, read_data, read_table
-from imitative.rows import MISSING, Part, RowTest, Source, read_rows, written_like
+from imitative.parts import Part
+from imitative.reading import Data, read_data, read_table
+from imitative.row_filter import RowTest
+from imitative.rows import Source, read_rows, written_like
 
 Columns = Mapping[str, Sequence[Any]]
 PLAIN = "colour,size,class\nred,1,p\nblue,2.5,e\nred,,p\n"

@@ -63,6 +63,10 @@ class Office(NamedTuple):
         sense = "sensible" if self.sensible else "against sense"
         return f"{self.shape}, {sense}, seed {self.seed}, {self.rows} rows, noise {self.noise:g}"
 
+    def generator(self) -> np.random.Generator:
+        """What its rule is drawn from, and its students after it."""
+        return np.random.default_rng([self.seed, len(self.shape), int(self.sensible), self.rows])
+
 
 OFFICES: Final = (
     *(Office("any of five", sensible, seed) for seed in (10, 11) for sensible in (True, False)),
@@ -94,7 +98,7 @@ def person(bench: Bench) -> Iterator[Row]:
 
 def invented(office: Office, candidate: Person) -> LoadedProblem:
     """The problem of an invented office, asked of that person."""
-    rng = np.random.default_rng([office.seed, len(office.shape), int(office.sensible), office.rows])
+    rng = office.generator()
     ways = rule(office, rng)
     with TemporaryDirectory() as folder:
         train, test = Path(folder) / "invented_train.json", Path(folder) / "invented_test.json"

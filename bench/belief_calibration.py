@@ -12,12 +12,12 @@ from scipy import special, stats
 
 from bench.figure import Bench, Row
 from bench.wrong_objectives import WRONG, Objective, right
-from imitative.believing import elicitor_of, spoken, with_prior
+from imitative.beliefs.induction import elicitor_of, spoken, with_prior
+from imitative.beliefs.objective import belief_score
+from imitative.beliefs.prior import ask_prior
 from imitative.families.family import priors_of, real
 from imitative.hypotheses.belief import BeliefSpace
-from imitative.objective import belief_score
 from imitative.overseers.believer import Believer
-from imitative.prior_by_comparison import ask_prior
 from imitative.search.gradient import Gaussian, full_rank, laplace, tops
 from imitative.search.target import Target, load_jax
 

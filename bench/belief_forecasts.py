@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from bench.figure import Bench, Row
-from imitative.belief_config import load_belief
-from imitative.believing import believe
-from imitative.choosing import CANDIDATES, Chooser, Flat, Growing
-from imitative.forecasting import LEVELS, assessed, forecast, wis
+from imitative.beliefs.choosing import CANDIDATES, Chooser, Flat, Growing
+from imitative.beliefs.config import load_belief
+from imitative.beliefs.forecasting import LEVELS, assessed, forecast, wis
+from imitative.beliefs.induction import believe
+from imitative.beliefs.reading import read_series
 from imitative.rows import Source
 from imitative.search.target import load_jax
-from imitative.series_reading import read_series
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 HORIZON = 4

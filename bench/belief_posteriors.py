@@ -13,7 +13,7 @@ import numpy as np
 from scipy import stats
 
 from bench.figure import Bench, Row
-from imitative.believing import names_of, spoken
+from imitative.beliefs.induction import names_of, spoken
 from imitative.families.family import Built, Observed, Options, Spoken, positive, real
 from imitative.families.registry import family
 from imitative.hypotheses.belief import Parameter

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from bench.figure import Bench, Row
-from imitative.elicited import Elicited
+from imitative.beliefs.elicited import Elicited
+from imitative.beliefs.prior import Elicitor, ask_prior
 from imitative.hypotheses.belief import Belief, BeliefSpace, Parameter, gaussian_noise
 from imitative.overseers.believer import Believer
-from imitative.prior_by_comparison import Elicitor, ask_prior
 from imitative.search.readable import free
 
 SEEDS = range(10)

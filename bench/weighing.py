@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.figure import Bench, Row
-from imitative.choosing import EARLIEST, Chooser, least
-from imitative.forecasting import wis
+from imitative.beliefs.choosing import EARLIEST, Chooser, least
+from imitative.beliefs.forecasting import wis
 from imitative.search.target import load_jax
 
 Floats = NDArray[np.float64]

@@ -61,6 +61,12 @@ def data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all examples which hypothesis draws may write to."""
+    return tmp_path_factory.mktemp("drawn")
+
+
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[PrivateServer]:
     """A private PostgreSQL server, where a server binary is installed."""

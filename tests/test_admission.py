@@ -17,14 +17,10 @@ from imitative.overseers.simulated import Simulated
 _EACH = pytest.mark.parametrize("office", OFFICES, ids=str)
 
 
-def _generator(office: Office) -> np.random.Generator:
-    return np.random.default_rng([office.seed, len(office.shape), int(office.sensible), office.rows])
-
-
 @_EACH
 def test_an_office_admits_by_its_rule(office: Office) -> None:
     loaded = invented(office, PERSON)
-    ways = rule(office, _generator(office))
+    ways = rule(office, office.generator())
     assert loaded.truth is not None
     for table, answers, noise in (
         (loaded.problem.labelled.table, loaded.problem.labelled.answers, office.noise),

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from imitative.belief_file import BeliefFile
+from imitative.beliefs.problem_file import BeliefFile
 from imitative.config import load_problem
 from imitative.data import Feature, FeatureKind, Table
 from imitative.errors import InputError
@@ -25,7 +25,7 @@ from imitative.hypotheses.vocabulary import cut_points, vocabulary
 from imitative.loaded import LoadedProblem
 from imitative.problem_file import FeatureSection, ProblemFile, _models, read_problem_file, row_tests
 from imitative.records import Kind, Query
-from imitative.rows import RowTest
+from imitative.row_filter import RowTest
 
 Toml = dict[str, Any]
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imitative.belief_config import load_belief
-from imitative.believing import believe
+from imitative.beliefs.config import load_belief
+from imitative.beliefs.forecasting import forecast
+from imitative.beliefs.induction import believe
 from imitative.errors import InputError
 from imitative.families.family import Observed, Options, Spoken, read_prior
 from imitative.families.registry import family
-from imitative.forecasting import forecast
 from imitative.hypotheses.belief import Parameter
 from imitative.search.exact import ExactPosterior, exact_posterior
 from imitative.search.target import Target

@@ -212,8 +212,9 @@ QUANTITY = StatementSpace(
 )
 
 
+# With single changes alone it would not: seed 0 needs one remark in place of two, 4 and 6 everything said afresh.
 @pytest.mark.parametrize("most", [5.0, np.inf])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(8))
 def test_sweeping_ends_where_nothing_else_said_of_a_number_is_plainly_better(seed: int, most: float) -> None:
     rng = np.random.default_rng(seed)
     table = Table.of([HEIGHT], [{"height": float(height)} for height in rng.integers(0, 8, 60)])

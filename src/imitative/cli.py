@@ -162,8 +162,8 @@ def check(problem: ProblemArgument, seed: Seed = None, data: Data = None) -> Non
     from imitative import showing
 
     if belief := _belief(problem):
-        from imitative import belief_showing
-        from imitative.belief_config import load_belief
+        from imitative.beliefs import showing as belief_showing
+        from imitative.beliefs.config import load_belief
 
         belief_showing.description(load_belief(belief, data, seed=seed))
         return
@@ -188,7 +188,7 @@ def show(
     from imitative import showing
 
     if found.get("kind") == "belief":
-        from imitative import belief_showing
+        from imitative.beliefs import showing as belief_showing
 
         belief_showing.result(found)
         return
@@ -224,7 +224,7 @@ def report(run: RunArgument) -> None:
     from imitative.store.runs import read_result
 
     if read_result(run).get("kind") == "belief":
-        from imitative.belief_running import write_belief_report as write_report
+        from imitative.beliefs.running import write_belief_report as write_report
     else:
         from imitative.running import write_report
 
@@ -246,9 +246,10 @@ def forecast(
     data: Data = None,
 ) -> None:
     """Look further ahead with a finished run of beliefs: quantiles of D′, and scores where it is known."""
-    from imitative import belief_showing, showing
-    from imitative.belief_config import load_belief
-    from imitative.belief_running import again, write_forecast
+    from imitative import showing
+    from imitative.beliefs import showing as belief_showing
+    from imitative.beliefs.config import load_belief
+    from imitative.beliefs.running import again, write_forecast
 
     source = _source_of(run)
     problem = load_belief(source, data, horizon=horizon)
@@ -267,9 +268,9 @@ def believe(
     data: Data = None,
 ) -> None:
     """Score a belief of your own, in words, by a finished run's data and prior, beside the belief the run found."""
-    from imitative import belief_showing
-    from imitative.belief_config import load_belief
-    from imitative.belief_scoring import scored
+    from imitative.beliefs import showing as belief_showing
+    from imitative.beliefs.config import load_belief
+    from imitative.beliefs.scoring import scored
 
     problem = load_belief(_source_of(run), data)
     belief_showing.scored(scored(problem, run, sentences, 0 if seed is None else seed))
@@ -446,7 +447,7 @@ def _belief(problem: str) -> Path | None:
     """The problem file, where it is one of beliefs."""
     if not Path(problem).exists():
         return None
-    from imitative.belief_file import belief_file
+    from imitative.beliefs.problem_file import belief_file
 
     return belief_file(problem)
 
@@ -460,9 +461,10 @@ def _run_belief(
     people: bool,
     store: str | None,
 ) -> None:
-    from imitative import belief_showing, showing
-    from imitative.belief_config import asking_people, load_belief
-    from imitative.belief_running import default_folder, run_belief
+    from imitative import showing
+    from imitative.beliefs import showing as belief_showing
+    from imitative.beliefs.config import asking_people, load_belief
+    from imitative.beliefs.running import default_folder, run_belief
 
     problem = load_belief(path, data, seed=seed)
     problem = asking_people(problem) if people else problem
@@ -493,8 +495,8 @@ def _opened(
 
     def load() -> Begun:
         if belief := _belief(run):
-            from imitative.belief_config import load_belief
-            from imitative.belief_running import default_folder as folder_of
+            from imitative.beliefs.config import load_belief
+            from imitative.beliefs.running import default_folder as folder_of
 
             problem = load_belief(belief, data, seed=seed)
             folder = out or folder_of(problem, seed)

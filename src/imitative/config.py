@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 import numpy as np
 
+from imitative.columns import Stated
 from imitative.data import Feature, FeatureKind, Table
 from imitative.errors import InputError, did_you_mean, listed, one_line, shown
 from imitative.hypotheses.vocabulary import cut_points, vocabulary
 from imitative.loaded import LoadedProblem
 from imitative.overseer_config import OverseerConfig, told_apart
 from imitative.overseers.overseer import Overseer
+from imitative.parts import Part, check_pattern
 from imitative.problem import Problem, Truth
 from imitative.problem_file import (
     CausalJudgesSection,
@@ -39,9 +41,8 @@ from imitative.problem_file import (
     quoted,
 )
 from imitative.problem_source import ProblemSource
-from imitative.reading import Data, Stated, read_data
+from imitative.reading import Data, read_data
 from imitative.records import content_key
-from imitative.rows import Part, check_pattern
 from imitative.settings import Settings
 
 if TYPE_CHECKING:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
-from typing import final
+from collections.abc import Iterable, Sequence
+from typing import NoReturn, final
 
 LONGEST_SHOWN = 60
 """Characters of an offending value quoted in a message: enough to recognise it, short enough for one line."""
@@ -74,3 +74,13 @@ def did_you_mean(word: str, options: Iterable[str]) -> str:
     lowered = {option.lower(): option for option in known}
     near = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.6)
     return f"did you mean {lowered[near[0]]!r}?" if near else ""
+
+
+def no_column(name: str, columns: Sequence[str], place: str) -> NoReturn:
+    """Say that there is no such column, and which one may be meant.
+
+    Raises:
+        InputError: always.
+    """
+    remedy = did_you_mean(name, columns) or f"it has the columns {listed(columns)}"
+    raise InputError(place, f"no column {shown(name)}", "a column of the file", remedy)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
-from imitative.errors import InputError, did_you_mean, listed, shown
+from imitative.errors import InputError, did_you_mean, listed, no_column, shown
 from imitative.exchange.lines import read_recorded
 from imitative.loaded import LoadedProblem
 from imitative.mail import Posting
@@ -27,7 +27,6 @@ from imitative.problem_file import (
 )
 from imitative.problem_source import ProblemSource
 from imitative.records import GRADES, Query
-from imitative.rows import no_column
 
 if TYPE_CHECKING:
     from imitative.hypotheses.statements import Statement, StatementSpace

@@ -16,7 +16,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from imitative.data import FeatureKind
 from imitative.errors import InputError, did_you_mean, listed, one_line, shown
-from imitative.rows import RowTest, read_text
+from imitative.row_filter import RowTest
+from imitative.text_files import read_text
 
 
 def _line(text: str) -> str:

@@ -10,10 +10,11 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from imitative.errors import InputError, shown
+from imitative.cells import floats
+from imitative.errors import InputError, no_column, shown
 from imitative.paths import resolve
 from imitative.problem_file import FileSection, ProblemFile, read_problem_file, row_tests
-from imitative.rows import Source, floats, no_column, read_rows
+from imitative.rows import Source, read_rows
 
 
 @final

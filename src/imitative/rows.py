@@ -1,4 +1,4 @@
-"""Files → rows of strings, and which of them to keep. Every cell is read as a string, whatever the file calls it.
+"""Files → rows of strings. Every cell is read as a string, whatever the file calls it.
 
 Reads csv (any separator), tsv, jsonl, ndjson, json (a list of rows, or an object of columns), parquet, and folders of
 .txt files. White space around a cell and NUL characters are removed. polars is imported where it is used: importing
@@ -15,71 +15,23 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, final
+from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imitative.errors import InputError, did_you_mean, listed, one_line, shown
+from imitative.cells import MISSING, pointed
+from imitative.errors import InputError, did_you_mean, listed, shown
+from imitative.parts import Part, with_parts
+from imitative.row_filter import RowTest, kept
+from imitative.text_files import read_bytes, read_text
 
 if TYPE_CHECKING:
     import polars as pl
 
-MISSING = ("", "NA", "NaN", "nan", "null")
-"""Cells that say nothing. A source may list more; a feature that lists one among its values takes it back."""
-
-NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
-DECIMAL_COMMA = r"^[+-]?([0-9]+,[0-9]*|,[0-9]+)([eE][+-]?[0-9]+)?$"
-GROUPED = r"^[+-]?[1-9][0-9]{0,2}([,.'’\s][0-9]{3})+([.,][0-9]*)?$"
-"""Thousands set apart: `1,234.5`. `1,234` may be one of these or have a decimal comma."""
-INFINITE = r"^(?i)[+-]?inf(inity)?$"
-
-_ARCHIVES = {
-    b"PK\x03\x04": ("a zip archive, as .xlsx and .ods are", "export the table as csv"),
-    b"\xd0\xcf\x11\xe0": ("an old Excel file", "export the table as csv"),
-    b"\x1f\x8b": ("a gzip archive", "unpack it"),
-}
 _SEPARATORS = ",;\t|"
 _START = 100_000  # characters, or bytes, by which the way a file is written is judged
 _CHUNK = 5_000  # rows held as Python strings at once: small, since the collector walks over all of them
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class RowTest:
-    """One column's part of a row filter. A row passes when every part that is set holds; a missing cell passes only
-    `missing=True`.
-
-    Args:
-        column: the column's name.
-        any_of: the cell is one of these.
-        none_of: the cell is none of these.
-        at_least: the cell is a number not below this.
-        below: the cell is a number below this.
-        missing: the cell is missing (True) or not (False).
-    """
-
-    column: str
-    any_of: tuple[str | float, ...] | None = None
-    none_of: tuple[str | float, ...] | None = None
-    at_least: float | None = None
-    below: float | None = None
-    missing: bool | None = None
-
-
-class Part(NamedTuple):
-    """A column made of what is written inside the cells of another: the first match of a pattern, missing where none.
-
-    Args:
-        name: what the new column is called.
-        column: the column it is found in.
-        pattern: a regular expression (of Rust's regex, which takes time linear in the text); what its one group
-            matches is the cell, or all of the match where it has no group.
-    """
-
-    name: str
-    column: str
-    pattern: str
 
 
 @final
@@ -116,6 +68,11 @@ class Source:
     def named(self) -> str:
         """How messages name it."""
         return self.place or str(self.path)
+
+    @property
+    def silent(self) -> tuple[str, ...]:
+        """The cells that say nothing: `MISSING`, and `missing`."""
+        return (*MISSING, *self.missing)
 
     def written(self) -> dict[str, Any]:
         """How the file is written, as plain JSON values; for `written_like`."""
@@ -204,12 +161,26 @@ def read_rows(source: Source) -> Rows:
     frame, nuls = _clean(frame)
     if nuls:
         notes.append(f"{source.named}: NUL characters were removed from {nuls} cells")
-    frame = _with_parts(frame, source)
+    frame = with_parts(frame, source.parts, source.silent, source.named)
     if source.decimal == ",":
         frame = frame.select(pointed(column) for column in frame.get_columns())
     numbers = np.arange(1, frame.height + 1)
     rows = Rows(frame, numbers, tuple(notes), files, separator if source.decimal is None else "")
     return filtered(rows, source) if source.where else rows
+
+
+def filtered(rows: Rows, source: Source) -> Rows:
+    """The rows that pass `source.where`.
+
+    Raises:
+        InputError: when a column is lacking or no row passes.
+    """
+    keep, notes = kept(source.where, rows.frame, source.silent, source.named, rows.separator)
+    import polars as pl
+
+    files = tuple(itertools.compress(rows.files, keep))
+    notes = (*rows.notes, *notes)
+    return Rows(rows.frame.filter(pl.Series(keep)), rows.numbers[keep], notes, files, rows.separator)
 
 
 def _read_frame(source: Source) -> _Found:
@@ -237,49 +208,6 @@ def _neighbours(path: Path) -> list[str]:
         return sorted(entry.name for entry in path.parent.iterdir())
     except OSError:
         return []
-
-
-def _read_bytes(path: Path, name: str) -> bytes:
-    """What is in a file; a pipe or a device is refused, which may never end.
-
-    Raises:
-        InputError: when it is none.
-        OSError: when it cannot be read.
-    """
-    if path.exists() and not path.is_file() and not path.is_dir():
-        raise InputError(name, "a pipe, a socket or a device", "a file or a folder", "save what it gives to a file")
-    return path.read_bytes()
-
-
-def read_text(path: Path, encoding: str = "utf-8", place: str = "") -> str:
-    """The text of a file, without its byte-order mark.
-
-    Raises:
-        InputError: naming the byte that is not in `encoding`, or what kind of file it is instead.
-        OSError: when the file cannot be read.
-    """
-    name = place or str(path)
-    data = _read_bytes(path, name)
-    for start, (kind, remedy) in _ARCHIVES.items():
-        if data.startswith(start):
-            raise InputError(name, kind, "text", remedy)
-    utf8 = encoding.lower().replace("_", "-") in ("utf-8", "utf8")
-    if utf8 and data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise InputError(name, "a UTF-16 file", "UTF-8", 'say encoding = "utf-16"')
-    try:
-        return data.decode("utf-8-sig" if utf8 else encoding).removeprefix("\ufeff")
-    except LookupError:
-        raise InputError(
-            f"{name}: encoding", shown(encoding), "the name of a text encoding", 'such as "utf-8"'
-        ) from None
-    except UnicodeDecodeError as error:
-        byte = (
-            f"byte 0x{data[error.start]:02x} at offset {error.start}" if error.start < len(data) else "a cut-off file"
-        )
-        remedy = 'save it as UTF-8, or say encoding = "latin-1"' if utf8 else "name the encoding it is written in"
-        raise InputError(name, byte, f"text in {encoding}", remedy) from None
-    except UnicodeError as error:
-        raise InputError(name, str(error), f"text in {encoding}", "name the encoding it is written in") from None
 
 
 def _frame(columns: Mapping[str, Sequence[str | None]], source: Source) -> pl.DataFrame:
@@ -457,7 +385,7 @@ def _read_json(source: Source) -> pl.DataFrame:
 def _read_parquet(source: Source) -> pl.DataFrame:
     import polars as pl
 
-    data = _read_bytes(source.path, source.named)
+    data = read_bytes(source.path, source.named)
     if data[:4] != b"PAR1" or data[-4:] != b"PAR1":
         raise InputError(source.named, "no parquet file", "one that begins and ends with PAR1", "was it cut off?")
     try:
@@ -497,173 +425,3 @@ def _clean(frame: pl.DataFrame) -> tuple[pl.DataFrame, int]:
     if nuls:
         frame = frame.with_columns(pl.all().str.replace_all("\0", "", literal=True))
     return frame.with_columns(pl.all().str.strip_chars()), nuls
-
-
-def _with_parts(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
-    """The frame with a column more for each of `source.parts`; one may be found in another that stands before it."""
-    for part in source.parts:
-        if part.column not in frame.columns:
-            no_column(part.column, frame.columns, f"{source.named}: {shown(part.name)}, part of")
-        if part.name in frame.columns:
-            taken = f"a column called {shown(part.name)} already"
-            raise InputError(source.named, taken, "a new name for what is found in another", "rename one of the two")
-        cells = said_cells(frame[part.column], (*MISSING, *source.missing))
-        found = cells.str.extract(part.pattern, check_pattern(part.pattern)).str.strip_chars()
-        frame = frame.with_columns(found.alias(part.name))
-    return frame
-
-
-def check_pattern(pattern: str) -> int:
-    """The group of a pattern that a cell is made of: 1, or 0 (all it matches) where it has none.
-
-    Raises:
-        ValueError: if it is no regular expression, or has several groups.
-    """
-    import polars as pl
-
-    try:
-        groups = len(pl.Series([""]).str.extract_groups(pattern).struct.fields)
-    except pl.exceptions.ComputeError as error:
-        raise ValueError(shown(one_line(str(error)))) from None
-    if groups > 1:
-        raise ValueError(f"{groups} groups in {shown(pattern)}")
-    return groups
-
-
-# ------------------------------------------------------------------------------------------------------- row filter
-
-
-def filtered(rows: Rows, source: Source) -> Rows:
-    """The rows that pass `source.where`.
-
-    Raises:
-        InputError: when a column is lacking or no row passes.
-    """
-    notes = list(rows.notes)
-    keep = np.ones(rows.frame.height, dtype=np.bool_)
-    for test in source.where:
-        if test.column not in rows.frame.columns:
-            no_column(test.column, rows.frame.columns, f"{source.named}: where")
-        cells = rows.frame[test.column]
-        silent = silent_cells(cells, (*MISSING, *source.missing))
-        if test.missing is None and silent.any():
-            notes.append(
-                f"{source.named}: {int(silent.sum())} rows have no {shown(test.column)}, so the filter drops them"
-            )
-        keep &= _passes(test, cells, silent, rows.separator)
-    if not keep.any():
-        tests = " and ".join(_told(test) for test in source.where)
-        seen = "; ".join(
-            f"{shown(test.column)} holds {listed(distinct_cells(rows.frame[test.column]))}" for test in source.where
-        )
-        raise InputError(f"{source.named}: where", f"no row with {tests}", "at least one", seen)
-    import polars as pl
-
-    files = tuple(itertools.compress(rows.files, keep))
-    return Rows(rows.frame.filter(pl.Series(keep)), rows.numbers[keep], tuple(notes), files, rows.separator)
-
-
-def _told(test: RowTest) -> str:
-    parts = {
-        "one of": test.any_of,
-        "not": test.none_of,
-        "at least": test.at_least,
-        "below": test.below,
-        "missing": test.missing,
-    }
-    told = ", ".join(f"{name} {shown(value)}" for name, value in parts.items() if value is not None)
-    return f"{test.column} {told}"
-
-
-def distinct_cells(cells: pl.Series) -> list[str]:
-    """The distinct strings, sorted."""
-    return [str(value) for value in cells.drop_nulls().unique().sort()]
-
-
-def silent_cells(cells: pl.Series, markers: Sequence[str]) -> NDArray[np.bool_]:
-    """Which cells say nothing: missing, or one of `markers`."""
-    return (cells.is_null() | cells.is_in(list(markers)).fill_null(True)).to_numpy()
-
-
-def said_cells(cells: pl.Series, markers: Sequence[str]) -> pl.Series:
-    """The cells, null where they say nothing."""
-    import polars as pl
-
-    silent = silent_cells(cells, markers)
-    return cells.set(pl.Series(silent), None) if silent.any() else cells
-
-
-def _passes(test: RowTest, cells: pl.Series, silent: NDArray[np.bool_], separator: str) -> NDArray[np.bool_]:
-    said = ~silent
-    passes = said.copy() if test.missing is not True else silent.copy()
-    if test.any_of is not None:
-        passes &= _among(cells, said, separator, test.any_of)
-    if test.none_of is not None:
-        passes &= said & ~_among(cells, said, separator, test.none_of)
-    if test.at_least is not None or test.below is not None:
-        numbers = _numbers(cells, said, separator)
-        passes &= said & ~np.isnan(numbers)
-        if test.at_least is not None:
-            passes &= numbers >= test.at_least
-        if test.below is not None:
-            passes &= numbers < test.below
-    return passes
-
-
-def _numbers(cells: pl.Series, said: NDArray[np.bool_], separator: str) -> NDArray[np.float64]:
-    import polars as pl
-
-    commas = decimal_commas(cells.filter(pl.Series(said)).unique(), separator)
-    return floats(pointed(cells) if commas else cells)
-
-
-def _among(
-    cells: pl.Series, said: NDArray[np.bool_], separator: str, values: Sequence[str | float]
-) -> NDArray[np.bool_]:
-    """Whether a cell is one of `values`: letter for letter, or as a number where the value is one."""
-    found = cells.is_in([str(value) for value in values]).fill_null(False).to_numpy().astype(np.bool_)
-    wanted = [value for value in values if not isinstance(value, str)]
-    return found | np.isin(_numbers(cells, said, separator), wanted) if wanted else found
-
-
-def pointed(cells: pl.Series) -> pl.Series:
-    """The cells with a point for the comma in those that are numbers then."""
-    commas = cells.str.contains(DECIMAL_COMMA).fill_null(False)
-    return cells.str.replace(",", ".", literal=True).zip_with(commas, cells) if commas.any() else cells
-
-
-def decimal_commas(distinct: pl.Series, separator: str) -> bool:
-    """Whether a column's distinct cells are numbers some of which have a decimal comma, beyond doubt.
-
-    Not between commas, where `1,2` may be a list; not beside points, nor where every comma may set thousands apart.
-    """
-    if separator in ("", ","):
-        return False
-    commas = distinct.str.contains(DECIMAL_COMMA)
-    if not commas.any() or not (commas | distinct.str.contains(NUMBER)).all():
-        return False
-    return not distinct.str.contains(r"\.").any() and not distinct.filter(commas).str.contains(GROUPED).all()
-
-
-def floats(cells: pl.Series) -> NDArray[np.float64]:
-    """The cells as numbers, NaN where a cell is none or missing."""
-    import polars as pl
-
-    readable = (cells.str.contains(NUMBER) | cells.str.contains(INFINITE)).fill_null(False)
-    found: NDArray[np.float64] = np.full(len(cells), np.nan)
-    quick = cells.cast(pl.Float64, strict=False)
-    taken = (readable & quick.is_not_null()).to_numpy()
-    found[taken] = quick.to_numpy()[taken]
-    for i in np.flatnonzero(readable.to_numpy() & ~taken):  # spellings that only Python reads
-        found[i] = float(cells[int(i)])
-    return found
-
-
-def no_column(name: str, columns: Sequence[str], place: str) -> NoReturn:
-    """Say that there is no such column, and which one may be meant.
-
-    Raises:
-        InputError: always.
-    """
-    remedy = did_you_mean(name, columns) or f"it has the columns {listed(columns)}"
-    raise InputError(place, f"no column {shown(name)}", "a column of the file", remedy)

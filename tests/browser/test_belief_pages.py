@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 
 from bench.site import live
-from imitative.belief_config import asking_people, load_belief
-from imitative.belief_running import run_belief
-from imitative.believing import elicitor_of, spoken, target_of
+from imitative.beliefs.config import asking_people, load_belief
+from imitative.beliefs.induction import elicitor_of, spoken, target_of
+from imitative.beliefs.running import run_belief
 from imitative.mail import Posting, Role
 from imitative.overseers.people import People
 from imitative.records import Kind, Query
 from imitative.store import Run
 from imitative.store.mailbox import StoredMailbox
+from tests.beliefs.test_pages import Working, answer_of, marking, opened, quick, same, taste_of, write
 from tests.browser.visiting import DESKTOP, PAYLOADS, PHONE, Visitor, apart, chromium, passes, pytestmark
-from tests.test_belief_pages import Working, answer_of, marking, opened, quick, same, taste_of, write
 
 __all__ = ["chromium", "pytestmark"]
 

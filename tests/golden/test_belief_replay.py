@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imitative.belief_config import load_belief
-from imitative.believing import believe
-from imitative.forecasting import forecast
+from imitative.beliefs.config import load_belief
+from imitative.beliefs.forecasting import forecast
+from imitative.beliefs.induction import believe
 
 GOLDEN = Path(__file__).with_name("belief.json")
 LEVELS = [0.05, 0.5, 0.95]

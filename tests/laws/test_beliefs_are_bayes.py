@@ -8,7 +8,7 @@ import pytest
 from bench.belief_calibration import COIN, COUNTS, SPREAD, Model, _by_induction, optimum
 from bench.figure import Bench
 from bench.wrong_objectives import WRONG, Objective, datum_by_datum, plus_kl, right
-from imitative.objective import belief_score, drawn_score
+from imitative.beliefs.objective import belief_score, drawn_score
 
 H = np.array([0.1, 0.5, 0.9])
 PRIOR = np.full(3, 1.0 / 3.0)

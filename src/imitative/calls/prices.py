@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, final
 
 from imitative.calls.call import Call, estimate_tokens
 from imitative.errors import InputError, listed, shown
-from imitative.rows import read_text
+from imitative.text_files import read_text
 
 MILLION = 1_000_000
 

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from imitative.errors import InputError, shown
 from imitative.exchange.row import Row
-from imitative.rows import read_text
+from imitative.text_files import read_text
 
 DEEPEST = 50
 """Brackets within brackets: no format here needs more than ten."""

@@ -12,7 +12,7 @@ vanishes.
 
 An epidemic that stands high above its own past turns: that is the pull. All horizons are fitted together; as they share
 their data, each counts for 1/steps of a row; with a half-life, older rows count for less. Which features enter is an
-option: `choosing.py` weighs several against each other by how they did in D's own past.
+option: `beliefs/choosing.py` weighs several against each other by how they did in D's own past.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Search for a belief by reparameterised gradients: Gaussians (mean-field, full-rank) and mixtures of them.
 
-A belief over u is u = m + L·ε with ε standard normal. Its score (`objective.py`) is climbed with *fixed* ε: a smooth
-function of (m, L) that L-BFGS climbs to the top in tens of steps, the same top every time (Giordano, Ingram & Broderick
-2024, "Black box variational inference with a deterministic objective"). ε is drawn in ± pairs and made to have exactly
-mean zero and covariance one, so where the posterior is a Gaussian the full-rank belief is the posterior, to rounding.
+A belief over u is u = m + L·ε with ε standard normal. Its score (`beliefs/objective.py`) is climbed with *fixed* ε: a
+smooth function of (m, L) that L-BFGS climbs to the top in tens of steps, the same top every time (Giordano, Ingram &
+Broderick 2024, "Black box variational inference with a deterministic objective"). ε is drawn in ± pairs and made to
+have exactly mean zero and covariance one, so where the posterior is a Gaussian the full-rank belief is the posterior,
+to rounding.
 """
 
 from __future__ import annotations

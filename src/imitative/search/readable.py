@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, special, stats
 
+from imitative.beliefs.objective import Score, drawn_score
 from imitative.hypotheses.belief import DEGREES, LEAST_LEFT, Belief, BeliefSpace, Dependence, gaussian_noise
 from imitative.hypotheses.marginal import Clause, Form, Marginal
-from imitative.objective import Score, drawn_score
 from imitative.search.exact import ExactPosterior
 from imitative.search.filling import Filled
 from imitative.search.gradient import paired_noise

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from imitative.beliefs.reading import Read, read_arrays, read_examples, read_series
 from imitative.errors import InputError
 from imitative.families.family import Observed, Options
 from imitative.families.growth import growth
 from imitative.families.series import above_zero, whole
 from imitative.rows import Source
-from imitative.series_reading import Read, read_arrays, read_examples, read_series
 
 
 def source(tmp_path: Path, text: str) -> Source:

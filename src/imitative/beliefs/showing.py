@@ -14,11 +14,11 @@ from rich.measure import Measurement
 from rich.status import Status
 from rich.table import Column, Table
 
-from imitative.belief_scoring import Scored
-from imitative.believing import BeliefProblem
+from imitative.beliefs.elicited import left_open
+from imitative.beliefs.forecasting import Forecast
+from imitative.beliefs.induction import BeliefProblem
+from imitative.beliefs.scoring import Scored
 from imitative.display import SPACE, figure, short
-from imitative.elicited import left_open
-from imitative.forecasting import Forecast
 from imitative.showing import line, plain
 
 SHOWN = (0.05, 0.25, 0.5, 0.75, 0.95)

@@ -15,16 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imitative.attended import attended
-from imitative.belief_page import render
-from imitative.believing import BeliefProblem, Believed, Company, Stood, believe, target_of, with_prior
-from imitative.elicited import Elicited
+from imitative.beliefs.elicited import Elicited
+from imitative.beliefs.forecasting import LEVELS, Forecast, assessed, flat_line, forecast
+from imitative.beliefs.induction import BeliefProblem, Believed, Company, Stood, believe, target_of, with_prior
+from imitative.beliefs.page import render
+from imitative.beliefs.prior import Elicitor
 from imitative.errors import InputError
 from imitative.exchange.spreadsheet import harmless
-from imitative.forecasting import LEVELS, Forecast, assessed, flat_line, forecast
 from imitative.hypotheses.belief import Belief, BeliefSpace
 from imitative.overseers.overseer import Overseer
 from imitative.overseers.people import People
-from imitative.prior_by_comparison import Elicitor
 from imitative.search.exact import ExactPosterior
 from imitative.search.gradient import Fitted, Gaussian
 from imitative.search.target import Target
@@ -103,7 +103,7 @@ class _Page:
         self._tell(doing)
 
     def attend(self, overseer: Overseer, space: BeliefSpace) -> tuple[Overseer, Company]:
-        """See `believing.Attend`."""
+        """See `induction.Attend`."""
         if not isinstance(overseer, People):
             return overseer, Company()
         about = {"space": space.describe(), "question": self._question, "images": None}

@@ -18,9 +18,9 @@ from typing import Any, Protocol, final
 import numpy as np
 from numpy.typing import NDArray
 
+from imitative.beliefs.forecasting import LEVELS, Forecast, flat_line
 from imitative.families.family import Observed, Options
 from imitative.families.growth import BACK, Settings, growth, looked_ahead, now_of
-from imitative.forecasting import LEVELS, Forecast, flat_line
 from imitative.search.gradient import climbed, laplace
 from imitative.search.target import Target, load_jax
 

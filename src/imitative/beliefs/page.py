@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from imitative.belief_pictures import consequences_picture, density_picture, fan_picture
+from imitative.beliefs.elicited import left_open
+from imitative.beliefs.pictures import consequences_picture, density_picture, fan_picture
 from imitative.display import Entry, clean, figure, nats, number
-from imitative.elicited import left_open
 
 if TYPE_CHECKING:
     from jinja2 import Template

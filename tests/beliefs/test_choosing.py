@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from imitative.belief_config import load_belief
-from imitative.belief_running import again, run_belief
-from imitative.choosing import EARLIEST, Chooser, Flat, Forecaster, Growing, least
+from imitative.beliefs.choosing import EARLIEST, Chooser, Flat, Forecaster, Growing, least
+from imitative.beliefs.config import load_belief
+from imitative.beliefs.forecasting import LEVELS, Forecast, flat_line, wis
+from imitative.beliefs.running import again, run_belief
 from imitative.errors import InputError
 from imitative.families.family import Observed, Options
 from imitative.families.growth import Settings, growth, looked_ahead, now_of
-from imitative.forecasting import LEVELS, Forecast, flat_line, wis
 
 pytest.importorskip("numpyro")
 

@@ -1,6 +1,6 @@
 """Steps 1–3 for beliefs: whose prior, which posterior, and that posterior in words.
 
-prior      ← what the model says, or what H's comparisons teach (`prior_by_comparison.py`)
+prior      ← what the model says, or what H's comparisons teach (`prior.py`)
 posterior  ← exact, checked (`search/exact.py`)
 z*         ← the belief in words with the best E_{θ~z}[log p(D|θ)] − KL(z‖prior) (`search/readable.py`)
 audit      ← H compares beliefs where the posterior now is, which no earlier query was about; the prior is fitted
@@ -17,22 +17,22 @@ from typing import Any, NamedTuple, final
 import numpy as np
 from numpy.typing import NDArray
 
-from imitative.choosing import Chooser
-from imitative.consequences import NOWHERE, Across
-from imitative.elicited import Elicited
+from imitative.beliefs.choosing import Chooser
+from imitative.beliefs.consequences import NOWHERE, Across
+from imitative.beliefs.elicited import Elicited
+from imitative.beliefs.prior import Elicitor, ask_prior, start_of
+from imitative.beliefs.written import Written, better, scored
 from imitative.errors import InputError
 from imitative.families.family import Built, Spoken
 from imitative.guidance import Heard
 from imitative.hypotheses.belief import BeliefSpace
 from imitative.mail import Proposed
 from imitative.overseers.overseer import Budgeted, BudgetSpent, Ledger, Overseer, Record
-from imitative.prior_by_comparison import Elicitor, ask_prior, start_of
 from imitative.records import Judgement, Kind, Query, content_key
 from imitative.search.exact import ExactPosterior, exact_posterior
 from imitative.search.readable import WORTH, Readable, in_words
 from imitative.search.target import Target
 from imitative.waiting import waited
-from imitative.written import Written, better, scored
 
 Floats = NDArray[np.float64]
 LATER = 0.25

@@ -25,12 +25,14 @@ from sqlalchemy import func, select
 from typer.testing import CliRunner
 
 from bench.site import Site
-from imitative.belief_config import asking_people, load_belief
-from imitative.belief_presenting import checks, presenter
-from imitative.belief_running import run_belief
-from imitative.believing import Asking, BeliefProblem, Company, Stood, spoken, target_of
+from imitative.beliefs.config import asking_people, load_belief
+from imitative.beliefs.consequences import NOWHERE, Across, Consequences
+from imitative.beliefs.induction import Asking, BeliefProblem, Company, Stood, spoken, target_of
+from imitative.beliefs.presenting import checks, presenter
+from imitative.beliefs.prior import Elicitor
+from imitative.beliefs.running import run_belief
+from imitative.beliefs.written import Written, better
 from imitative.cli import app
-from imitative.consequences import NOWHERE, Across, Consequences
 from imitative.exchange.trips import FORMATS
 from imitative.families.family import Built, Spoken
 from imitative.hypotheses.belief import BeliefSpace, Parameter
@@ -39,7 +41,6 @@ from imitative.mail import Posting, Proposed, Role
 from imitative.overseers.believer import Believer
 from imitative.overseers.overseer import Ledger, Overseer
 from imitative.overseers.people import People
-from imitative.prior_by_comparison import Elicitor
 from imitative.records import Answer, Judgement, Kind, Outcome, Query
 from imitative.search.readable import Readable
 from imitative.store import Run, tables
@@ -47,7 +48,6 @@ from imitative.store.mailbox import StoredMailbox
 from imitative.web.bodies import LARGEST_BODY
 from imitative.web.curves import pictures
 from imitative.web.judging import RATIOS
-from imitative.written import Written, better
 from tests import lines
 from tests.test_web import XSS
 

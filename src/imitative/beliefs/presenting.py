@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from imitative.consequences import Consequences
+from imitative.beliefs.consequences import Consequences
 from imitative.hypotheses.belief import BeliefSpace, Parameter
 from imitative.hypotheses.marginal import Clause, Form, Marginal, written
 from imitative.mail import Posting, Role

@@ -24,8 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from imitative.elicited import Elicited, gaussian_kl
-from imitative.focus import Focus, Shown
+from imitative.beliefs.elicited import Elicited, gaussian_kl
+from imitative.beliefs.focus import Focus, Shown
 from imitative.hypotheses.belief import Belief, BeliefSpace, gaussian_noise
 from imitative.hypotheses.marginal import Clause, Form, Marginal
 from imitative.overseers.overseer import Overseer

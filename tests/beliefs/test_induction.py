@@ -12,21 +12,21 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from imitative import belief_showing
-from imitative.belief_config import load_belief
-from imitative.belief_running import again, write_forecast
-from imitative.belief_scoring import scored
-from imitative.believing import believe, names_of
+from imitative.beliefs import showing as belief_showing
+from imitative.beliefs.config import load_belief
+from imitative.beliefs.elicited import left_open
+from imitative.beliefs.forecasting import Forecast, assessed, crps, flat_line, wis
+from imitative.beliefs.induction import believe, names_of
+from imitative.beliefs.prior import Elicitor, ask_prior
+from imitative.beliefs.running import again, write_forecast
+from imitative.beliefs.scoring import scored
 from imitative.cli import app
-from imitative.elicited import left_open
 from imitative.errors import InputError
 from imitative.families.family import Observed, Options, Spoken, read_prior, settled
 from imitative.families.registry import FAMILIES, family
-from imitative.forecasting import Forecast, assessed, crps, flat_line, wis
 from imitative.hypotheses.belief import BeliefSpace, Parameter
 from imitative.hypotheses.sentences import completed
 from imitative.overseers.believer import Believer
-from imitative.prior_by_comparison import Elicitor, ask_prior
 from imitative.records import Answer, Judgement, Kind, Outcome, Query
 from imitative.search.exact import exact_posterior
 from imitative.search.gradient import Gaussian, full_rank, laplace, mean_field, mixture, tops

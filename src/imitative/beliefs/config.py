@@ -11,11 +11,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from imitative.belief_file import BeliefFile, BelieverSection, read_belief_file
-from imitative.belief_presenting import checks, presenter
-from imitative.believing import BeliefProblem, BeliefSearch, fingerprint
-from imitative.choosing import Chooser
-from imitative.consequences import Across, Consequences
+from imitative.beliefs.choosing import Chooser
+from imitative.beliefs.consequences import Across, Consequences
+from imitative.beliefs.induction import BeliefProblem, BeliefSearch, fingerprint
+from imitative.beliefs.presenting import checks, presenter
+from imitative.beliefs.problem_file import BeliefFile, BelieverSection, read_belief_file
+from imitative.beliefs.reading import ROW, Read, read_arrays, read_examples, read_series, with_groups
 from imitative.errors import InputError, listed, shown
 from imitative.families.family import Built, Observed, Options, Spoken, priors_of
 from imitative.families.registry import family
@@ -25,7 +26,6 @@ from imitative.overseers.overseer import Overseer
 from imitative.problem_file import PeopleSection, read_toml
 from imitative.problem_source import table_of
 from imitative.search.target import load_jax
-from imitative.series_reading import ROW, Read, read_arrays, read_examples, read_series, with_groups
 
 IN_TIME = ("ar", "arma", "garch", "structural", "hidden-markov", "ode", "renewal", "growth")
 """Families whose rows are steps in time: their D′ is so many steps ahead."""

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 from numpy.typing import NDArray
 
+from imitative.cells import floats
+from imitative.columns import number_advice
 from imitative.dates import Fineness, alike, read_date, spelt, steps_of
-from imitative.errors import InputError, shown
+from imitative.errors import InputError, no_column, shown
 from imitative.families.family import Observed
-from imitative.reading import number_advice
-from imitative.rows import Source, floats, no_column, read_rows, read_text
+from imitative.rows import Source, read_rows
+from imitative.text_files import read_text
 
 if TYPE_CHECKING:
     import polars as pl

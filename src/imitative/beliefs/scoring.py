@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from imitative.belief_running import revived
-from imitative.believing import BeliefProblem, spoken
+from imitative.beliefs.induction import BeliefProblem, spoken
+from imitative.beliefs.running import revived
 from imitative.errors import InputError
 from imitative.hypotheses.belief import BeliefSpace
 from imitative.hypotheses.sentences import completed

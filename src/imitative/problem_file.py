@@ -151,7 +151,7 @@ class SpaceSection(_Section):
     """[space]: how large a hypothesis may be."""
 
     kind: Literal["statements", "text"] = "statements"
-    statements: Count = 8
+    statements: Count = 12
     conditions: Count = 2
     cuts: Count = 8
     words: WordsSection = WordsSection()  # type: ignore[call-arg]

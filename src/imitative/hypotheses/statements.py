@@ -119,7 +119,7 @@ class Limits:
         cuts: at most so many thresholds for each numeric feature.
     """
 
-    statements: int = 8
+    statements: int = 12
     conditions: int = 2
     cuts: int = 8
 

@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from imitative.data import Feature, FeatureKind, Labelled, Table
-from imitative.hypotheses.conditions import Condition, Relation, overlap
+from imitative.hypotheses.conditions import Condition, Relation, overlap, repeated
 from imitative.hypotheses.statements import Hypothesis, StatementSpace
 from imitative.likelihood import Reading
 from imitative.posterior import Posterior
@@ -128,6 +128,18 @@ def test_conflicts_are_overlaps_and_mutual(drawn: tuple[Posterior, Scorer, Hypot
         assert scorer.conflicts(i * per_condition)[0] == i
         for j, other in enumerate(scorer.pool):
             assert (j in rivals[i]) == overlap(mine, other, features) == (i in rivals[j])
+
+
+@few
+@given(compiled())
+def test_what_can_be_said_twice_is_what_the_conditions_repeat(drawn: tuple[Posterior, Scorer, Hypothesis, int]) -> None:
+    _, scorer, _, _ = drawn
+    for k, mine in enumerate(scorer.pool):
+        others, counts = scorer.repeating(k)
+        joined = {j: repeated(mine, other) for j, other in enumerate(scorer.pool) if len(mine) + len(other) > 2}
+        assert dict(zip(others.tolist(), counts.tolist(), strict=True)) == {
+            j: count for j, count in joined.items() if count and j != k
+        }
 
 
 def test_a_pool_of_nothing_has_no_options() -> None:

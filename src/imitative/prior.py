@@ -2,8 +2,8 @@
 
     log prior(z) = θ · φ(z),    θ ~ N(mean, covariance) after people's comparisons
 
-Linear in the traits φ of `traits.py`, so additive over statements; its uncertainty is the covariance of θ, carried by
-an ensemble of draws, so that a search can price it in without ever forming a d × d product.
+Linear in the traits φ of `traits.py`; its uncertainty is the covariance of θ, carried by an ensemble of draws, so that
+a search can price it in without ever forming a d × d product.
 """
 
 from __future__ import annotations

@@ -12,14 +12,16 @@ that many times a softmax and |z| readings. The floor is reading the masks once,
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from functools import cached_property
 from typing import NamedTuple, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imitative.data import FeatureKind, Floats
-from imitative.hypotheses.conditions import Condition, overlap, repeated
+from imitative.hypotheses.conditions import Condition, overlap, values_of
 from imitative.hypotheses.statements import Hypothesis, Statement
 from imitative.likelihood import Reading
 from imitative.posterior import Posterior
@@ -75,7 +77,7 @@ class Scorer:
         self._conflicts: dict[int, tuple[int, ...]] = {}
         self._index = {conditions: k for k, conditions in enumerate(self.pool)}
         self._repeating: dict[int, tuple[NDArray[np.intp], Floats]] = {}
-        self._joined = [k for k, conditions in enumerate(self.pool) if len(conditions) > 1]
+        self._joined = any(len(conditions) > 1 for conditions in self.pool)
         self._is_answer = np.arange(len(self.answers))[:, None] == self.y
         self._rows = np.arange(len(self.y))
 
@@ -135,6 +137,16 @@ class Scorer:
         k, a = divmod(rest, len(self.answers))
         return k, a, w
 
+    @cached_property
+    def _naming(self) -> dict[tuple[str, bool, str], list[tuple[int, int]]]:
+        """Value → the conditions of the pool that name it, and which of their conjuncts does."""
+        found: dict[tuple[str, bool, str], list[tuple[int, int]]] = {}
+        for k, conditions in enumerate(self.pool):
+            for i, condition in enumerate(conditions):
+                for value in values_of(condition):
+                    found.setdefault(value, []).append((k, i))
+        return found
+
     def conflicts(self, option: int) -> tuple[int, ...]:
         """The conditions of the pool that may not stand beside an option's: its own, then those that overlap."""
         k = self.split(option)[0]
@@ -149,11 +161,15 @@ class Scorer:
     def repeating(self, k: int) -> tuple[NDArray[np.intp], Floats]:
         """The other conditions of the pool that speak of values of which k speaks, and of how many: see `repeated`."""
         if k not in self._repeating:
+            counts: dict[int, int] = {}
+            for condition in self.pool[k]:
+                met = Counter(place for value in values_of(condition) for place in self._naming.get(value, ()))
+                for (other, _), count in met.items():
+                    counts[other] = max(counts.get(other, 0), count)
             # Two that are no conjunctions overlap where they name one value, and never stand in one z.
-            rivals = range(len(self.pool)) if len(self.pool[k]) > 1 else self._joined
-            counts = {r: repeated(self.pool[k], self.pool[r]) for r in rivals if r != k}
-            found = [r for r, count in counts.items() if count]
-            self._repeating[k] = np.array(found, dtype=np.intp), np.array([counts[r] for r in found], dtype=np.float64)
+            alone = len(self.pool[k]) == 1
+            found = sorted(o for o in counts if o != k and not (alone and len(self.pool[o]) == 1))
+            self._repeating[k] = np.array(found, dtype=np.intp), np.array([counts[o] for o in found], dtype=np.float64)
         return self._repeating[k]
 
     def repeats(self, options: Sequence[int] | NDArray[np.int64]) -> Floats | None:
@@ -237,15 +253,15 @@ class Scorer:
         again = None if repeats is None else (2.0 * repeats[:, :, None] * NATS).reshape(-1)
         return self._prior_beside(self.deviation(slots), slice(None), again)
 
-    def prior_beside(self, rest: Floats | Singles, k: int, repeated: Floats | None = None) -> Floats:
+    def prior_beside(self, rest: Floats | Singles, k: int, claimed: Floats | None = None) -> Floats:
         """The same for the statements about condition k alone, beside a z of which M_prior's draws say `rest`: (A·W,).
 
         Args:
             rest: (E,) what each draw adds to the mean of z, from `deviation`.
             k: which condition.
-            repeated: its row of `repeats`, (A,).
+            claimed: its row of `repeats`, (A,).
         """
-        again = None if repeated is None else (2.0 * repeated[:, None] * NATS).reshape(-1)
+        again = None if claimed is None else (2.0 * claimed[:, None] * NATS).reshape(-1)
         return self._prior_beside(rest, slice(k * self.per_condition, (k + 1) * self.per_condition), again)
 
     def _prior_beside(self, rest: Floats | Singles, options: slice, again: Floats | None) -> Floats:
@@ -284,9 +300,8 @@ class Scorer:
     def log_prior(self, slots: Slots) -> float:
         """log prior(z) − κ · sd(z), in nats."""
         filled = slots.options[slots.options != EMPTY]
-        mean = float(self.default_mean[slots.default] + self.mean[filled].sum()) + self.claim * self.claimed_again(
-            filled
-        )
+        alone = float(self.default_mean[slots.default] + self.mean[filled].sum())
+        mean = alone + self.claim * self.claimed_again(filled)
         sd = float(self.deviation(slots).std()) if self.caution and self.deviations.shape[1] else 0.0
         return mean - self.caution * sd
 

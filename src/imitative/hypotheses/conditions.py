@@ -118,14 +118,15 @@ def repeated(first: tuple[Condition, ...], second: tuple[Condition, ...]) -> int
     Where both name values of several features, the one with most counts: *foul, red and flat* beside *foul, red and
     scaly* is about one kind of mushroom. Thresholds and words are remarks of their own, each time.
     """
-    return max((len(set(c.values) & set(d.values)) for c in first for d in second if _alike(c, d)), default=0)
+    return max((len(values_of(c) & values_of(d)) for c in first for d in second), default=0)
 
 
-def _alike(first: Condition, second: Condition) -> bool:
-    """Whether both are about values of one feature, both for them or both against."""
-    named = (Relation.IS, Relation.IS_ONE_OF)
-    return first.feature == second.feature and (
-        (first.relation in named and second.relation in named) or first.relation is second.relation is Relation.IS_NOT
+def values_of(condition: Condition) -> frozenset[tuple[str, bool, str]]:
+    """The values that a condition names: (feature, whether it is for them, value)."""
+    if condition.relation not in (Relation.IS, Relation.IS_ONE_OF, Relation.IS_NOT):
+        return frozenset()
+    return frozenset(
+        (condition.feature, condition.relation is not Relation.IS_NOT, value) for value in condition.values
     )
 
 

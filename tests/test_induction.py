@@ -150,8 +150,9 @@ def test_another_seed_asks_other_questions(whole: Ran) -> None:
     assert set(go(problem_of(), seed=1).counted.asked) != set(whole.counted.asked)
 
 
-@pytest.mark.parametrize("after", [0, 1, 19, 39])
+@pytest.mark.parametrize("after", [0, 1, 19, -1])
 def test_a_run_that_was_killed_goes_on_and_ends_where_it_would_have_ended(whole: Ran, after: int) -> None:
+    after %= whole.counted.total  # -1: when one judgement was left to ask
     killed = Interrupting(after)
     with pytest.raises(Interrupted):
         go(problem_of(), record=killed)

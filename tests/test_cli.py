@@ -644,7 +644,7 @@ def test_progress_shows_of_a_long_hypothesis_what_fits() -> None:
     assert line.startswith(
         "round 2 of 5 · asking, fitting, searching: 12 of 40 judgements, and 50 recorded before, cost"
     )
-    assert line.endswith("If x is 5, y (a hint). … and 2,994 more By default, z.")
+    assert line.endswith("If x is 5, y (a hint). … and 2,994 more. By default, z.")
 
 
 # --------------------------------------------------------------------------------------------------------------- fetch

@@ -148,18 +148,18 @@ def _example(row: Entry, statement: str, spoken: Entry) -> Example:
 
 
 def gist(hypothesis: str, most: int, elsewhere: str = "") -> list[str]:
-    r"""The lines of a hypothesis; of more than `most`, so many: the strongest, the default last, and how many more.
+    r"""The lines of a hypothesis; of many more than `most`, the strongest, how many more, and the default.
 
     >>> gist("If a, p (a hint).\nIf b, p (strong evidence).\nIf c, e (a hint).\nBy default, e (a hint).", 2)
-    ['If b, p (strong evidence).', '… and 2 more', 'By default, e (a hint).']
+    ['If b, p (strong evidence).', '… and 2 more.', 'By default, e (a hint).']
     """
     lines = [line for line in hypothesis.splitlines() if line.strip()]
     more = len(lines) - most
-    if more <= 0:
+    if more <= 1:  # saying that there is one more takes a line, too
         return lines
     by_default = lines[-1:] if lines[-1].startswith("By default, ") else []
     said = sorted(lines[: len(lines) - len(by_default)], key=_pips, reverse=True)  # of one strength: as they stand
-    return [*said[: most - len(by_default)], f"… and {more:,} more{elsewhere}", *by_default]
+    return [*said[: most - len(by_default)], f"… and {more:,} more{elsewhere}.", *by_default]
 
 
 def _pips(line: str) -> int:

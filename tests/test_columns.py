@@ -116,6 +116,18 @@ def test_columns_that_say_nothing_are_remarked_on(tmp_path: Path) -> None:
     assert said["mark"] == []  # a cross or nothing tells rows apart
 
 
+def test_codes_that_nobody_has_said_the_meaning_of_are_remarked_on(tmp_path: Path) -> None:
+    source = given_text(tmp_path, "hair,smell,size,class\n0,f,big,e\n1,n,small,p\n0,n,big,e\n")
+    [note] = [note for note in read(source).notes if "look like codes" in note]
+    assert "columns 'hair', 'smell': values like '0'" in note
+    assert '[features."hair"] phrases' in note
+    said = {"hair": Stated(phrases={"0": "it has no hair", "1": "it has hair"})}
+    [note] = [note for note in read(source, stated=said).notes if "look like codes" in note]
+    assert "column 'smell': values like 'f'" in note
+    said["smell"] = Stated(words={"f": "foul", "n": "absent"})
+    assert not any("look like codes" in note for note in read(source, stated=said).notes)
+
+
 decimals = st.lists(st.floats(-1e6, 1e6).map(lambda x: round(x, 2)), min_size=4, max_size=4)
 
 

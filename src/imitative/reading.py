@@ -127,6 +127,7 @@ def read_data(
     if not features:
         remedy = "; ".join(note for note in notes if "left out" in note)
         raise InputError(labelled.named, "no column to use as a feature", "at least one beside the answer", remedy)
+    _note_codes(features, notes)
     _note_repeats(d.frame.select([*sorted(columns), answer]), "D", notes)
     _note_repeats(d2.frame.select(sorted(columns2)), "D′", notes)
     tables = Table(tuple(features), columns), Table(tuple(features), columns2)
@@ -238,6 +239,22 @@ def _answers(
         )
         raise InputError(place, "no answer" if silent[i] else shown(cell), f"one of {listed(answers)}", remedy)
     return y
+
+
+def _note_codes(features: Sequence[Feature], notes: list[str]) -> None:
+    """Remark on columns whose values are digits or letters that nobody has said the meaning of."""
+    coded = [
+        f
+        for f in features
+        if len(f.values) > 1 and not f.words and not f.phrases and all(len(value) == 1 for value in f.values)
+    ]
+    if coded:
+        first = coded[0].name
+        columns = "column" if len(coded) == 1 else "columns"
+        notes.append(
+            f"{columns} {listed((f.name for f in coded), 3)}: values like {shown(coded[0].values[0])} look like codes, "
+            f'and people judge sentences; say what they mean: [features."{first}"] phrases = {{ … }}, or names = …'
+        )
 
 
 def _note_repeats(frame: pl.DataFrame, name: str, notes: list[str]) -> None:

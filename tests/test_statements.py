@@ -413,3 +413,12 @@ def test_strengths_double() -> None:
 def test_limits_are_at_least_one() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         Limits(0, 1, 1)
+
+
+def test_where_conjunctions_may_be_said_no_condition_has_a_synonym() -> None:
+    for values in (("small", "large"), ("small", "middling", "large"), ("tiny", "small", "large", "huge")):
+        size = Feature("size", FeatureKind.ORDINAL, "the size", {}, {}, values)
+        plain, joined = (StatementSpace([size], ("p", "e"), SPOKEN, Limits(4, most, 1)) for most in (1, 2))
+        truths = [tuple(condition.satisfying(size).tolist()) for condition in joined.conditions()]
+        assert len(set(truths)) == len(truths)
+        assert set(truths) == {tuple(condition.satisfying(size).tolist()) for condition in plain.conditions()}

@@ -29,7 +29,7 @@ def design(
         targets: (T, d) the traits of what is to be known.
         worth: (T,) q ≥ 0, what it matters to know each.
         variance: (d,) the diagonal of Σ.
-        noise: σ², of one answer, nats².
+        noise: σ² > 0, of one answer, nats².
         count: how many to take, at most P.
 
     Returns:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imitative.data import FeatureKind, Floats
-from imitative.hypotheses.conditions import Condition, overlap, values_of
+from imitative.hypotheses.conditions import Condition, Relation, overlap, values_of
 from imitative.hypotheses.statements import Hypothesis, Statement
 from imitative.likelihood import Reading
 from imitative.posterior import Posterior
@@ -138,9 +138,9 @@ class Scorer:
         return k, a, w
 
     @cached_property
-    def _naming(self) -> dict[tuple[str, bool, str], list[tuple[int, int]]]:
+    def _naming(self) -> dict[tuple[str, Relation, str], list[tuple[int, int]]]:
         """Value → the conditions of the pool that name it, and which of their conjuncts does."""
-        found: dict[tuple[str, bool, str], list[tuple[int, int]]] = {}
+        found: dict[tuple[str, Relation, str], list[tuple[int, int]]] = {}
         for k, conditions in enumerate(self.pool):
             for i, condition in enumerate(conditions):
                 for value in values_of(condition):
@@ -249,9 +249,18 @@ class Scorer:
 
     def prior_of_all(self, slots: Slots) -> Floats:
         """What filling an empty slot of `slots` with each option adds to log prior − κ · sd: (K·A·W,) nats."""
-        repeats = self.repeats(slots.options[slots.options != EMPTY])
-        again = None if repeats is None else (2.0 * repeats[:, :, None] * NATS).reshape(-1)
+        again = self._again(slots)
         return self._prior_beside(self.deviation(slots), slice(None), again)
+
+    def mean_beside(self, slots: Slots) -> Floats:
+        """What filling an empty slot of `slots` with each option adds to the mean of log prior: (K·A·W,) nats."""
+        again = self._again(slots)
+        return self.mean if again is None else np.asarray(self.mean + self.claim * again)
+
+    def _again(self, slots: Slots) -> Floats | None:
+        """What each option claims again beside `slots`: (K·A·W,) nats², or None where nothing can be said twice."""
+        repeats = self.repeats(slots.options[slots.options != EMPTY])
+        return None if repeats is None else (2.0 * repeats[:, :, None] * NATS).reshape(-1)
 
     def prior_beside(self, rest: Floats | Singles, k: int, claimed: Floats | None = None) -> Floats:
         """The same for the statements about condition k alone, beside a z of which M_prior's draws say `rest`: (A·W,).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from imitative.data import Table
 from imitative.evaluation import baselines, evaluate, folds
+from imitative.hypotheses.conditions import overlap
 from imitative.hypotheses.statements import Hypothesis, Statement
 from imitative.induction import Induced, Round, induce_again
 from imitative.labelling import Transferred
@@ -18,6 +20,8 @@ from imitative.results import audit_told, judgements_told
 
 RUNNERS_UP = 10
 """How many runners-up a result tells of."""
+MISSED = 2.0
+"""Nats that the least of a full z*'s statements is worth where a limit is worth remarking on: odds of seven."""
 EXAMPLES = 3
 """How many questions it shows for each statement."""
 
@@ -29,6 +33,7 @@ def result_of(
     problem, posterior, z = loaded.problem, induced.posterior, induced.best
     show = problem.space.show
     on_labelled = transferred.model.probabilities(problem.labelled.table)
+    told = _statements(induced)
     return {
         "problem": problem.name,
         "question": problem.question,
@@ -38,7 +43,7 @@ def result_of(
         "rows": {"labelled": len(problem.labelled), "unlabelled": len(problem.unlabelled)},
         "hypothesis": show(z),
         "default": {"answer": z.default, "strength": str(z.default_strength.value), "nats": z.default_strength.nats},
-        "statements": _statements(induced),
+        "statements": told,
         "probability": float(induced.probabilities[0]),
         "log_prior": induced.prior.log_prior(z),
         "log_prior_sd": induced.prior.sd(z),
@@ -61,18 +66,24 @@ def result_of(
         "ours_held_out": _held_out(induced, seed),
         "scale": _scale(induced),
         "rounds": [_round(r, loaded, induced) for r in induced.rounds],
-        "notes": [*loaded.notes, *getattr(overseer, "notes", ()), *_full(loaded, z)],
+        "notes": [*loaded.notes, *getattr(overseer, "notes", ()), *_full(loaded, z, told)],
     }
 
 
-def _full(loaded: LoadedProblem, z: Hypothesis) -> list[str]:
-    """A note where z* is as long as it may be, and somebody can allow it more: the prior charges for length already."""
-    most = loaded.problem.space.limits.statements
-    if loaded.origin is None or len(z.statements) < most:
+def _full(loaded: LoadedProblem, z: Hypothesis, told: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A note where z* is as long as it may be, would miss each of its statements, and could be allowed one more."""
+    space = loaded.problem.space
+    if loaded.origin is None or len(z.statements) < space.limits.statements:
+        return []
+    least = min(float(row["log_prior"] + row["log_likelihood"]) for row in told)
+    said = [statement.conditions for statement in z.statements]
+    more = any(not any(overlap((c,), other, space.feature) for other in said) for c in space.conditions())
+    if least < MISSED or not more:
         return []
     return [
-        f"z* says as much as it may, statements = {most}: what it leaves out may lack room, not reasons; "
-        "allow more in [space], with another --out"
+        f"z* says as much as it may, statements = {space.limits.statements}, and would lose {least:.1f} nats without "
+        "the one it misses least: there may be more to say. Allow it in [space], with another --out, and see whether "
+        "D held out gains"
     ]
 
 

@@ -252,7 +252,7 @@ def _claimed_again(statements: Sequence[Statement]) -> float:
     """2 · Σ w · w′ over pairs for one answer, for every value of which both speak; only conjunctions can."""
     total = 0.0
     for i, one in enumerate(statements):
-        if len(one.conditions) > 1:
+        if len(one.conditions) > 1:  # hundreds of single words are passed by
             for j, other in enumerate(statements):
                 # Two conjunctions meet twice, a conjunction and a single condition once.
                 if i != j and one.answer == other.answer and (i < j or len(other.conditions) == 1):

@@ -288,6 +288,26 @@ def test_a_hypothesis_is_as_plausible_as_its_statements_together() -> None:
     assert person.log_prior(both) - person.log_prior(silent) == pytest.approx(tastes)
 
 
+@pytest.mark.parametrize("group", ["is foul", "is one of foul or fishy"])
+def test_nobody_believes_a_thing_twice(group: str) -> None:
+    believes = [
+        SPACE.read_statement(f"If the odour is {v}, it is poisonous (strong evidence).") for v in ("foul", "fishy")
+    ]
+    person = simulated(believes=believes, tolerance=1.0)
+    twice = [
+        SPACE.read_statement(f"If the odour {group} and the height is {tall}, it is poisonous (strong evidence).")
+        for tall in ("at least 3", "below 5")
+    ]
+    other = replace(twice[1], answer="e")
+    strong, values = twice[0].strength.nats, len(twice[0].conditions[-1].values) or len(twice[0].conditions[0].values)
+    alone = sum(map(person.taste, twice)) + person.log_prior(SPACE.read(SILENT))
+    said = person.log_prior(replace(SPACE.read(SILENT), statements=tuple(twice)))
+    assert said - alone == pytest.approx(-values * strong * strong)  # (w + w′)² in place of w² + w′², for every value
+    apart = person.log_prior(replace(SPACE.read(SILENT), statements=(twice[0], other)))
+    tastes = person.taste(twice[0]) + person.taste(other) + person.log_prior(SPACE.read(SILENT))
+    assert apart == pytest.approx(tastes)
+
+
 def test_someone_exact_says_what_they_think_however_far_apart() -> None:
     person = simulated(exact=True, tolerance=0.01)
     [judgement] = ask(person, [Query(Kind.ODDS, (FOUL, FOUL.replace("it is poisonous (str", "it is edible (str")))])

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from itertools import product
 from typing import final
 
@@ -116,18 +117,18 @@ def repeated(first: tuple[Condition, ...], second: tuple[Condition, ...]) -> int
     """Of how many values two conjunctions both speak: *foul, and red* and *foul or musty* of one, foul.
 
     Where both name values of several features, the one with most counts: *foul, red and flat* beside *foul, red and
-    scaly* is about one kind of mushroom. Thresholds and words are remarks of their own, each time.
+    scaly* is about one kind of mushroom. A word, or a threshold, is one value: *at least 3* and *at least 5* are two
+    remarks.
     """
     return max((len(values_of(c) & values_of(d)) for c in first for d in second), default=0)
 
 
-def values_of(condition: Condition) -> frozenset[tuple[str, bool, str]]:
-    """The values that a condition names: (feature, whether it is for them, value)."""
-    if condition.relation not in (Relation.IS, Relation.IS_ONE_OF, Relation.IS_NOT):
-        return frozenset()
-    return frozenset(
-        (condition.feature, condition.relation is not Relation.IS_NOT, value) for value in condition.values
-    )
+@lru_cache(maxsize=1 << 16)
+def values_of(condition: Condition) -> frozenset[tuple[str, Relation, str]]:
+    """What a condition names: (feature, how it is spoken of, value, word or threshold)."""
+    relation = Relation.IS if condition.relation is Relation.IS_ONE_OF else condition.relation
+    values = condition.values if condition.threshold is None else (repr(condition.threshold),)
+    return frozenset((condition.feature, relation, value) for value in values)
 
 
 def named(conditions: tuple[Condition, ...]) -> Iterator[tuple[Condition, ...]]:

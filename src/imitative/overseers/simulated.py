@@ -15,7 +15,7 @@ the same v what a belief says, less w · w′ / τ², as their sum would be clai
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations, pairwise
@@ -106,15 +106,29 @@ class Simulated:
         """What the pair loses for saying the same thing of the same values twice, in nats: see the module's formula."""
         if first.answer != second.answer:
             return 0.0
-        shared = [(c, d) for c in first.conditions for d in second.conditions if self._meet(c, d)]
-        if not shared:
-            return 0.0
-        under = [
-            math.prod(max(min(self._under(c, b), self._under(d, b)) for c, d in shared) for b in belief.conditions)
+        shared = (one for c in first.conditions for d in second.conditions for one in self._shared(c, d))
+        both = list(dict.fromkeys(shared))
+        of_each: dict[str, float] = {}
+        for value in both:
+            of_each[value.feature] = of_each.get(value.feature, 0.0) + self._said(value, both, first.answer)
+        values = max(of_each.values(), default=0.0)  # what both say of two features is about one kind of thing
+        return values * first.strength.nats * second.strength.nats / self.tolerance**2
+
+    def _shared(self, first: Condition, second: Condition) -> list[Condition]:
+        """The values that two conditions both speak of, each as a condition of its own."""
+        return [one for (one,) in named((first,)) if self._meet(one, second)]
+
+    def _said(self, value: Condition, both: Collection[Condition], answer: str) -> float:
+        """How far some belief says this of a value, its other conditions being among what both speak of: 0 … 1."""
+        found = [
+            math.prod(
+                max([self._under(v, b) for v in both if v == value or v.feature != value.feature], default=0.0)
+                for b in belief.conditions
+            )
             for belief in self.believes
-            if belief.answer == first.answer
+            if belief.answer == answer and any(b.feature == value.feature for b in belief.conditions)
         ]
-        return max([0.0, *under]) * first.strength.nats * second.strength.nats / self.tolerance**2
+        return max([0.0, *found])
 
     def _meet(self, first: Condition, second: Condition) -> bool:
         """Whether some value satisfies both; words do so where they are the same, said or denied alike."""

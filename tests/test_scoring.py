@@ -12,6 +12,7 @@ from imitative.hypotheses.conditions import Condition, Relation, overlap, repeat
 from imitative.hypotheses.statements import Hypothesis, StatementSpace
 from imitative.likelihood import Reading
 from imitative.posterior import Posterior
+from imitative.prior import StatementPrior
 from imitative.scoring import EMPTY, Scorer, Slots
 from imitative.testing import hypotheses, labelled, random_prior, spaces, statements
 from imitative.traits import STRENGTHS
@@ -133,10 +134,12 @@ def test_conflicts_are_overlaps_and_mutual(drawn: tuple[Posterior, Scorer, Hypot
 @few
 @given(compiled())
 def test_what_can_be_said_twice_is_what_the_conditions_repeat(drawn: tuple[Posterior, Scorer, Hypothesis, int]) -> None:
-    _, scorer, _, _ = drawn
+    posterior, scorer, _, _ = drawn
+    assert isinstance(posterior.prior, StatementPrior)
+    said = posterior.prior.traits.said
     for k, mine in enumerate(scorer.pool):
         others, counts = scorer.repeating(k)
-        joined = {j: repeated(mine, other) for j, other in enumerate(scorer.pool) if len(mine) + len(other) > 2}
+        joined = {j: repeated(mine, other, said) for j, other in enumerate(scorer.pool) if len(mine) + len(other) > 2}
         assert dict(zip(others.tolist(), counts.tolist(), strict=True)) == {
             j: count for j, count in joined.items() if count and j != k
         }

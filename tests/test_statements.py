@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from itertools import product
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imitative.data import NEGATION_REACH, Feature, FeatureKind, Table
-from imitative.hypotheses.conditions import Condition, Relation, overlap
+from imitative.hypotheses.conditions import Condition, Relation, overlap, repeated, values_of
 from imitative.hypotheses.english import number, quoted, unquoted, written
 from imitative.hypotheses.statements import Hypothesis, Limits, Statement, StatementSpace, Strength
 from imitative.records import Value
@@ -415,10 +416,13 @@ def test_limits_are_at_least_one() -> None:
         Limits(0, 1, 1)
 
 
-def test_where_conjunctions_may_be_said_no_condition_has_a_synonym() -> None:
-    for values in (("small", "large"), ("small", "middling", "large"), ("tiny", "small", "large", "huge")):
-        size = Feature("size", FeatureKind.ORDINAL, "the size", {}, {}, values)
-        plain, joined = (StatementSpace([size], ("p", "e"), SPOKEN, Limits(4, most, 1)) for most in (1, 2))
-        truths = [tuple(condition.satisfying(size).tolist()) for condition in joined.conditions()]
-        assert len(set(truths)) == len(truths)
-        assert set(truths) == {tuple(condition.satisfying(size).tolist()) for condition in plain.conditions()}
+@pytest.mark.parametrize(
+    "values", [("small", "large"), ("small", "middling", "large"), ("tiny", "small", "large", "huge")]
+)
+def test_synonyms_say_the_same_and_nothing_else_does(values: tuple[str, ...]) -> None:
+    size = Feature("size", FeatureKind.ORDINAL, "the size", {}, {}, values)
+    every = list(StatementSpace([size], ("p", "e"), SPOKEN, Limits(4, 2, 1)).conditions())
+    for one, other in product(every, repeat=2):
+        alike = (one.satisfying(size) == other.satisfying(size)).all()
+        assert (values_of(one, size) == values_of(other, size)) == alike
+        assert repeated((one,), (other,), lambda c: values_of(c, size)) == int(alike)

@@ -117,8 +117,10 @@ def test_a_threshold_said_twice_is_claimed_together_and_another_is_another_remar
 def test_values_are_repeated_mutually(data: st.DataObject) -> None:
     space = data.draw(spaces(most=2))
     first, second = (data.draw(statements(space)).conditions for _ in range(2))
-    assert repeated(first, second) == repeated(second, first) >= 0
-    assert repeated(first, first) == max(max(1, len(c.values)) for c in first)
+    said = Traits(space, None).said
+    assert repeated(first, second, said) == repeated(second, first, said) >= 0
+    named = (Relation.IS, Relation.IS_ONE_OF, Relation.MENTIONS, Relation.NEGATES)
+    assert repeated(first, first, said) == max(len(c.values) if c.relation in named else 1 for c in first)
 
 
 @few

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imitative.data import FeatureKind, Floats
-from imitative.hypotheses.conditions import Condition, Relation, overlap, values_of
+from imitative.hypotheses.conditions import Condition, Relation, Said, overlap, values_of
 from imitative.hypotheses.statements import Hypothesis, Statement
 from imitative.likelihood import Reading
 from imitative.posterior import Posterior
@@ -143,7 +143,7 @@ class Scorer:
         found: dict[tuple[str, Relation, str], list[tuple[int, int]]] = {}
         for k, conditions in enumerate(self.pool):
             for i, condition in enumerate(conditions):
-                for value in values_of(condition):
+                for value in self._said(condition):
                     found.setdefault(value, []).append((k, i))
         return found
 
@@ -163,7 +163,7 @@ class Scorer:
         if k not in self._repeating:
             counts: dict[int, int] = {}
             for condition in self.pool[k]:
-                met = Counter(place for value in values_of(condition) for place in self._naming.get(value, ()))
+                met = Counter(place for value in self._said(condition) for place in self._naming.get(value, ()))
                 for (other, _), count in met.items():
                     counts[other] = max(counts.get(other, 0), count)
             # Two that are no conjunctions overlap where they name one value, and never stand in one z.
@@ -171,6 +171,9 @@ class Scorer:
             found = sorted(o for o in counts if o != k and not (alone and len(self.pool[o]) == 1))
             self._repeating[k] = np.array(found, dtype=np.intp), np.array([counts[o] for o in found], dtype=np.float64)
         return self._repeating[k]
+
+    def _said(self, condition: Condition) -> Said:
+        return values_of(condition, self._features[condition.feature])
 
     def repeats(self, options: Sequence[int] | NDArray[np.int64]) -> Floats | None:
         """What a z of these options claims of the values of which each condition speaks, by answer: (K, A) nats.

@@ -25,7 +25,7 @@ import numpy as np
 from scipy.linalg import helmert
 
 from imitative.data import Feature, FeatureKind, Floats
-from imitative.hypotheses.conditions import Condition, Relation, repeated
+from imitative.hypotheses.conditions import Condition, Relation, Said, repeated, values_of
 from imitative.hypotheses.statements import Hypothesis, Statement, StatementSpace, Strength
 
 Encode = Callable[[Sequence[str]], "np.ndarray[tuple[int, int], np.dtype[np.float32]]"]
@@ -92,6 +92,7 @@ class Traits:
         self.size = 5 + self.relevance_size + by_answer + 2 * int(self.texts) + 1
         self._cache: dict[tuple[Condition, ...], Parts] = {}
         self._by_text: dict[str, Floats] = {}
+        self._said: dict[Condition, Said] = {}
         self._statements: dict[Statement, Floats] = {}
 
     # φ is laid out as
@@ -189,8 +190,26 @@ class Traits:
         traits[self.default_at] = b * self.contrasts[self.space.answers.index(z.default)]
         for statement in z.statements:
             traits += self.statement(statement)
-        traits[self.claimed_at] += _claimed_again(z.statements)
+        traits[self.claimed_at] += self._claimed_again(z.statements)
         return traits
+
+    def said(self, condition: Condition) -> Said:
+        """See `values_of`."""
+        if condition not in self._said:
+            self._said[condition] = values_of(condition, self.space.feature[condition.feature])
+        return self._said[condition]
+
+    def _claimed_again(self, statements: Sequence[Statement]) -> float:
+        """2 · Σ w · w′ over pairs for one answer, for every value of which both speak; only conjunctions can."""
+        total = 0.0
+        for i, one in enumerate(statements):
+            if len(one.conditions) > 1:  # hundreds of single words are passed by
+                for j, other in enumerate(statements):
+                    # Two conjunctions meet twice, a conjunction and a single condition once.
+                    if i != j and one.answer == other.answer and (i < j or len(other.conditions) == 1):
+                        shared = repeated(one.conditions, other.conditions, self.said)
+                        total += shared * one.strength.nats * other.strength.nats
+        return 2.0 * total
 
     def text(self, text: str) -> Floats:
         """φ of a hypothesis given as text, (d,)."""
@@ -246,18 +265,6 @@ class Traits:
         sign = {Relation.NEGATES: NEGATION, Relation.IS_NOT: EXCLUSION}.get(condition.relation, 1.0)
         named = ((condition.feature, value) for value in condition.values)
         return [self._atoms[atom] for atom in named if atom in self._atoms], sign
-
-
-def _claimed_again(statements: Sequence[Statement]) -> float:
-    """2 · Σ w · w′ over pairs for one answer, for every value of which both speak; only conjunctions can."""
-    total = 0.0
-    for i, one in enumerate(statements):
-        if len(one.conditions) > 1:  # hundreds of single words are passed by
-            for j, other in enumerate(statements):
-                # Two conjunctions meet twice, a conjunction and a single condition once.
-                if i != j and one.answer == other.answer and (i < j or len(other.conditions) == 1):
-                    total += repeated(one.conditions, other.conditions) * one.strength.nats * other.strength.nats
-    return 2.0 * total
 
 
 _HIGH = "\x00high"

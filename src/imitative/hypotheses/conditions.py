@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import lru_cache
 from itertools import product
 from typing import final
 
@@ -113,22 +112,37 @@ def overlap(first: tuple[Condition, ...], second: tuple[Condition, ...], feature
     )
 
 
-def repeated(first: tuple[Condition, ...], second: tuple[Condition, ...]) -> int:
+Said = frozenset[tuple[str, Relation, str]]
+"""What a condition says of its feature: (feature, how it is spoken of, value, word or threshold)."""
+
+
+def repeated(first: tuple[Condition, ...], second: tuple[Condition, ...], said: Callable[[Condition], Said]) -> int:
     """Of how many values two conjunctions both speak: *foul, and red* and *foul or musty* of one, foul.
 
     Where both name values of several features, the one with most counts: *foul, red and flat* beside *foul, red and
     scaly* is about one kind of mushroom. A word, or a threshold, is one value: *at least 3* and *at least 5* are two
     remarks.
+
+    Args:
+        first: one conjunction.
+        second: the other.
+        said: condition → `values_of` it.
     """
-    return max((len(values_of(c) & values_of(d)) for c in first for d in second), default=0)
+    return max((len(said(c) & said(d)) for c in first for d in second), default=0)
 
 
-@lru_cache(maxsize=1 << 16)
-def values_of(condition: Condition) -> frozenset[tuple[str, Relation, str]]:
-    """What a condition names: (feature, how it is spoken of, value, word or threshold)."""
-    relation = Relation.IS if condition.relation is Relation.IS_ONE_OF else condition.relation
-    values = condition.values if condition.threshold is None else (repr(condition.threshold),)
-    return frozenset((condition.feature, relation, value) for value in values)
+def values_of(condition: Condition, feature: Feature) -> Said:
+    """What a condition says, alike for synonyms: of an order *at least the last* is the last, and *not the first* is
+    *at least the second*.
+    """
+    name, relation, values = condition.feature, condition.relation, condition.values
+    if condition.threshold is not None:
+        return frozenset({(name, relation, repr(condition.threshold))})
+    if relation not in (Relation.IS, Relation.IS_ONE_OF) and feature.discrete:
+        held = condition.satisfying(feature)[:-1]
+        met = tuple(value for value, holds in zip(feature.values, held, strict=True) if holds)
+        return frozenset({(name, Relation.IS if len(met) == 1 else Relation.IS_ONE_OF, "\0".join(met))})
+    return frozenset((name, Relation.IS if relation is Relation.IS_ONE_OF else relation, value) for value in values)
 
 
 def named(conditions: tuple[Condition, ...]) -> Iterator[tuple[Condition, ...]]:

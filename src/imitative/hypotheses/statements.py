@@ -181,20 +181,14 @@ class StatementSpace:
     def conditions_on(self, feature: Feature) -> Iterator[Condition]:
         """The same, for one feature."""
         if feature.discrete:
-            last, ordinal = len(feature.values) - 1, feature.kind is FeatureKind.ORDINAL
-            # In conjunctions a synonym would be a way of saying a thing twice: *at least the last* is *the last*, and
-            # *not the first* is *at least the second*.
-            strict = ordinal and self.limits.conditions > 1
             for value in feature.values:
                 yield Condition(feature.name, Relation.IS, (value,))
-            if last > 1:  # with two values, `is not a` is `is b`
-                for i, value in enumerate(feature.values):
-                    if not strict or 0 < i < last:
-                        yield Condition(feature.name, Relation.IS_NOT, (value,))
-            for i, value in enumerate(feature.values[1:] if ordinal else (), start=1):
-                if not strict or i < last:
+            if len(feature.values) > 2:  # with two values, `is not a` is `is b`
+                for value in feature.values:
+                    yield Condition(feature.name, Relation.IS_NOT, (value,))
+            if feature.kind is FeatureKind.ORDINAL:
+                for value in feature.values[1:]:
                     yield Condition(feature.name, Relation.AT_LEAST, (value,))
-                if not strict or i > 1:
                     yield Condition(feature.name, Relation.BELOW, (value,))
         elif feature.kind is FeatureKind.NUMERIC:
             for cut in self.cuts.get(feature.name, ()):

@@ -23,8 +23,9 @@ from imitative.display import clean, duration, nats, percent
 from imitative.evaluation import wilson
 from imitative.explained import _changes, gist
 from imitative.hypotheses.statements import Strength
+from imitative.pages import source
 from imitative.records import LITERAL_READER
-from imitative.report import _source, render
+from imitative.report import render
 
 EVIL = "</style><script>alert('1')</script><img src=x onerror=alert(1)>\"'&{{ 7*7 }}\ud800\u202e\x00"
 VOID = {"meta", "link"}
@@ -333,7 +334,7 @@ def luminance(colour: str) -> float:
 @pytest.mark.parametrize("scheme", [0, 1, 2], ids=["light", "dark", "print"])
 def test_text_stands_out_from_its_ground(scheme: int) -> None:
     """WCAG 2 AA: 4.5 to 1 for text, 3 to 1 for what a picture says."""
-    blocks = [block for block in re.findall(r":root \{([^}]*)\}", _source("report.css")) if "--paper" in block]
+    blocks = [block for block in re.findall(r":root \{([^}]*)\}", source("report.css")) if "--paper" in block]
     colours = dict(re.findall(r"--(\w+): (#[0-9a-f]{3,6})", blocks[scheme]))
     for ground in ("paper", "raised"):
         for ink, least in (("ink", 7), ("soft", 4.5), ("fell", 4.5), ("added", 4.5), ("prior", 3), ("evidence", 3)):

@@ -193,7 +193,7 @@ class Agenda:
             return [pair for pair in dict.fromkeys(pairs) if shown[pair] not in before]
 
         opening = self.settings.active and not known.found
-        number = max(DRAWN * count, min(OPENING * count, MOST_DRAWN)) if opening else DRAWN * count
+        number = max(DRAWN * count, min(OPENING * count, MOST_DRAWN) if opening else 0)
         explored = fresh(elicitation.explore(scorer, self._default, number, rng))
         if opening:
             return self._opening(explored, scorer, known.prior.traits, count), 1.0

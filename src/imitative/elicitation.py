@@ -170,9 +170,7 @@ def hopeful(
     """
     if not scorer.options:
         return []
-    held_by = scorer.encode(best, len(best.statements))
-    prior = scorer.mean if held_by is None else scorer.mean_beside(held_by)
-    gain = scorer.likelihood_of_all([logits])[0] + prior
+    gain = scorer.likelihood_of_all([logits])[0] + scorer.mean_beside(best)
     chance = ndtr(gain / np.sqrt(scorer.variance + 1e-9)).reshape(len(scorer.pool), len(scorer.answers), len(NATS))
     relabelled = np.empty_like(chance)
     held = masks.astype(np.float32)

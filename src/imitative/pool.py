@@ -99,9 +99,7 @@ def _conjunctions(
         best = np.full(len(scorer.pool), -np.inf)
         for less in (base, *(_less(base, i) for i in range(len(base.statements)))):
             logits = reading.logits(posterior.labelled.table, less, space.answers).T
-            slots = scorer.encode(less, len(less.statements))
-            prior = scorer.mean if slots is None else scorer.mean_beside(slots)
-            both = scorer.likelihood_of_all([logits])[0] + prior
+            both = scorer.likelihood_of_all([logits])[0] + scorer.mean_beside(less)
             best = np.maximum(best, both.reshape(len(scorer.pool), per_condition).max(axis=1))
         return best
 

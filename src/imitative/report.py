@@ -7,12 +7,8 @@ read otherwise than it is written are replaced before.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping
-from functools import cache
-from importlib.resources import files
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from imitative.charts import Picture, Span, calibration_picture, rounds_picture, spans
 from imitative.display import (
@@ -33,10 +29,8 @@ from imitative.display import (
 )
 from imitative.evaluation import wilson
 from imitative.explained import auditor, default, rivals, statements
+from imitative.pages import digest, source, template
 from imitative.spending import spending
-
-if TYPE_CHECKING:
-    from jinja2 import Template
 
 FELL = 0.05
 """A fit that loses more than this share of right answers from D to D′ is marked."""
@@ -117,12 +111,12 @@ def render(result: Mapping[str, Any], title: str | None = None) -> str:
         HTML that can be written as UTF-8.
     """
     run = Entry(clean(dict(result)))
-    style = _source("report.css")
+    style = source("report.css")
     question = run.text("question") or run.text("problem") or "A run"
     judgements, fits = run.entry("judgements"), _fits(run)
-    return _template().render(
+    return template("report.html").render(
         style=style,
-        digest=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+        digest=digest(style),
         title=clean(title) if title else " · ".join(dict.fromkeys(filter(None, [run.text("problem"), question]))),
         question=question,
         origin=_origin(run),
@@ -346,15 +340,3 @@ def _stages(seconds: Entry) -> list[Amount]:
     rows = {name: value for name, value in seconds.numbers().items() if value >= 0}
     bars = spans(list(rows.values()))
     return [Amount(label(name), duration(value), bar) for (name, value), bar in zip(rows.items(), bars, strict=True)]
-
-
-def _source(name: str) -> str:
-    return files("imitative").joinpath("templates", name).read_text(encoding="utf-8")
-
-
-@cache
-def _template() -> Template:
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(_source("report.html"))

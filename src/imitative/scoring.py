@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imitative.data import FeatureKind, Floats
-from imitative.hypotheses.conditions import Condition, Relation, Said, overlap, values_of
+from imitative.hypotheses.conditions import Condition, Relation, overlap
 from imitative.hypotheses.statements import Hypothesis, Statement
 from imitative.likelihood import Reading
 from imitative.posterior import Posterior
@@ -70,6 +70,7 @@ class Scorer:
         self.evidence = posterior.evidence
         self.caution = posterior.caution
         self._prior(posterior.prior)
+        self._said = posterior.prior.traits.said
         self._features = {feature.name: feature for feature in labelled.table.features}
         self._alike: dict[tuple[str, ...], list[int]] = {}
         for k, conditions in enumerate(self.pool):
@@ -172,9 +173,6 @@ class Scorer:
             self._repeating[k] = np.array(found, dtype=np.intp), np.array([counts[o] for o in found], dtype=np.float64)
         return self._repeating[k]
 
-    def _said(self, condition: Condition) -> Said:
-        return values_of(condition, self._features[condition.feature])
-
     def repeats(self, options: Sequence[int] | NDArray[np.int64]) -> Floats | None:
         """What a z of these options claims of the values of which each condition speaks, by answer: (K, A) nats.
 
@@ -255,15 +253,16 @@ class Scorer:
         again = self._again(slots)
         return self._prior_beside(self.deviation(slots), slice(None), again)
 
-    def mean_beside(self, slots: Slots) -> Floats:
-        """What filling an empty slot of `slots` with each option adds to the mean of log prior: (K·A·W,) nats."""
-        again = self._again(slots)
+    def mean_beside(self, z: Hypothesis) -> Floats:
+        """What each option adds to the mean of log prior beside z; alone, if the pool cannot say z: (K·A·W,) nats."""
+        slots = self.encode(z, len(z.statements))
+        again = None if slots is None else self._again(slots)
         return self.mean if again is None else np.asarray(self.mean + self.claim * again)
 
     def _again(self, slots: Slots) -> Floats | None:
         """What each option claims again beside `slots`: (K·A·W,) nats², or None where nothing can be said twice."""
         repeats = self.repeats(slots.options[slots.options != EMPTY])
-        return None if repeats is None else (2.0 * repeats[:, :, None] * NATS).reshape(-1)
+        return None if repeats is None else _by_strength(repeats)
 
     def prior_beside(self, rest: Floats | Singles, k: int, claimed: Floats | None = None) -> Floats:
         """The same for the statements about condition k alone, beside a z of which M_prior's draws say `rest`: (A·W,).
@@ -273,7 +272,7 @@ class Scorer:
             k: which condition.
             claimed: its row of `repeats`, (A,).
         """
-        again = None if claimed is None else (2.0 * claimed[:, None] * NATS).reshape(-1)
+        again = None if claimed is None else _by_strength(claimed)
         return self._prior_beside(rest, slice(k * self.per_condition, (k + 1) * self.per_condition), again)
 
     def _prior_beside(self, rest: Floats | Singles, options: slice, again: Floats | None) -> Floats:
@@ -312,9 +311,9 @@ class Scorer:
     def log_prior(self, slots: Slots) -> float:
         """log prior(z) − κ · sd(z), in nats."""
         filled = slots.options[slots.options != EMPTY]
-        alone = float(self.default_mean[slots.default] + self.mean[filled].sum())
-        mean = alone + self.claim * self.claimed_again(filled)
-        sd = float(self.deviation(slots).std()) if self.caution and self.deviations.shape[1] else 0.0
+        again = self.claimed_again(filled)
+        mean = float(self.default_mean[slots.default] + self.mean[filled].sum()) + self.claim * again
+        sd = float(self._deviation(slots, again).std()) if self.caution and self.deviations.shape[1] else 0.0
         return mean - self.caution * sd
 
     def likelihood_of_defaults(self, rest: Floats) -> Floats:
@@ -329,7 +328,14 @@ class Scorer:
 
     def deviation(self, slots: Slots) -> Singles:
         """What each of M_prior's draws adds to the mean of z: (E,) nats."""
+        return self._deviation(slots, self.claimed_again(slots.options[slots.options != EMPTY]))
+
+    def _deviation(self, slots: Slots, again: float) -> Singles:
         filled = slots.options[slots.options != EMPTY]
         alone = self.default_deviations[slots.default] + self.deviations[filled].sum(axis=0)
-        again = self.claimed_again(filled)
         return np.asarray(alone + again * self.claim_deviations if again else alone)
+
+
+def _by_strength(claimed: Floats) -> Floats:
+    """2 · w · what is claimed already, (…, A) nats, for every strength w: (… · A · W,) nats²."""
+    return np.asarray(2.0 * claimed[..., None] * NATS).reshape(-1)

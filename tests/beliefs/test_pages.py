@@ -49,6 +49,7 @@ from imitative.web.bodies import LARGEST_BODY
 from imitative.web.curves import pictures
 from imitative.web.judging import RATIOS
 from tests import lines
+from tests.posted import look
 from tests.test_web import XSS
 
 BELIEVES = [
@@ -110,24 +111,6 @@ def taste_of(problem: BeliefProblem) -> Overseer:
     build = marking(problem).build_overseer
     assert build is not None
     return build(spoken(problem.built.parameters, target_of(problem))[0], problem.seed)
-
-
-def look(run: Run, slot: int) -> tuple[Query, bool, Answer | None]:
-    """The query at a slot as it was posted, whether its second side is shown first, and its known answer."""
-
-    def find(connection: Any) -> tuple[Query, bool, Answer | None]:
-        row = connection.execute(
-            select(tables.query.c.body, tables.hand.c.swapped, tables.posted.c.expected)
-            .join_from(tables.slot, tables.posted)
-            .join(tables.query)
-            .join(tables.hand, tables.hand.c.slot_id == tables.slot.c.id)
-            .where(tables.slot.c.id == slot)
-        ).one()
-        texts = dict(connection.execute(select(tables.hypothesis.c.key, tables.hypothesis.c.text)).all())
-        query = Query.from_json({**row.body, "hypotheses": [texts[key] for key in row.body["hypotheses"]]})
-        return query, row.swapped, None if row.expected is None else Answer.from_json(row.expected)
-
-    return run.read(find)
 
 
 def answer_of(run: Run, slot: int, taste: Overseer) -> Answer:

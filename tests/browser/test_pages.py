@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
 
 from bench.site import Site, comparison, live, one_of_each, shown
 from imitative.config import load_problem
@@ -25,9 +24,10 @@ from imitative.overseers.presenting import checks, presenter
 from imitative.records import Answer, Kind, Query
 from imitative.running import asking_people, run_problem
 from imitative.settings import Settings
-from imitative.store import Run, tables
+from imitative.store import Run
 from imitative.web.judging import RATIOS
 from tests.browser.visiting import DESKTOP, PAYLOADS, PHONE, Visitor, apart, chromium, passes, pytestmark
+from tests.posted import look
 
 __all__ = ["chromium", "pytestmark"]
 
@@ -351,18 +351,7 @@ def test_huskies_through_the_page_find_the_same_hypothesis(chromium: Any, tmp_pa
 def _judge(visitor: Visitor, run: Run, slot: int, taste: Overseer) -> None:
     """What the simulated person says of the query as it was posted, clicked on the side where it is shown."""
 
-    def look(connection: Any) -> tuple[Query, bool]:
-        row = connection.execute(
-            select(tables.query.c.body, tables.hand.c.swapped)
-            .join_from(tables.slot, tables.posted)
-            .join(tables.query)
-            .join(tables.hand, tables.hand.c.slot_id == tables.slot.c.id)
-            .where(tables.slot.c.id == slot)
-        ).one()
-        texts = dict(connection.execute(select(tables.hypothesis.c.key, tables.hypothesis.c.text)).all())
-        return Query.from_json({**row.body, "hypotheses": [texts[key] for key in row.body["hypotheses"]]}), row.swapped
-
-    query, swapped = run.read(look)
+    query, swapped, _ = look(run, slot)
     answer = apart(lambda: asyncio.run(taste.judge([query])))[0].answer
     answer = answer.swapped() if swapped else answer
     if answer.grade is not None:

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping
-from functools import cache
-from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from imitative.beliefs.elicited import left_open
 from imitative.beliefs.pictures import consequences_picture, density_picture, fan_picture
 from imitative.display import Entry, clean, figure, nats, number
-
-if TYPE_CHECKING:
-    from jinja2 import Template
+from imitative.pages import digest, source, template
 
 MOST_FANS = 8
 """Series drawn; the others are in the table's file."""
@@ -27,12 +21,12 @@ NUMBERS = ("mean", "sd", "words_mean", "words_sd")
 def render(result: Mapping[str, Any]) -> str:
     """The page of a run, from what `result.json` holds."""
     run = clean(dict(result))
-    style = _source("report.css") + _source("belief.css")
+    style = source("report.css") + source("belief.css")
     fans, left_out = _fans(run)
     heads, rows = _forecast(run)
-    return _template().render(
+    return template("belief.html").render(
         style=style,
-        digest=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+        digest=digest(style),
         title=f"{run['problem']} · {run['question']}",
         origin=f"{run['problem']} · seed {run['seed']}",
         question=run["question"],
@@ -147,15 +141,3 @@ def _trust(run: Mapping[str, Any]) -> list[tuple[str, str]]:
         rows.append(("log score on D′, nats", figure(scores["log_score"])))
         rows += [(f"inside the {mass} interval", f"{100 * share:.0f} %") for mass, share in scores["coverage"].items()]
     return rows
-
-
-def _source(name: str) -> str:
-    return files("imitative").joinpath("templates", name).read_text(encoding="utf-8")
-
-
-@cache
-def _template() -> Template:
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(_source("belief.html"))

@@ -116,6 +116,8 @@ class Simulated:
 
     def _shared(self, first: Condition, second: Condition) -> list[Condition]:
         """The values that two conditions both speak of, each as a condition of its own."""
+        if first.feature != second.feature:
+            return []
         return [one for (one,) in named((first,)) if self._meet(one, second)]
 
     def _said(self, value: Condition, both: Collection[Condition], answer: str) -> float:
@@ -131,9 +133,7 @@ class Simulated:
         return max([0.0, *found])
 
     def _meet(self, first: Condition, second: Condition) -> bool:
-        """Whether some value satisfies both; words do so where they are the same, said or denied alike."""
-        if first.feature != second.feature:
-            return False
+        """Whether some value of their feature satisfies both; words do where they are the same and said alike."""
         feature = self._features[first.feature]
         if feature.kind is FeatureKind.TEXT:
             return first.relation is second.relation and bool(set(first.values) & set(second.values))

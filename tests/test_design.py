@@ -21,6 +21,7 @@ class Case(NamedTuple):
 
     differences: Floats
     costs: Floats
+    heard: Floats
     targets: Floats
     worth: Floats
     variance: Floats
@@ -31,10 +32,16 @@ class Case(NamedTuple):
         return cls(
             rng.standard_normal((pairs, size)),
             rng.uniform(1.0, 3.0, pairs),
+            rng.uniform(0.1, 1.0, pairs),
             rng.standard_normal((targets, size)),
             rng.uniform(0.0, 2.0, targets),
             rng.uniform(0.2, 2.0, size),
         )
+
+    def design(self, count: int) -> list[int]:
+        known = self.differences * self.variance
+        across, within = self.targets @ known.T, self.differences @ known.T
+        return design(across, within, self.worth, self.costs, self.heard, NOISE, count)
 
     def doubt(self, chosen: list[int]) -> float:
         """Σ_f q_f · Var(f · θ) after these answers, by the textbook's conditional covariance."""
@@ -49,11 +56,13 @@ class Case(NamedTuple):
 @given(st.integers(0, 10_000))
 def test_each_step_takes_what_lowers_the_doubt_most_per_cost(seed: int) -> None:
     case = Case.drawn(seed)
-    chosen = design(*case, NOISE, 6)
+    chosen = case.design(6)
     for step, taken in enumerate(chosen):
         before = chosen[:step]
         gain = {
-            i: (case.doubt(before) - case.doubt([*before, i])) / case.costs[i] for i in range(30) if i not in before
+            i: (case.doubt(before) - case.doubt([*before, i])) * case.heard[i] / case.costs[i]
+            for i in range(30)
+            if i not in before
         }
         assert gain[taken] == pytest.approx(max(gain.values()), rel=1e-9)
 
@@ -61,9 +70,9 @@ def test_each_step_takes_what_lowers_the_doubt_most_per_cost(seed: int) -> None:
 @few
 @given(st.integers(0, 10_000))
 def test_less_is_left_in_doubt_than_by_chance(seed: int) -> None:
-    case = Case.drawn(seed)._replace(costs=np.ones(30))
+    case = Case.drawn(seed)._replace(costs=np.ones(30), heard=np.ones(30))
     by_chance = [case.doubt(np.random.default_rng([seed, i]).permutation(30)[:5].tolist()) for i in range(20)]
-    assert case.doubt(design(*case, NOISE, 5)) <= min(by_chance) + 1e-9
+    assert case.doubt(case.design(5)) <= min(by_chance) + 1e-9
 
 
 @few
@@ -71,16 +80,17 @@ def test_less_is_left_in_doubt_than_by_chance(seed: int) -> None:
 def test_the_order_in_which_things_are_offered_does_not_matter(seed: int) -> None:
     case, rng = Case.drawn(seed), np.random.default_rng(seed)
     pairs, targets = rng.permutation(30), rng.permutation(6)
-    other = Case(case.differences[pairs], case.costs[pairs], case.targets[targets], case.worth[targets], case.variance)
-    assert pairs[design(*other, NOISE, 8)].tolist() == design(*case, NOISE, 8)
+    offered = (case.differences[pairs], case.costs[pairs], case.heard[pairs])
+    other = Case(*offered, case.targets[targets], case.worth[targets], case.variance)
+    assert pairs[other.design(8)].tolist() == case.design(8)
 
 
 def test_what_bears_on_nothing_worth_knowing_is_asked_last() -> None:
-    case = Case(np.eye(3), np.ones(3), np.eye(3), np.array([0.0, 1.0, 2.0]), np.ones(3))
-    assert design(*case, NOISE, 3) == [2, 1, 0]
+    case = Case(np.eye(3), np.ones(3), np.ones(3), np.eye(3), np.array([0.0, 1.0, 2.0]), np.ones(3))
+    assert case.design(3) == [2, 1, 0]
 
 
 def test_no_more_is_asked_than_there_is_and_nothing_twice() -> None:
     case = Case.drawn(0)
-    assert sorted(design(*case, NOISE, 99)) == list(range(30))
-    assert design(*case, NOISE, 0) == []
+    assert sorted(case.design(99)) == list(range(30))
+    assert case.design(0) == []

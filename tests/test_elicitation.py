@@ -10,19 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imitative import elicitation
-from imitative.agenda import Agenda, Known
-from imitative.config import load_problem
 from imitative.data import Feature, FeatureKind, Labelled, Table
-from imitative.elicitation import Choice, Pair, alone, silent
+from imitative.elicitation import Pair, alone, silent
 from imitative.hypotheses.conditions import Condition, Relation, one_of
 from imitative.hypotheses.statements import Hypothesis, Limits, Statement, StatementSpace, Strength
 from imitative.likelihood import LITERAL
 from imitative.posterior import Posterior
 from imitative.prior import StatementPrior
-from imitative.records import Kind
+from imitative.records import MOST_ODDS, Answer, Judgement, Kind
 from imitative.scoring import Scorer
 from imitative.search.search import Scored
-from imitative.settings import Settings
+from imitative.stakes import Stakes
 from imitative.testing import random_prior
 from imitative.traits import Traits
 
@@ -41,60 +39,50 @@ def says(feature: Feature, value: str, answer: str = "p", strength: Strength = S
 SUN, CLAY = says(PLACE, "sun"), says(SOIL, "clay")
 
 
-def doubtful(**sds: float) -> StatementPrior:
-    """An M_prior whose draws differ in what `feature_value` leans towards, independently, and in nothing else."""
-    traits = Traits(SPACE, None)
-    rng = np.random.default_rng(0)
-    noise = rng.standard_normal((64, len(sds)))
-    noise = np.linalg.qr(noise - noise.mean(axis=0))[0] * np.sqrt(len(noise))  # uncorrelated, and of variance one
-    draws = np.zeros((len(noise), traits.size))
-    for column, (name, sd) in zip(noise.T, sds.items(), strict=True):
-        atom = traits.atom(*name.split("_"))
-        assert atom is not None
-        draws[:, traits.polarity_at(0).start + atom] = sd * column
-    return StatementPrior(traits, np.zeros(traits.size), draws)
+UNASKED = StatementPrior.unasked(Traits(SPACE, None))
+SUN_OR_NOT, CLAY_OR_NOT = (Pair(alone(statement, "e"), silent("e")) for statement in (SUN, CLAY))
 
 
-def posterior(prior: StatementPrior) -> Posterior:
-    return Posterior(D.take([]), prior, LITERAL)  # without examples the doubt is all M_prior's
+def stakes(*statements: Statement) -> Stakes:
+    """All these matter alike."""
+    return Stakes(list(statements), np.ones(len(statements)))
 
 
-def choice_of(prior: StatementPrior, *statements: Statement) -> Choice:
-    """Which of these statements, for either answer, is to be believed?"""
-    other = {"p": "e", "e": "p"}
-    candidates = [
-        Hypothesis((Statement(s.conditions, answer, s.strength),), "e", Strength.HINT)
-        for s in statements
-        for answer in (s.answer, other[s.answer])
-    ]
-    return Choice.among(candidates, posterior(prior), D.table)
+def test_what_bears_on_the_stakes_is_asked_before_what_does_not() -> None:
+    pairs = [CLAY_OR_NOT, SUN_OR_NOT]
+    assert elicitation.choose(pairs, stakes(SUN), UNASKED, 1) == [SUN_OR_NOT]
+    assert elicitation.choose(pairs[::-1], stakes(SUN), UNASKED, 1) == [SUN_OR_NOT]
+    assert elicitation.choose(pairs, stakes(CLAY), UNASKED, 1) == [CLAY_OR_NOT]
 
 
-def test_what_bears_on_the_choice_is_asked_before_what_does_not() -> None:
-    prior = doubtful(place_sun=1.0, soil_clay=1.0)
-    choice = choice_of(prior, SUN)
-    pairs = [Pair(alone(CLAY, "e"), silent("e")), Pair(alone(SUN, "e"), silent("e"))]
-    assert elicitation.choose(pairs, choice, prior, 1) == [pairs[1]]
-    assert elicitation.choose(pairs[::-1], choice, prior, 1) == [pairs[1]]
-
-
-def test_what_is_in_doubt_is_asked_before_what_is_known() -> None:
-    prior = doubtful(place_sun=0.01, soil_clay=1.0)
-    choice = choice_of(prior, SUN, CLAY)
-    pairs = [Pair(alone(SUN, "e"), silent("e")), Pair(alone(CLAY, "e"), silent("e"))]
-    assert elicitation.choose(pairs, choice, prior, 1) == [pairs[1]]
+@pytest.mark.parametrize(("known", "asked"), [(SUN_OR_NOT, CLAY_OR_NOT), (CLAY_OR_NOT, SUN_OR_NOT)])
+def test_what_is_in_doubt_is_asked_before_what_is_known(known: Pair, asked: Pair) -> None:
+    queries = [elicitation.query_of(known, SPACE, Kind.ODDS, repeat=repeat) for repeat in range(12)]
+    said = [Judgement(query, Answer(ratio=3.0), "ann") for query in queries]
+    prior = StatementPrior.fit(Traits(SPACE, None), said)
+    assert elicitation.choose([known, asked], stakes(SUN, CLAY), prior, 1) == [asked]
 
 
 def test_a_batch_does_not_repeat_itself() -> None:
-    prior = doubtful(place_sun=1.5, soil_clay=1.2)
-    choice = choice_of(prior, SUN, CLAY)
     twin = says(PLACE, "sun", strength=Strength.MODERATE)
-    same = [Pair(alone(SUN, "e"), silent("e")), Pair(alone(twin, "e"), silent("e")), Pair(alone(SUN, "p"), silent("p"))]
-    other = Pair(alone(CLAY, "e"), silent("e"))
-    batch = elicitation.choose([*same, other], choice, prior, 2)
-    assert other in batch
-    everything = elicitation.choose([*same, other], choice, prior, 10)
-    assert sorted(map(hash, everything)) == sorted(map(hash, [*same, other]))
+    same = [SUN_OR_NOT, Pair(alone(twin, "e"), silent("e")), Pair(alone(SUN, "p"), silent("p"))]
+    batch = elicitation.choose([*same, CLAY_OR_NOT], stakes(SUN, CLAY), UNASKED, 2)
+    assert CLAY_OR_NOT in batch
+    everything = elicitation.choose([*same, CLAY_OR_NOT], stakes(SUN, CLAY), UNASKED, 10)
+    assert sorted(map(hash, everything)) == sorted(map(hash, [*same, CLAY_OR_NOT]))
+
+
+def test_what_lies_beyond_the_end_of_the_scale_is_not_asked_while_something_else_tells_as_much() -> None:
+    sure = UNASKED.weights.copy()
+    for feature, value in (("place", "sun"), ("soil", "clay")):
+        atom = UNASKED.traits.atom(feature, value)
+        assert atom is not None
+        sure[UNASKED.traits.polarity_at(0).start + atom] = 10.0
+    prior = StatementPrior(UNASKED.traits, sure)
+    assert prior.log_prior(SUN_OR_NOT.first) - prior.log_prior(SUN_OR_NOT.second) > 2 * MOST_ODDS
+    beside_clay = Pair(alone(SUN, "e"), alone(CLAY, "e"))
+    assert elicitation.choose([SUN_OR_NOT, beside_clay], stakes(SUN), UNASKED, 1) == [SUN_OR_NOT]
+    assert elicitation.choose([SUN_OR_NOT, beside_clay], stakes(SUN), prior, 1) == [beside_clay]
 
 
 def test_a_shorter_question_is_cheaper() -> None:
@@ -105,32 +93,9 @@ def test_a_shorter_question_is_cheaper() -> None:
     assert elicitation.cost(shared) < elicitation.cost(apart)
 
 
-def test_nothing_is_chosen_from_nothing() -> None:
-    prior = doubtful(place_sun=1.0)
-    assert elicitation.choose([], choice_of(prior, SUN), prior, 3) == []
-
-
-@few
-@given(st.integers(0, 2**32 - 1))
-def test_worth_is_never_negative_and_the_sides_do_not_matter(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    choice = Choice(rng.normal(size=5), rng.normal(size=(5, 12)), rng.integers(2, size=(5, 30)))
-    means, deviations = rng.normal(size=7), rng.normal(size=(7, 12))
-    worth = elicitation.worth(choice, means, deviations)
-    assert worth.min() >= -1e-9
-    np.testing.assert_allclose(elicitation.worth(choice, -means, -deviations), worth, atol=1e-9)
-
-
-@few
-@given(st.integers(0, 2**32 - 1))
-def test_disagreement_is_a_share_that_no_draw_has_with_itself(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    choice = Choice(rng.normal(size=4), rng.normal(size=(4, 9)), rng.integers(3, size=(4, 20)))
-    apart = choice.disagreement()
-    np.testing.assert_allclose(apart, apart.T)
-    np.testing.assert_allclose(np.diag(apart), 0.0)
-    assert apart.min() >= 0.0
-    assert apart.max() <= 1.0
+def test_nothing_is_chosen_from_nothing_and_anything_where_nothing_is_at_stake() -> None:
+    assert elicitation.choose([], stakes(SUN), UNASKED, 3) == []
+    assert elicitation.choose([SUN_OR_NOT, CLAY_OR_NOT], stakes(), UNASKED, 1) == [SUN_OR_NOT]
 
 
 # -- what could be asked -----------------------------------------------------------------------------------------------
@@ -158,64 +123,6 @@ def test_exploring_compares_two_different_things(seed: int) -> None:
 def test_where_nothing_can_be_said_there_is_nothing_to_explore() -> None:
     scorer = Scorer(Posterior(D, random_prior(SPACE, 0), LITERAL), [])
     assert elicitation.explore(scorer, "e", 10, np.random.default_rng(0)) == []
-    logits = np.zeros((2, len(D)))
-    assert elicitation.hopeful(silent("e"), logits, logits, np.zeros((0, len(D)), dtype=np.bool_), scorer, 5) == []
-
-
-@few
-@given(st.integers(0, 99))
-def test_what_is_promising_explains_d_by_itself(seed: int) -> None:
-    posterior = Posterior(D, random_prior(SPACE, seed), LITERAL)
-    scorer = scorer_of(random_prior(SPACE, seed))
-    statements, explained = elicitation.promising(scorer, 5)
-    assert len({statement.conditions for statement in statements}) == len(statements) > 0
-    assert explained.tolist() == sorted(explained.tolist(), reverse=True)
-    nothing = -len(D) * np.log(len(SPACE.answers))  # what is explained by a z that is even about every answer
-    for statement, nats in zip(statements, explained, strict=True):
-        logits = np.zeros((len(D), len(SPACE.answers)))
-        held = LITERAL.conditions(statement.conditions, D.table)
-        logits[:, SPACE.answers.index(statement.answer)] += held * statement.strength.nats
-        at_answer = logits[np.arange(len(D)), D.answers] - np.logaddexp.reduce(logits, axis=1)
-        assert nats == pytest.approx(posterior.evidence * at_answer.sum() - nothing, abs=1e-4)
-    assert elicitation.promising(Scorer(posterior, []), 5)[0] == []
-
-
-def test_the_first_round_leaves_less_in_doubt_than_one_drawn_at_random() -> None:
-    problem = load_problem("huskies").problem
-    traits = Traits(problem.space, None)
-    prior = StatementPrior.unasked(traits)
-    scorer = Scorer(
-        Posterior(problem.labelled, prior, LITERAL, evidence=0.25),
-        [(condition,) for condition in problem.space.conditions()],
-    )
-    statements, worth = elicitation.promising(scorer, 100)
-    wanted = np.array([traits.statement(statement) for statement in statements])
-    variance = 1.0 / traits.weights_prior().precision
-
-    def doubt(active: bool, seed: int) -> float:
-        agenda = Agenda(problem, problem.labelled, 0.25, Settings(active=active, evidence=0.25), 225, 0)
-        queries = agenda.plan(Known(prior, LITERAL, (), ()), 225, False, np.random.default_rng(seed)).queries
-        sides = [q.hypotheses for q in queries if q.kind is not Kind.BET]
-        heard = np.array([traits.text(first) - traits.text(second) for first, second in sides])
-        across = (wanted * variance) @ heard.T
-        noise = elicitation.ANSWER_VARIANCE * np.eye(len(heard))
-        told = np.linalg.solve((heard * variance) @ heard.T + noise, across.T)
-        return float(worth @ ((wanted**2) @ variance - (across * told.T).sum(axis=1)))
-
-    assert max(doubt(True, seed) for seed in range(3)) < min(doubt(False, seed) for seed in range(3))
-
-
-@few
-@given(st.integers(0, 99))
-def test_what_is_hopeful_is_new_and_one_for_each_condition(seed: int) -> None:
-    scorer = scorer_of(random_prior(SPACE, seed))
-    best = Hypothesis((SUN, CLAY), "e")
-    logits = LITERAL.logits(D.table, best, SPACE.answers).T
-    masks = np.array([LITERAL.conditions(conditions, D.table) for conditions in scorer.pool])
-    hopefuls = elicitation.hopeful(best, logits, logits, masks, scorer, 5)
-    conditions = [statement.conditions for statement in hopefuls]
-    assert len(set(conditions)) == len(conditions) == 5
-    assert not set(conditions) & {SUN.conditions, CLAY.conditions}
 
 
 def test_around_z_nothing_is_compared_with_itself_or_twice() -> None:

@@ -1,8 +1,7 @@
-"""What a round asks: about readings, about what z* rests on, and about what would settle most of D′.
+"""What a round asks: about readings, about what z* rests on, and about what else hangs on M_prior's doubts.
 
-Every round asks a little, since where the search then goes depends on the answers. What the first asks is an optimal
-design (`design.py`): there is nothing to choose by yet but what D speaks for. Part of the budget stays for the last
-audit.
+Every round asks a little, since where the search then goes depends on the answers. The first has nothing to choose by
+yet but what D speaks for. Part of the budget stays for the last audit.
 """
 
 from __future__ import annotations
@@ -15,9 +14,8 @@ from typing import NamedTuple, final
 
 import numpy as np
 
-from imitative import elicitation
+from imitative import elicitation, stakes
 from imitative.data import Labelled, Table
-from imitative.design import design
 from imitative.elicitation import Pair
 from imitative.hypotheses.conditions import overlap
 from imitative.hypotheses.statements import Hypothesis, Statement
@@ -31,23 +29,24 @@ from imitative.scoring import Scorer
 from imitative.search.search import Scored, run
 from imitative.search.tempering import Tempering
 from imitative.settings import Settings
-from imitative.traits import Traits
 
 ROUND = 0.1
 """The share of induction's judgements that a round asks."""
-CHANCE = 0.3
-"""The share of a later round's comparisons drawn at random: where M_prior is surely wrong, it chooses nothing."""
 DRAWN = 4
 """Times as many comparisons drawn as a round may ask."""
 OPENING = 16
-"""The same for the first round, whose queries are all chosen from them; but no more than `MOST_DRAWN`."""
+"""The same for the first round, which has no z* to compare with anything; but no more than `MOST_DRAWN`."""
 MOST_DRAWN = 2000
 PROMISING = 400
 """Statements whose scores a first round is to tell of: those that explain most of D, one for each condition."""
+NEIGHBOURS = 200
+"""Statements whose scores a later round is to tell of besides those of z*: those with the greatest stakes."""
 DOUBT = 0.75
 """Nats of uncertainty from which a statement of z* is asked about whatever else there is to ask."""
 DRAWS = 8
 """Draws of M_prior whose best hypotheses are considered when choosing what to ask."""
+HOPEFULS = 60
+"""Statements that might be worth adding to z*, asked about as its own are."""
 SAMPLE = 400
 """Questions of D′ on which hypotheses are compared when choosing what to ask: a share is known to within 0.025."""
 ENOUGH_FOR_BETS = 20
@@ -175,11 +174,11 @@ class Agenda:
         sds = {s: known.prior.deviation(s) for s in best.statements}
         doubtful = sorted((s for s in best.statements if sds[s] > DOUBT), key=lambda s: -sds[s])
         before = {judgement.query.key for judgement in known.judgements}
-        pairs = [Pair(best, elicitation.without(best, statement)) for statement in doubtful]
+        pairs = [Pair(best, best.without(statement)) for statement in doubtful]
         queries = [elicitation.query_of(pair, self.problem.space, Kind.ODDS) for pair in pairs]
         return [query for query in queries if query.key not in before][:count]
 
-    # -- what would settle most of D′ --------------------------------------------------------------------------------
+    # -- what hangs on M_prior's doubts ------------------------------------------------------------------------------
 
     def _pairs(self, known: Known, count: int, rng: np.random.Generator) -> tuple[list[Pair], float]:
         """Which hypotheses to compare, none compared before, and how undecided D′ is."""
@@ -195,31 +194,19 @@ class Agenda:
         opening = self.settings.active and not known.found
         number = max(DRAWN * count, min(OPENING * count, MOST_DRAWN) if opening else 0)
         explored = fresh(elicitation.explore(scorer, self._default, number, rng))
-        if opening:
-            return self._opening(explored, scorer, known.prior.traits, count), 1.0
-        drawn = [explored[i] for i in rng.permutation(len(explored))]
         if not self.settings.active:
-            return drawn[:count], 1.0
-        found, blind = known.found, drawn[: round(CHANCE * count)]
-        rivals = self._rivals(known, found[0].hypothesis, scorer, rng)
-        hopefuls = self._hopefuls(found[0].hypothesis, known.reading, scorer)
-        near = elicitation.around((found[0], *rivals, *found[1:]), hopefuls, scorer, rng)
-        pairs = [pair for pair in fresh([*explored, *near]) if pair not in blind]
-        choice = elicitation.Choice.among(self._candidates(found, rivals, hopefuls, posterior), posterior, self.sample)
-        chosen = elicitation.choose(pairs, choice, known.prior, count - len(blind))
-        return [*blind, *chosen], float(choice.disagreement().mean())
-
-    def _opening(self, pairs: Sequence[Pair], scorer: Scorer, traits: Traits, count: int) -> list[Pair]:
-        """The comparisons that tell most of what D speaks for: a nat of D is worth as much whatever it is about."""
-        if not pairs:
-            return []
-        statements, explained = elicitation.promising(scorer, PROMISING)
-        differences = np.array([traits.hypothesis(pair.first) - traits.hypothesis(pair.second) for pair in pairs])
-        costs = np.array([elicitation.cost(pair) for pair in pairs])
-        targets = np.array([traits.statement(statement) for statement in statements]).reshape(-1, traits.size)
-        variance = 1.0 / traits.weights_prior().precision
-        chosen = design(differences, costs, targets, explained, variance, elicitation.ANSWER_VARIANCE, count)
-        return [pairs[i] for i in chosen]
+            return [explored[i] for i in rng.permutation(len(explored))][:count], 1.0
+        if opening:
+            return elicitation.choose(explored, stakes.promising(scorer, PROMISING), known.prior, count), 1.0
+        best = known.found[0].hypothesis
+        beside = stakes.Beside.of(best, posterior, self.sample, scorer)
+        rivals = self._rivals(known, best, scorer, rng)
+        hopefuls = stakes.hopeful(beside, scorer, HOPEFULS)
+        near = elicitation.around((known.found[0], *rivals, *known.found[1:]), hopefuls, scorer, rng)
+        hanging = stakes.at_stake(beside, posterior, self.sample, scorer, NEIGHBOURS)
+        chosen = elicitation.choose(fresh([*explored, *near]), hanging, known.prior, count)
+        candidates = self._candidates(known.found, rivals, hopefuls, posterior)
+        return chosen, stakes.undecided(candidates, posterior, self.sample)
 
     def _rivals(self, known: Known, best: Hypothesis, scorer: Scorer, rng: np.random.Generator) -> list[Scored]:
         """What would be best if M_prior were one of its own draws (Thompson): rivals that differ in several places.
@@ -235,22 +222,16 @@ class Agenda:
             rivals += run(Tempering(Scorer(posterior, scorer.pool), slots, 4 * slots, (best,), (1.0,)), rng)[:3]
         return rivals
 
-    def _hopefuls(self, best: Hypothesis, reading: Reading, scorer: Scorer) -> list[Statement]:
-        tables = (self.labelled.table, self.sample)
-        logits, elsewhere = (reading.logits(table, best, self.problem.answers).T for table in tables)
-        masks = np.array([reading.conditions(conditions, self.sample) for conditions in scorer.pool])
-        return elicitation.hopeful(best, logits, elsewhere, masks, scorer, 60)
-
     def _candidates(
         self, found: Sequence[Scored], rivals: Sequence[Scored], hopefuls: Sequence[Statement], posterior: Posterior
     ) -> list[Hypothesis]:
         """Among which z* will be: what was seen, z* with a hopeful, and z* with one of its own statements in doubt."""
         best = found[0].hypothesis
         # A z that is full takes a newcomer in the place of the statement it would miss least.
-        spare = max(best.statements, key=lambda s: posterior.score(elicitation.without(best, s)), default=None)
+        spare = max(best.statements, key=lambda s: posterior.score(best.without(s)), default=None)
         with_hope = [self._adopting(best, statement, spare) for statement in hopefuls]
         seen = [scored.hypothesis for scored in (*rivals, *found[:120])]
-        return list(dict.fromkeys([*seen, *with_hope, *elicitation.doubting(best, self.problem.answers)]))
+        return list(dict.fromkeys([*seen, *with_hope, *stakes.doubting(best, self.problem.answers)]))
 
     def _adopting(self, z: Hypothesis, statement: Statement, spare: Statement | None) -> Hypothesis:
         """z with the statement, without those it overlaps with, and without `spare` if it would be too long."""

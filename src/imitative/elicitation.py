@@ -1,13 +1,8 @@
-"""Which query next: the one expected to settle most of D′, per unit of cost.
+"""Which query next: the comparisons whose answers lower most of what hangs on M_prior's doubts, per unit of cost.
 
-M_prior's ensemble is a posterior over tastes; under each draw e some hypothesis z_e is the best, and labels D′ its way.
-What is undecided is how differently two draws would label a question of D′ (Rao's quadratic entropy),
-
-    U = Σ_e Σ_e′ p_e p_e′ · share of D′ on which z_e and z_e′ answer differently,
-
-and a comparison is worth U less its expectation after the answer, p_e being weighted by what each draw says the answer
-would be. So a question that changes the choice of z counts for what the choice changes, and one between two ways of
-saying the same counts for nothing. A little is added for what it tells of the scores themselves.
+What hangs on them is told by `stakes.py`; which comparisons lower it most is an optimal design (`design.py`). So a
+question that can change the choice of z counts for what the choice changes on D′, one between two ways of saying the
+same counts for next to nothing, and so does one whose answer another of the same round would already give.
 """
 
 from __future__ import annotations
@@ -18,27 +13,23 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.special import expit, ndtr
+from scipy.special import ndtr
 
-from imitative.data import Floats, Mask, Table
+from imitative.data import Table
+from imitative.design import design
 from imitative.hypotheses.conditions import Condition, Relation
 from imitative.hypotheses.statements import Hypothesis, Statement, StatementSpace, Strength
-from imitative.posterior import Posterior
 from imitative.prior import StatementPrior
-from imitative.records import Kind, Query
+from imitative.records import MOST_ODDS, Kind, Query
 from imitative.scoring import Scorer
 from imitative.search.search import Scored
+from imitative.stakes import Stakes
 from imitative.traits import NATS
-
-Integers = NDArray[np.int64]
 
 ODDS_SHARE = 0.75
 """The share of comparisons asked as odds: they fix the scale in nats, but take a person longer."""
 ANSWER_VARIANCE = 2.0
 """Of one answer about a score difference, nats²: between odds (about 1) and an even graded comparison (about 4)."""
-CURIOSITY = 0.02
-"""The share of D′ that a nat of knowledge about scores is worth before it is known to bear on any answer."""
 
 
 class Pair(NamedTuple):
@@ -100,35 +91,11 @@ def explore(scorer: Scorer, default: str, count: int, rng: np.random.Generator) 
     return pairs
 
 
-def promising(scorer: Scorer, count: int) -> tuple[list[Statement], Floats]:
-    """The statements that explain most of D by themselves, one for each condition, and the nats they explain, > 0."""
-    if not scorer.options:
-        return [], np.empty(0)
-    logits = np.zeros((len(scorer.answers), len(scorer.y)))
-    explained = scorer.likelihood_of_all([logits])[0].reshape(len(scorer.pool), -1)
-    most = explained.max(axis=1)
-    order = [int(k) for k in np.argsort(-most, kind="stable")[:count] if most[k] > 0.0]
-    statements = [scorer.statement(k * explained.shape[1] + int(explained[k].argmax())) for k in order]
-    return statements, np.asarray(most[order], dtype=np.float64)
-
-
 def opposites(statement: Statement, answers: Sequence[str]) -> list[Statement]:
     """The same claim for each other answer: set beside it, what the conditions speak of and how long they are cancels,
     and one judgement says which way people take them to lean, and how far.
     """
     return [replace(statement, answer=answer) for answer in answers if answer != statement.answer]
-
-
-def doubting(z: Hypothesis, answers: Sequence[str]) -> list[Hypothesis]:
-    """z less each of its statements, and with each turned to another answer, at every strength."""
-    turned = [
-        replace(z, statements=tuple(replace(t, answer=answer, strength=w) if t == s else t for t in z.statements))
-        for s in z.statements
-        for answer in answers
-        if answer != s.answer
-        for w in Strength
-    ]
-    return [*(without(z, s) for s in z.statements), *turned]
 
 
 def around(
@@ -152,106 +119,11 @@ def around(
     return [pair for pair in dict.fromkeys(pairs) if pair.first != pair.second]
 
 
-def hopeful(
-    best: Hypothesis, logits: Floats, elsewhere: Floats, masks: Mask, scorer: Scorer, count: int
-) -> list[Statement]:
-    """What might be worth adding to z*: statements that may raise the score and would change answers on D′.
-
-    The search goes by the lower bound, so what it leaves out for want of judgements must be asked about here. Ranked
-    by P(it raises the score) · (share of D′ it relabels + 1 %), one for each condition.
-
-    Args:
-        best: z*.
-        logits: what it gives D, (A, n).
-        elsewhere: what it gives a sample of D′, (A, n′).
-        masks: where each condition of the pool holds in that sample, (K, n′).
-        scorer: the posterior over the pool.
-        count: how many statements.
-    """
-    if not scorer.options:
-        return []
-    gain = scorer.likelihood_of_all([logits])[0] + scorer.mean_beside(best)
-    chance = ndtr(gain / np.sqrt(scorer.variance + 1e-9)).reshape(len(scorer.pool), len(scorer.answers), len(NATS))
-    relabelled = np.empty_like(chance)
-    held = masks.astype(np.float32)
-    top = elsewhere.max(axis=0)
-    for a in range(len(scorer.answers)):
-        turned = (elsewhere[a] < top) & (elsewhere[a] + NATS[:, None] * scorer.sharpness > top)
-        relabelled[:, a] = held @ turned.T.astype(np.float32) / max(masks.shape[1], 1)
-    value = (chance * (relabelled + 0.01)).reshape(len(scorer.pool), -1)
-    value[[k for s in best.statements if (k := scorer.find(s.conditions)) is not None]] = -np.inf
-    order = np.argsort(-value.max(axis=1), kind="stable")[:count]
-    return [scorer.statement(int(k) * value.shape[1] + int(value[k].argmax())) for k in order]
-
-
 def _edits(first: Hypothesis, second: Hypothesis) -> int:
     return len(set(first.statements) ^ set(second.statements))
 
 
-def without(z: Hypothesis, statement: Statement) -> Hypothesis:
-    """z less one statement."""
-    return replace(z, statements=tuple(s for s in z.statements if s != statement))
-
-
 # -- what it is worth ------------------------------------------------------------------------------------------------
-
-
-class Choice(NamedTuple):
-    """What hangs on the choice of z: candidates, M_prior's ensemble over their scores, and how each labels D′.
-
-    Args:
-        scores: (Z,) mean log posterior of each candidate, in nats.
-        deviations: (Z, E) what each draw of M_prior adds.
-        labels: (Z, n′) answers to a sample of D′, as indices.
-    """
-
-    scores: Floats
-    deviations: Floats
-    labels: Integers
-
-    @classmethod
-    def among(cls, candidates: Sequence[Hypothesis], posterior: Posterior, sample: Table) -> Choice:
-        """The candidates' scores under the posterior, without its caution: each draw is believed in turn."""
-        prior, names = posterior.prior, posterior.labelled.names
-        assert isinstance(prior, StatementPrior)
-        scores = [prior.log_prior(z) + posterior.log_likelihood(z) for z in candidates]
-        labels = [posterior.likelihood.log_probabilities(sample, z, names).argmax(axis=1) for z in candidates]
-        return cls(np.array(scores), np.array([prior.deviations(z) for z in candidates]), np.array(labels))
-
-    def disagreement(self) -> Floats:
-        """The share of D′ that the best hypotheses of two draws label differently: (E, E)."""
-        best, draw = np.unique((self.scores[:, None] + self.deviations).argmax(axis=0), return_inverse=True)
-        labels = self.labels[best]
-        between = np.array([(labels != row).mean(axis=1) for row in labels]).reshape(len(best), len(best))
-        return np.asarray(between[np.ix_(draw, draw)])
-
-
-def worth(choice: Choice, means: Floats, deviations: Floats) -> Floats:
-    """What each comparison is expected to settle of D′, and a little for what it tells of itself.
-
-    Args:
-        choice: what hangs on it.
-        means: M_prior's score difference for each comparison, (P,), in nats.
-        deviations: its ensemble's, (P, E), in nats.
-
-    Returns:
-        (P,): expected share of D′ settled, at most U, plus `CURIOSITY` times the nats told.
-    """
-    apart = choice.disagreement()
-    chance = expit(means[:, None] + deviations)
-    share = chance.mean(axis=1)
-    undecided = apart.mean()
-    expected = np.zeros(len(means))
-    for likely, overall in ((chance, share), (1.0 - chance, 1.0 - share)):
-        weights = likely / np.maximum(likely.sum(axis=1, keepdims=True), 1e-12)
-        expected += overall * ((weights @ apart) * weights).sum(axis=1)
-    told = _entropy(share) - _entropy(chance).mean(axis=1)
-    return np.asarray(undecided - expected + CURIOSITY * told)
-
-
-def _entropy(chance: Floats) -> Floats:
-    inside = np.clip(chance, 1e-12, 1.0 - 1e-12)
-    return np.asarray(-inside * np.log(inside) - (1.0 - inside) * np.log(1.0 - inside))
 
 
 def cost(pair: Pair) -> float:
@@ -260,32 +132,24 @@ def cost(pair: Pair) -> float:
     return 2.0 + len(set(pair.first.statements) | set(pair.second.statements)) - 0.5 * len(shared)
 
 
-def choose(pairs: Sequence[Pair], choice: Choice, prior: StatementPrior, count: int) -> list[Pair]:
-    """The best batch, greedily: each pair for what it tells beyond those already in the batch, per unit of cost.
+def choose(pairs: Sequence[Pair], stakes: Stakes, prior: StatementPrior, count: int) -> list[Pair]:
+    """The best batch: the design that lowers most of what is at stake, per unit of cost; any, where nothing is.
 
-    What an answer would tell is taken from the ensemble as a square-root Kalman update (Whitaker and Hamill 2002), so
-    a second question about the same thing is worth little, before the first is even asked.
+    Scores that differ by more than the labelled scale of odds can say are heard as *at least so much*: a comparison
+    counts for the chance that the difference lies on the scale.
     """
-    if not pairs:
-        return []
-    first = np.array([prior.deviations(pair.first) for pair in pairs])
-    deviations = first - np.array([prior.deviations(pair.second) for pair in pairs])
-    means = np.array([prior.log_prior(pair.first) - prior.log_prior(pair.second) for pair in pairs])
+    if not pairs or not stakes.statements:
+        return list(pairs[:count])
+    traits = prior.traits
+    targets = np.array([traits.statement(statement) for statement in stakes.statements])
+    differences = np.array([traits.hypothesis(pair.first) - traits.hypothesis(pair.second) for pair in pairs])
+    covariance = prior.covariance(np.vstack([targets, differences]))
+    across, within = covariance[: len(targets), len(targets) :], covariance[len(targets) :, len(targets) :]
+    means, sds = differences @ prior.weights, np.sqrt(np.diagonal(within) + ANSWER_VARIANCE)
+    on_the_scale = ndtr((MOST_ODDS - means) / sds) - ndtr((-MOST_ODDS - means) / sds)
     costs = np.array([cost(pair) for pair in pairs])
-    left = np.ones(len(pairs), dtype=np.bool_)
-    chosen: list[Pair] = []
-    while left.any() and len(chosen) < count:
-        value = np.where(left, worth(choice, means, deviations) / costs, -np.inf)
-        best = int(value.argmax())
-        chosen.append(pairs[best])
-        left[best] = False
-        heard = deviations[best].copy()
-        variance = float(heard @ heard) / len(heard)
-        gain = 1.0 / (variance + ANSWER_VARIANCE) / (1.0 + np.sqrt(ANSWER_VARIANCE / (variance + ANSWER_VARIANCE)))
-        deviations = deviations - np.outer(deviations @ heard / len(heard) * gain, heard)
-        moved = choice.deviations - np.outer(choice.deviations @ heard / len(heard) * gain, heard)
-        choice = choice._replace(deviations=moved)
-    return chosen
+    chosen = design(across, within, stakes.worth, costs, on_the_scale, ANSWER_VARIANCE, count)
+    return [pairs[i] for i in chosen]
 
 
 def as_queries(pairs: Sequence[Pair], space: StatementSpace, rng: np.random.Generator) -> list[Query]:
@@ -335,7 +199,6 @@ def readings(
 
 
 __all__ = [
-    "Choice",
     "Pair",
     "alone",
     "around",
@@ -343,10 +206,7 @@ __all__ = [
     "choose",
     "cost",
     "explore",
-    "hopeful",
-    "promising",
     "query_of",
     "readings",
     "silent",
-    "worth",
 ]

@@ -109,6 +109,18 @@ class StatementPrior:
         """The standard deviation of what one statement adds, in nats."""
         return float((self._deviations @ self.traits.statement(statement)).std()) if len(self.draws) else 0.0
 
+    def covariance(self, rows: Floats) -> Floats:
+        """The covariance of rows · θ, (N, N) nats²: not the ensemble's, whose draws are fewer than θ's directions.
+
+        Before the first judgement that of what is believed of people (`Traits.weights_prior`).
+
+        Args:
+            rows: (N, d) traits.
+        """
+        if self.preference is not None:
+            return self.preference.covariance(rows)
+        return np.asarray((rows / self.traits.weights_prior().precision) @ rows.T)
+
     def claims(self) -> tuple[float, Floats]:
         """What a nat² of claims about a value adds, and what each draw adds to that: a number, and (E,)."""
         at = self.traits.claimed_at

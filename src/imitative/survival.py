@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from imitative.elicitation import Pair, without
+from imitative.elicitation import Pair
 from imitative.hypotheses.statements import Hypothesis
 from imitative.preference import Preference
 from imitative.records import MOST_ODDS, Judgement
@@ -62,4 +62,4 @@ class Survival(NamedTuple):
 
 def leave_one_out(best: Hypothesis) -> list[Pair]:
     """z* against z* without each of its statements."""
-    return [Pair(best, without(best, statement)) for statement in best.statements]
+    return [Pair(best, best.without(statement)) for statement in best.statements]

@@ -107,6 +107,10 @@ class Hypothesis:
             found[:, list(answers).index(statement.answer)] += statement.strength.nats * statement.applies(table)
         return found
 
+    def without(self, statement: Statement) -> Hypothesis:
+        """z less one statement."""
+        return replace(self, statements=tuple(s for s in self.statements if s != statement))
+
 
 @final
 @dataclass(frozen=True, slots=True)

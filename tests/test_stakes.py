@@ -1,0 +1,225 @@
+"""What hangs on a doubt is what deciding without an answer would cost, and a round leaves less of it than chance."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import norm
+
+from imitative import elicitation, stakes
+from imitative.agenda import Agenda, Known
+from imitative.config import load_problem
+from imitative.data import Feature, FeatureKind, Labelled, Table
+from imitative.elicitation import silent
+from imitative.hypotheses.statements import Hypothesis, Limits, Statement, StatementSpace, Strength
+from imitative.likelihood import LITERAL
+from imitative.posterior import Posterior
+from imitative.prior import StatementPrior
+from imitative.records import Kind, Query
+from imitative.scoring import Scorer
+from imitative.search.statements import find_statements
+from imitative.settings import Settings
+from imitative.stakes import CURIOSITY, Beside
+from imitative.testing import random_prior
+from imitative.traits import Traits
+from imitative.waiting import waited
+
+few = settings(max_examples=25)
+PLACE = Feature("place", FeatureKind.BOOLEAN, "the place", values=("sun", "shade"))
+SOIL = Feature("soil", FeatureKind.CATEGORICAL, "the soil", values=("clay", "sand", "peat"))
+SPACE = StatementSpace([PLACE, SOIL], ("p", "e"), {"p": "it is p", "e": "it is e"}, Limits(4, 2, 1))
+ROWS = [{"place": place, "soil": soil} for place in PLACE.values for soil in SOIL.values]
+D = Labelled(Table.of(SPACE.features, ROWS), np.array([0, 0, 0, 1, 1, 1]), SPACE.answers)
+ELSEWHERE = Table.of(SPACE.features, [ROWS[i] for i in (0, 0, 1, 3, 4, 4, 4)])
+
+
+class Case(NamedTuple):
+    """A posterior, its pool, and a z within it."""
+
+    posterior: Posterior
+    scorer: Scorer
+    z: Hypothesis
+
+    @classmethod
+    def drawn(cls, seed: int) -> Case:
+        rng = np.random.default_rng(seed)
+        conditions = [(condition,) for condition in SPACE.conditions()]
+        posterior = Posterior(D, random_prior(SPACE, seed), LITERAL)
+        named = rng.choice(len(conditions), size=int(rng.integers(0, 4)), replace=False)
+        statements = tuple(
+            Statement(conditions[k], SPACE.answers[int(rng.integers(2))], tuple(Strength)[int(rng.integers(4))])
+            for k in named
+        )
+        return cls(posterior, Scorer(posterior, conditions), Hypothesis(statements, "e"))
+
+    @property
+    def prior(self) -> StatementPrior:
+        assert isinstance(self.posterior.prior, StatementPrior)
+        return self.posterior.prior
+
+    def beside(self) -> Beside:
+        return Beside.of(self.z, self.posterior, ELSEWHERE, self.scorer)
+
+    def score(self, z: Hypothesis) -> float:
+        return self.prior.log_prior(z) + self.posterior.log_likelihood(z)
+
+    def labels(self, z: Hypothesis) -> list[int]:
+        found: list[int] = LITERAL.log_probabilities(ELSEWHERE, z, SPACE.answers).argmax(axis=1).tolist()
+        return found
+
+    def even(self, z: Hypothesis) -> bool:
+        """Whether z gives some question both answers alike."""
+        logits = LITERAL.logits(ELSEWHERE, z, SPACE.answers)
+        return bool((np.abs(logits[:, 0] - logits[:, 1]) < 1e-9).any())
+
+    def told_apart(self, z: Hypothesis, other: Hypothesis) -> float:
+        return float(np.mean([a != b for a, b in zip(self.labels(z), self.labels(other), strict=True)]))
+
+
+def expected_cost(gain: float, variance: float) -> float:
+    """E[max(g, 0)] − max(E[g], 0) for g ~ N(gain, variance): what deciding by the mean costs."""
+    sd = float(np.sqrt(variance))
+    return float(sd * norm.pdf(gain / sd) - abs(gain) * norm.cdf(-abs(gain) / sd))
+
+
+@few
+@given(st.integers(0, 10_000))
+def test_what_a_statement_would_do_beside_z_is_what_it_does(seed: int) -> None:
+    case = Case.drawn(seed)
+    beside, stated = case.beside(), {s.conditions for s in case.z.statements}
+    for option in range(case.scorer.options):
+        statement = case.scorer.statement(option)
+        if statement.conditions in stated:
+            continue
+        both = Hypothesis((*case.z.statements, statement), case.z.default)
+        assert beside.gain[option] == pytest.approx(case.score(both) - case.score(case.z), abs=1e-4)
+        assert beside.sd[option] == pytest.approx(case.prior.deviation(statement), abs=1e-3)
+        if not case.even(both):  # an even question has the first answer, whatever made it even
+            assert beside.relabelled[option] == pytest.approx(case.told_apart(both, case.z), abs=1e-6)
+
+
+@few
+@given(st.integers(0, 10_000))
+def test_a_stake_is_what_less_variance_saves(seed: int) -> None:
+    case = Case.drawn(seed)
+    beside = case.beside()
+    found = stakes.at_stake(beside, case.posterior, ELSEWHERE, case.scorer, 5)
+    own = len(case.z.statements)
+    assert len(found.statements) == len(found.worth) == 5 + own
+    assert len({statement.conditions for statement in found.statements[:5]}) == 5
+    options = {case.scorer.statement(option): option for option in range(case.scorer.options)}
+    for place, (statement, worth) in enumerate(zip(found.statements, found.worth, strict=True)):
+        if place < 5:
+            option = options[statement]
+            gain, sd, share = (float(a[option]) for a in (beside.gain, beside.sd, beside.relabelled))
+        else:
+            less = case.z.without(statement)
+            gain, sd = case.score(case.z) - case.score(less), case.prior.deviation(statement)
+            share = case.told_apart(case.z, less)
+        step = 1e-3 * sd**2
+        saved = (expected_cost(gain, sd**2 + step) - expected_cost(gain, sd**2 - step)) / (2 * step)
+        assert worth == pytest.approx(saved * (share + CURIOSITY), rel=1e-2, abs=1e-12)
+    assert set(found.statements[5:]) == set(case.z.statements)
+
+
+@few
+@given(st.integers(0, 99))
+def test_what_is_promising_explains_d_by_itself(seed: int) -> None:
+    case = Case.drawn(seed)
+    found = stakes.promising(case.scorer, 5)
+    assert len({statement.conditions for statement in found.statements}) == len(found.statements) > 0
+    assert found.worth.tolist() == sorted(found.worth.tolist(), reverse=True)
+    nothing = -len(D) * np.log(len(SPACE.answers))  # what is explained by a z that is even about every answer
+    for statement, nats in zip(found.statements, found.worth, strict=True):
+        logits = np.zeros((len(D), len(SPACE.answers)))
+        held = LITERAL.conditions(statement.conditions, D.table)
+        logits[:, SPACE.answers.index(statement.answer)] += held * statement.strength.nats
+        at_answer = logits[np.arange(len(D)), D.answers] - np.logaddexp.reduce(logits, axis=1)
+        assert nats == pytest.approx(case.posterior.evidence * at_answer.sum() - nothing, abs=1e-4)
+
+
+@few
+@given(st.integers(0, 99))
+def test_what_is_hopeful_is_new_and_one_for_each_condition(seed: int) -> None:
+    case = Case.drawn(seed)
+    hopefuls = stakes.hopeful(case.beside(), case.scorer, 3)
+    conditions = [statement.conditions for statement in hopefuls]
+    assert len(set(conditions)) == len(conditions) == 3
+    assert not set(conditions) & {statement.conditions for statement in case.z.statements}
+
+
+def test_where_nothing_can_be_said_nothing_is_at_stake() -> None:
+    posterior = Posterior(D, random_prior(SPACE, 0), LITERAL)
+    scorer = Scorer(posterior, [])
+    beside = Beside.of(silent("e"), posterior, ELSEWHERE, scorer)
+    assert stakes.hopeful(beside, scorer, 5) == []
+    assert stakes.promising(scorer, 5).statements == []
+    assert stakes.at_stake(beside, posterior, ELSEWHERE, scorer, 5).statements == []
+
+
+@few
+@given(st.integers(0, 10_000))
+def test_undecided_is_how_often_two_draws_label_a_question_differently(seed: int) -> None:
+    case = Case.drawn(seed)
+    everything = [*stakes.doubting(case.z, SPACE.answers), case.z, silent("e"), silent("p")]
+    scores, chosen = [case.score(z) for z in everything], []
+    for draw in range(len(case.prior.draws)):
+        total = [score + case.prior.deviations(z)[draw] for score, z in zip(scores, everything, strict=True)]
+        chosen.append(everything[int(np.argmax(total))])
+    apart = float(np.mean([case.told_apart(a, b) for a in chosen for b in chosen]))
+    assert stakes.undecided(everything, case.posterior, ELSEWHERE) == pytest.approx(apart)
+    certain = StatementPrior(case.prior.traits, case.prior.weights, case.prior.draws[:1])
+    assert stakes.undecided(everything, Posterior(D, certain, LITERAL), ELSEWHERE) == 0.0
+
+
+# -- whole rounds ------------------------------------------------------------------------------------------------------
+
+
+def left(found: stakes.Stakes, prior: StatementPrior, asked: list[Query]) -> float:
+    """Σ q · Var of what is at stake when these have been answered, by the textbook's conditional covariance."""
+    traits = prior.traits
+    sides = [q.hypotheses for q in asked if q.kind in (Kind.ODDS, Kind.COMPARE_HYPOTHESES)]
+    heard = np.array([traits.text(first) - traits.text(second) for first, second in sides])
+    wanted = np.array([traits.statement(statement) for statement in found.statements])
+    joint = prior.covariance(np.vstack([wanted, heard]))
+    across, within = joint[: len(wanted), len(wanted) :], joint[len(wanted) :, len(wanted) :]
+    told = np.linalg.solve(within + elicitation.ANSWER_VARIANCE * np.eye(len(heard)), across.T)
+    return float(found.worth @ (np.diagonal(joint)[: len(wanted)] - (across * told.T).sum(axis=1)))
+
+
+@pytest.mark.parametrize("later", [False, True], ids=["the first round", "a later round"])
+def test_a_round_leaves_less_at_stake_than_one_drawn_at_random(later: bool) -> None:
+    loaded = load_problem("huskies")
+    problem, evidence = loaded.problem, loaded.settings.evidence
+    pool = [(condition,) for condition in problem.space.conditions()]
+
+    def scorer_of(prior: StatementPrior) -> Scorer:
+        return Scorer(Posterior(problem.labelled, prior, LITERAL, evidence=evidence), pool)
+
+    def planned(active: bool, known: Known, seed: int) -> list[Query]:
+        how = Settings(active=active, evidence=evidence)
+        agenda = Agenda(problem, problem.labelled, evidence, how, 225, 0)
+        return agenda.plan(known, 225, False, np.random.default_rng(seed)).queries
+
+    traits = Traits(problem.space, None)
+    known = Known(StatementPrior.unasked(traits), LITERAL, (), ())
+    scorer = scorer_of(known.prior)
+    found = stakes.promising(scorer, 100)
+    if later:
+        said = tuple(waited(loaded.build_overseer(0).judge(planned(True, known, 0))))
+        prior = StatementPrior.fit(traits, said)
+        posterior = Posterior(problem.labelled, prior, LITERAL, 0.5, evidence)
+        rng = np.random.default_rng(0)
+        best = find_statements(posterior, problem.space, problem.unlabelled, (), 40, rng)
+        known = Known(prior, LITERAL, best, said)
+        beside = Beside.of(best[0].hypothesis, posterior, problem.unlabelled, scorer_of(prior))
+        found = stakes.at_stake(beside, posterior, problem.unlabelled, scorer_of(prior), 100)
+
+    def doubt(active: bool, seed: int) -> float:
+        return left(found, known.prior, planned(active, known, seed))
+
+    assert max(doubt(True, seed) for seed in range(3)) < min(doubt(False, seed) for seed in range(3))

@@ -111,6 +111,7 @@ def test_a_stake_is_what_less_variance_saves(seed: int) -> None:
     own = len(case.z.statements)
     assert len(found.statements) == len(found.worth) == 5 + own
     assert len({statement.conditions for statement in found.statements[:5]}) == 5
+    assert set(found.statements[5:]) == set(case.z.statements)
     options = {case.scorer.statement(option): option for option in range(case.scorer.options)}
     for place, (statement, worth) in enumerate(zip(found.statements, found.worth, strict=True)):
         if place < 5:
@@ -123,7 +124,6 @@ def test_a_stake_is_what_less_variance_saves(seed: int) -> None:
         step = 1e-3 * sd**2
         saved = (expected_cost(gain, sd**2 + step) - expected_cost(gain, sd**2 - step)) / (2 * step)
         assert worth == pytest.approx(saved * (share + CURIOSITY), rel=1e-2, abs=1e-12)
-    assert set(found.statements[5:]) == set(case.z.statements)
 
 
 @few

@@ -125,20 +125,19 @@ def at_stake(beside: Beside, posterior: Posterior, sample: Table, scorer: Scorer
     prior, z = posterior.prior, beside.z
     assert isinstance(prior, StatementPrior)
     statements: list[Statement] = []
-    worth: list[float] = []
+    worth = np.empty(0)
     if scorer.options:
-        value = _stake(beside.gain, beside.sd, beside.relabelled)
-        options = _best_of_each(_by_condition(value, scorer), count)
-        statements += [scorer.statement(option) for option in options]
-        worth += value[options].tolist()
-    score, labels = _mean_score(z, posterior), _labels(z, posterior, sample)
-    for statement in z.statements:
-        less = z.without(statement)
-        apart = float((_labels(less, posterior, sample) != labels).mean())
-        gain, sd = score - _mean_score(less, posterior), prior.deviation(statement)
-        statements.append(statement)
-        worth.append(float(_stake(np.array(gain), np.array(sd), np.array(apart))))
-    return Stakes(statements, np.array(worth))
+        others = _stake(beside.gain, beside.sd, beside.relabelled)
+        options = _best_of_each(_by_condition(others, scorer), count)
+        statements, worth = [scorer.statement(option) for option in options], others[options]
+    if z.statements:
+        without = [z.without(statement) for statement in z.statements]
+        score, labels = _mean_score(z, posterior), _labels(z, posterior, sample)
+        gain = score - np.array([_mean_score(less, posterior) for less in without])
+        apart = np.array([(_labels(less, posterior, sample) != labels).mean() for less in without])
+        sd = np.array([prior.deviation(statement) for statement in z.statements])
+        statements, worth = [*statements, *z.statements], np.concatenate([worth, _stake(gain, sd, apart)])
+    return Stakes(statements, worth)
 
 
 def _stake(gain: Floats, sd: Floats, relabelled: Floats) -> Floats:

@@ -20,10 +20,9 @@ from typing import NamedTuple, final
 
 import numpy as np
 
-from imitative import elicitation
-from imitative.agenda import Agenda, Known, Plan
 from imitative.data import Labelled
-from imitative.elicitation import Pair
+from imitative.elicitation.agenda import Agenda, Known, Plan
+from imitative.elicitation.comparisons import Pair, query_of
 from imitative.guidance import Guide, Guided
 from imitative.hypotheses.statements import Hypothesis
 from imitative.likelihood import LITERAL, Reading
@@ -252,7 +251,7 @@ class Induction:
         if isinstance(self.ledger.overseer, Archive):
             return None, []
         pairs = leave_one_out(best)[: max(0, self._left)]
-        queries = [elicitation.query_of(pair, self.problem.space, Kind.ODDS, "audit", number) for pair in pairs]
+        queries = [query_of(pair, self.problem.space, Kind.ODDS, "audit", number) for pair in pairs]
         judgements = await self._ask(queries, "auditing", state)
         expected = [prior.log_prior(pair.first) - prior.log_prior(pair.second) for pair in pairs]
         return Survival.of(expected, judgements, prior.preference, prior.sd(best)), judgements
@@ -289,9 +288,7 @@ class Induction:
         space = self.problem.space
         repeats = max(1, self._left // max(1, len(others))) if not self.settings.exact else 1
         queries = [
-            elicitation.query_of(Pair(z, first), space, Kind.ODDS, repeat=repeat)
-            for repeat in range(repeats)
-            for z in others
+            query_of(Pair(z, first), space, Kind.ODDS, repeat=repeat) for repeat in range(repeats) for z in others
         ][: max(0, self._left)]
         judgements = tuple(await self._ask(queries, "asking", state))
         prior = TablePrior.fit(space.show, self._candidates, judgements, exact=self.settings.exact)

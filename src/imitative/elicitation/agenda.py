@@ -14,9 +14,9 @@ from typing import NamedTuple, final
 
 import numpy as np
 
-from imitative import elicitation, stakes
 from imitative.data import Labelled, Table
-from imitative.elicitation import Pair
+from imitative.elicitation import comparisons, readings, stakes
+from imitative.elicitation.comparisons import Pair
 from imitative.hypotheses.conditions import overlap
 from imitative.hypotheses.statements import Hypothesis, Statement
 from imitative.likelihood import Reading
@@ -133,11 +133,11 @@ class Agenda:
         count = spendable if last else min(spendable, math.ceil(ROUND * self.budget))
         if not count:
             return Plan([])
-        readings = self._readings(known, round(self.settings.reading_share * count))
-        bets = self._bets(known) if count >= ENOUGH_FOR_BETS else []
-        doubts = self._doubts(known, (count - len(readings)) // 2)
-        pairs, undecided = self._pairs(known, max(0, count - len(readings) - len(bets) - len(doubts)), rng)
-        return Plan([*readings, *bets, *doubts, *elicitation.as_queries(pairs, self.problem.space, rng)], undecided)
+        first = self._readings(known, round(self.settings.reading_share * count))
+        doubts = self._doubts(known, (count - len(first)) // 2)
+        first += [*(self._bets(known) if count >= ENOUGH_FOR_BETS else []), *doubts]
+        pairs, undecided = self._pairs(known, max(0, count - len(first)), rng)
+        return Plan([*first, *comparisons.as_queries(pairs, self.problem.space, rng)], undecided)
 
     def _readings(self, known: Known, count: int) -> list[Query]:
         """How people read the words of z*."""
@@ -145,7 +145,7 @@ class Agenda:
             return []
         asked = Counter(self._reading_asked(known.judgements))
         best, space = known.found[0].hypothesis, self.problem.space
-        return [query for query, _ in elicitation.readings(best, space, self.problem.unlabelled, asked, count)]
+        return [query for query, _ in readings.readings(best, space, self.problem.unlabelled, asked, count)]
 
     def _reading_asked(self, judgements: Sequence[Judgement]) -> list[tuple[str, str, str]]:
         asked = []
@@ -161,7 +161,7 @@ class Agenda:
         """Reference bets on silence and z*, at the stakes nearest to even by the present M_prior."""
         rounds = len({j.query.repeat for j in known.judgements if j.query.kind is Kind.BET})
         queries = []
-        for z in [elicitation.silent(self._default), *(scored.hypothesis for scored in known.found[:1])]:
+        for z in [comparisons.silent(self._default), *(scored.hypothesis for scored in known.found[:1])]:
             heads = int(np.clip(round(-known.prior.log_prior(z) / np.log(2.0)), 1, 15))
             queries.append(Query(Kind.BET, (self.problem.space.show(z),), heads=heads, repeat=rounds))
         return queries
@@ -175,7 +175,7 @@ class Agenda:
         doubtful = sorted((s for s in best.statements if sds[s] > DOUBT), key=lambda s: -sds[s])
         before = {judgement.query.key for judgement in known.judgements}
         pairs = [Pair(best, best.without(statement)) for statement in doubtful]
-        queries = [elicitation.query_of(pair, self.problem.space, Kind.ODDS) for pair in pairs]
+        queries = [comparisons.query_of(pair, self.problem.space, Kind.ODDS) for pair in pairs]
         return [query for query in queries if query.key not in before][:count]
 
     # -- what hangs on M_prior's doubts ------------------------------------------------------------------------------
@@ -193,18 +193,18 @@ class Agenda:
 
         opening = self.settings.active and not known.found
         number = max(DRAWN * count, min(OPENING * count, MOST_DRAWN) if opening else 0)
-        explored = fresh(elicitation.explore(scorer, self._default, number, rng))
+        explored = fresh(comparisons.explore(scorer, self._default, number, rng))
         if not self.settings.active:
             return [explored[i] for i in rng.permutation(len(explored))][:count], 1.0
         if opening:
-            return elicitation.choose(explored, stakes.promising(scorer, PROMISING), known.prior, count), 1.0
+            return comparisons.choose(explored, stakes.promising(scorer, PROMISING), known.prior, count), 1.0
         best = known.found[0].hypothesis
         beside = stakes.Beside.of(best, posterior, self.sample, scorer)
         rivals = self._rivals(known, best, scorer, rng)
         hopefuls = stakes.hopeful(beside, scorer, HOPEFULS)
-        near = elicitation.around((known.found[0], *rivals, *known.found[1:]), hopefuls, scorer, rng)
+        near = comparisons.around((known.found[0], *rivals, *known.found[1:]), hopefuls, scorer, rng)
         hanging = stakes.at_stake(beside, posterior, self.sample, scorer, NEIGHBOURS)
-        chosen = elicitation.choose(fresh([*explored, *near]), hanging, known.prior, count)
+        chosen = comparisons.choose(fresh([*explored, *near]), hanging, known.prior, count)
         candidates = self._candidates(known.found, rivals, hopefuls, posterior)
         return chosen, stakes.undecided(candidates, posterior, self.sample)
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imitative.data import Floats
-from imitative.design import design
+from imitative.elicitation.design import design
 
 few = settings(max_examples=25)
 NOISE = 2.0

@@ -10,12 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from imitative import elicitation, stakes
-from imitative.agenda import Agenda, Known
 from imitative.config import load_problem
-from imitative.data import Feature, FeatureKind, Labelled, Table
-from imitative.elicitation import silent
-from imitative.hypotheses.statements import Hypothesis, Limits, Statement, StatementSpace, Strength
+from imitative.data import Table
+from imitative.elicitation import stakes
+from imitative.elicitation.agenda import Agenda, Known
+from imitative.elicitation.comparisons import ANSWER_VARIANCE, silent
+from imitative.elicitation.stakes import CURIOSITY, Beside
+from imitative.hypotheses.statements import Hypothesis, Statement, Strength
 from imitative.likelihood import LITERAL
 from imitative.posterior import Posterior
 from imitative.prior import StatementPrior
@@ -23,17 +24,12 @@ from imitative.records import Kind, Query
 from imitative.scoring import Scorer
 from imitative.search.statements import find_statements
 from imitative.settings import Settings
-from imitative.stakes import CURIOSITY, Beside
 from imitative.testing import random_prior
 from imitative.traits import Traits
 from imitative.waiting import waited
+from tests.places import ROWS, SPACE, D
 
 few = settings(max_examples=25)
-PLACE = Feature("place", FeatureKind.BOOLEAN, "the place", values=("sun", "shade"))
-SOIL = Feature("soil", FeatureKind.CATEGORICAL, "the soil", values=("clay", "sand", "peat"))
-SPACE = StatementSpace([PLACE, SOIL], ("p", "e"), {"p": "it is p", "e": "it is e"}, Limits(4, 2, 1))
-ROWS = [{"place": place, "soil": soil} for place in PLACE.values for soil in SOIL.values]
-D = Labelled(Table.of(SPACE.features, ROWS), np.array([0, 0, 0, 1, 1, 1]), SPACE.answers)
 ELSEWHERE = Table.of(SPACE.features, [ROWS[i] for i in (0, 0, 1, 3, 4, 4, 4)])
 
 
@@ -187,7 +183,7 @@ def left(found: stakes.Stakes, prior: StatementPrior, asked: list[Query]) -> flo
     wanted = np.array([traits.statement(statement) for statement in found.statements])
     joint = prior.covariance(np.vstack([wanted, heard]))
     across, within = joint[: len(wanted), len(wanted) :], joint[len(wanted) :, len(wanted) :]
-    told = np.linalg.solve(within + elicitation.ANSWER_VARIANCE * np.eye(len(heard)), across.T)
+    told = np.linalg.solve(within + ANSWER_VARIANCE * np.eye(len(heard)), across.T)
     return float(found.worth @ (np.diagonal(joint)[: len(wanted)] - (across * told.T).sum(axis=1)))
 
 

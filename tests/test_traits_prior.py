@@ -216,6 +216,22 @@ def test_odds_are_learned_in_nats() -> None:
     assert prior.log_prior(pair[0]) - prior.log_prior(pair[1]) == pytest.approx(2.0, abs=0.1)
 
 
+def test_the_covariance_is_that_of_the_fit_and_before_it_of_what_is_believed_of_people() -> None:
+    traits = Traits(SPACE, by_spelling)
+    rows = np.array([traits.statement(said(smell).statements[0]) for smell in SMELL.values])
+    before = StatementPrior.unasked(traits).covariance(rows)
+    sides = [(side @ np.diag(1.0 / traits.weights_prior().precision) @ other) for side in rows for other in rows]
+    np.testing.assert_allclose(before, np.reshape(sides, before.shape), rtol=1e-9)
+    pair = said("foul"), said("almond")
+    after = StatementPrior.fit(traits, [judged(Kind.ODDS, *pair, Answer(ratio=5.0), repeat) for repeat in range(9)])
+    assert after.preference is not None
+    found = after.covariance(rows)
+    np.testing.assert_allclose(np.sqrt(np.diagonal(found)), after.preference.sd(rows), rtol=1e-6)
+    drawn = after.preference.sample(20_000, np.random.default_rng(0)) @ rows.T
+    np.testing.assert_allclose(found, np.cov(drawn.T), atol=0.05 * float(np.diagonal(found).max()))
+    assert found[0, 0] + found[2, 2] - 2 * found[0, 2] < before[0, 0] + before[2, 2] - 2 * before[0, 2]
+
+
 def test_swapping_the_sides_of_every_judgement_changes_nothing() -> None:
     traits = Traits(SPACE, by_spelling)
     rng = np.random.default_rng(0)

@@ -99,7 +99,7 @@ def _conjunctions(
         best = np.full(len(scorer.pool), -np.inf)
         for less in (base, *(_less(base, i) for i in range(len(base.statements)))):
             logits = reading.logits(posterior.labelled.table, less, space.answers).T
-            both = scorer.likelihood_of_all([logits])[0] + scorer.mean_beside(less)
+            both = scorer.likelihood_of_all([logits])[0] + scorer.added(scorer.again_beside(less))[0]
             best = np.maximum(best, both.reshape(len(scorer.pool), per_condition).max(axis=1))
         return best
 

@@ -107,15 +107,19 @@ class StatementPrior:
 
     def deviation(self, statement: Statement) -> float:
         """The standard deviation of what one statement adds, in nats."""
-        return float((self._deviations @ self.traits.statement(statement)).std()) if len(self.draws) else 0.0
+        return self.sd_of(self.traits.statement(statement))
+
+    def sd_of(self, traits: Floats) -> float:
+        """The ensemble's standard deviation of traits · θ, in nats."""
+        return float((self._deviations @ traits).std()) if len(self.draws) else 0.0
 
     def covariance(self, rows: Floats) -> Floats:
         """The covariance of rows · θ, (N, N) nats²: not the ensemble's, whose draws are fewer than θ's directions.
 
-        Before the first judgement that of what is believed of people (`Traits.weights_prior`).
+        Where no judgement was fitted, that of what is believed of people beforehand (`Traits.weights_prior`).
 
         Args:
-            rows: (N, d) traits.
+            rows: (N, d) differences of traits, in which what all hypotheses share cancels.
         """
         if self.preference is not None:
             return self.preference.covariance(rows)

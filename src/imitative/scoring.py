@@ -253,11 +253,23 @@ class Scorer:
         again = self._again(slots)
         return self._prior_beside(self.deviation(slots), slice(None), again)
 
-    def mean_beside(self, z: Hypothesis) -> Floats:
-        """What each option adds to the mean of log prior beside z; alone, if the pool cannot say z: (K·A·W,) nats."""
+    def again_beside(self, z: Hypothesis) -> Floats | None:
+        """What each option claims again beside z: (K·A·W,) nats²; None where nothing can, or the pool cannot say z."""
         slots = self.encode(z, len(z.statements))
-        again = None if slots is None else self._again(slots)
-        return self.mean if again is None else np.asarray(self.mean + self.claim * again)
+        return None if slots is None else self._again(slots)
+
+    def added(self, again: Floats | None) -> tuple[Floats, Floats]:
+        """What each option adds to the mean of log prior, in nats, and how uncertain that is: (K·A·W,) and their sd.
+
+        Args:
+            again: from `again_beside`.
+        """
+        mean, variance = self.mean, self.variance
+        if again is not None:
+            claims = self.claim_deviations
+            mean = mean + self.claim * again
+            variance = variance + 2.0 * again * self._with_claims + again**2 * (claims @ claims) / max(len(claims), 1)
+        return mean, np.sqrt(np.maximum(variance, 0.0) + 1e-9)
 
     def _again(self, slots: Slots) -> Floats | None:
         """What each option claims again beside `slots`: (K·A·W,) nats², or None where nothing can be said twice."""

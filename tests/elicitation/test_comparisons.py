@@ -29,7 +29,8 @@ SUN_OR_NOT, CLAY_OR_NOT = (Pair(alone(statement, "e"), silent("e")) for statemen
 
 def stakes(*statements: Statement) -> Stakes:
     """All these matter alike."""
-    return Stakes(list(statements), np.ones(len(statements)))
+    traits = np.array([UNASKED.traits.statement(statement) for statement in statements])
+    return Stakes(list(statements), traits.reshape(-1, UNASKED.traits.size), np.ones(len(statements)))
 
 
 def test_what_bears_on_the_stakes_is_asked_before_what_does_not() -> None:

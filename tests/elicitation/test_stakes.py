@@ -41,9 +41,11 @@ class Case(NamedTuple):
     z: Hypothesis
 
     @classmethod
-    def drawn(cls, seed: int) -> Case:
+    def drawn(cls, seed: int, conjunctions: bool = False) -> Case:
         rng = np.random.default_rng(seed)
-        conditions = [(condition,) for condition in SPACE.conditions()]
+        single = [(condition,) for condition in SPACE.conditions()]
+        both = [(*a, *b) for a in single for b in single if (a[0].feature, b[0].feature) == ("place", "soil")]
+        conditions = single + (both if conjunctions else [])
         posterior = Posterior(D, random_prior(SPACE, seed), LITERAL)
         named = rng.choice(len(conditions), size=int(rng.integers(0, 4)), replace=False)
         statements = tuple(
@@ -72,6 +74,10 @@ class Case(NamedTuple):
         logits = LITERAL.logits(ELSEWHERE, z, SPACE.answers)
         return bool((np.abs(logits[:, 0] - logits[:, 1]) < 1e-9).any())
 
+    def adds(self, z: Hypothesis, less: Hypothesis) -> float:
+        """How uncertain it is what z has over `less`, by the draws."""
+        return float((self.prior.deviations(z) - self.prior.deviations(less)).std())
+
     def told_apart(self, z: Hypothesis, other: Hypothesis) -> float:
         return float(np.mean([a != b for a, b in zip(self.labels(z), self.labels(other), strict=True)]))
 
@@ -83,9 +89,9 @@ def expected_cost(gain: float, variance: float) -> float:
 
 
 @few
-@given(st.integers(0, 10_000))
-def test_what_a_statement_would_do_beside_z_is_what_it_does(seed: int) -> None:
-    case = Case.drawn(seed)
+@given(st.integers(0, 10_000), st.booleans())
+def test_what_a_statement_would_do_beside_z_is_what_it_does(seed: int, conjunctions: bool) -> None:
+    case = Case.drawn(seed, conjunctions)
     beside, stated = case.beside(), {s.conditions for s in case.z.statements}
     for option in range(case.scorer.options):
         statement = case.scorer.statement(option)
@@ -93,15 +99,15 @@ def test_what_a_statement_would_do_beside_z_is_what_it_does(seed: int) -> None:
             continue
         both = Hypothesis((*case.z.statements, statement), case.z.default)
         assert beside.gain[option] == pytest.approx(case.score(both) - case.score(case.z), abs=1e-4)
-        assert beside.sd[option] == pytest.approx(case.prior.deviation(statement), abs=1e-3)
+        assert beside.sd[option] == pytest.approx(case.adds(both, case.z), abs=1e-3)
         if not case.even(both):  # an even question has the first answer, whatever made it even
             assert beside.relabelled[option] == pytest.approx(case.told_apart(both, case.z), abs=1e-6)
 
 
 @few
-@given(st.integers(0, 10_000))
-def test_a_stake_is_what_less_variance_saves(seed: int) -> None:
-    case = Case.drawn(seed)
+@given(st.integers(0, 10_000), st.booleans())
+def test_a_stake_is_what_less_variance_saves(seed: int, conjunctions: bool) -> None:
+    case = Case.drawn(seed, conjunctions)
     beside = case.beside()
     found = stakes.at_stake(beside, case.posterior, ELSEWHERE, case.scorer, 5)
     own = len(case.z.statements)
@@ -113,10 +119,16 @@ def test_a_stake_is_what_less_variance_saves(seed: int) -> None:
         if place < 5:
             option = options[statement]
             gain, sd, share = (float(a[option]) for a in (beside.gain, beside.sd, beside.relabelled))
+            if statement.conditions not in {own.conditions for own in case.z.statements}:
+                more = Hypothesis((*case.z.statements, statement), case.z.default)
+                difference = case.prior.traits.hypothesis(more) - case.prior.traits.hypothesis(case.z)
+                np.testing.assert_allclose(found.traits[place], difference, atol=1e-9)
         else:
             less = case.z.without(statement)
-            gain, sd = case.score(case.z) - case.score(less), case.prior.deviation(statement)
+            gain, sd = case.score(case.z) - case.score(less), case.adds(case.z, less)
             share = case.told_apart(case.z, less)
+            difference = case.prior.traits.hypothesis(case.z) - case.prior.traits.hypothesis(less)
+            np.testing.assert_allclose(found.traits[place], difference, atol=1e-9)
         step = 1e-3 * sd**2
         saved = (expected_cost(gain, sd**2 + step) - expected_cost(gain, sd**2 - step)) / (2 * step)
         assert worth == pytest.approx(saved * (share + CURIOSITY), rel=1e-2, abs=1e-12)
@@ -126,7 +138,7 @@ def test_a_stake_is_what_less_variance_saves(seed: int) -> None:
 @given(st.integers(0, 99))
 def test_what_is_promising_explains_d_by_itself(seed: int) -> None:
     case = Case.drawn(seed)
-    found = stakes.promising(case.scorer, 5)
+    found = stakes.promising(case.scorer, case.prior, 5)
     assert len({statement.conditions for statement in found.statements}) == len(found.statements) > 0
     assert found.worth.tolist() == sorted(found.worth.tolist(), reverse=True)
     nothing = -len(D) * np.log(len(SPACE.answers))  # what is explained by a z that is even about every answer
@@ -149,11 +161,12 @@ def test_what_is_hopeful_is_new_and_one_for_each_condition(seed: int) -> None:
 
 
 def test_where_nothing_can_be_said_nothing_is_at_stake() -> None:
-    posterior = Posterior(D, random_prior(SPACE, 0), LITERAL)
+    prior = random_prior(SPACE, 0)
+    posterior = Posterior(D, prior, LITERAL)
     scorer = Scorer(posterior, [])
     beside = Beside.of(silent("e"), posterior, ELSEWHERE, scorer)
     assert stakes.hopeful(beside, scorer, 5) == []
-    assert stakes.promising(scorer, 5).statements == []
+    assert stakes.promising(scorer, prior, 5).statements == []
     assert stakes.at_stake(beside, posterior, ELSEWHERE, scorer, 5).statements == []
 
 
@@ -180,7 +193,7 @@ def left(found: stakes.Stakes, prior: StatementPrior, asked: list[Query]) -> flo
     traits = prior.traits
     sides = [q.hypotheses for q in asked if q.kind in (Kind.ODDS, Kind.COMPARE_HYPOTHESES)]
     heard = np.array([traits.text(first) - traits.text(second) for first, second in sides])
-    wanted = np.array([traits.statement(statement) for statement in found.statements])
+    wanted = found.traits
     joint = prior.covariance(np.vstack([wanted, heard]))
     across, within = joint[: len(wanted), len(wanted) :], joint[len(wanted) :, len(wanted) :]
     told = np.linalg.solve(within + ANSWER_VARIANCE * np.eye(len(heard)), across.T)
@@ -204,7 +217,7 @@ def test_a_round_leaves_less_at_stake_than_one_drawn_at_random(later: bool) -> N
     traits = Traits(problem.space, None)
     known = Known(StatementPrior.unasked(traits), LITERAL, (), ())
     scorer = scorer_of(known.prior)
-    found = stakes.promising(scorer, 100)
+    found = stakes.promising(scorer, known.prior, 100)
     if later:
         said = tuple(waited(loaded.build_overseer(0).judge(planned(True, known, 0))))
         prior = StatementPrior.fit(traits, said)

@@ -192,12 +192,14 @@ class Agenda:
             return [pair for pair in dict.fromkeys(pairs) if shown[pair] not in before]
 
         opening = self.settings.active and not known.found
-        number = max(DRAWN * count, min(OPENING * count, MOST_DRAWN) if opening else 0)
+        # The design holds a table of all pairs of comparisons: what may be drawn has an end, unless all are asked.
+        number = min((OPENING if opening else DRAWN) * count, max(MOST_DRAWN, count))
         explored = fresh(comparisons.explore(scorer, self._default, number, rng))
         if not self.settings.active:
             return [explored[i] for i in rng.permutation(len(explored))][:count], 1.0
         if opening:
-            return comparisons.choose(explored, stakes.promising(scorer, PROMISING), known.prior, count), 1.0
+            hanging = stakes.promising(scorer, known.prior, PROMISING)
+            return comparisons.choose(explored, hanging, known.prior, count), 1.0
         best = known.found[0].hypothesis
         beside = stakes.Beside.of(best, posterior, self.sample, scorer)
         rivals = self._rivals(known, best, scorer, rng)

@@ -1,8 +1,8 @@
 """Which query next: the comparisons whose answers lower most of what hangs on M_prior's doubts, per unit of cost.
 
 What hangs on them is told by `stakes.py`; which comparisons lower it most is an optimal design (`design.py`). So a
-question that can change the choice of z counts for what the choice changes on D′, one between two ways of saying the
-same counts for next to nothing, and so does one whose answer another of the same round would already give.
+question that can change the choice of z counts for what the choice changes on D′, and one whose answer another of the
+batch would already give counts for next to nothing.
 """
 
 from __future__ import annotations
@@ -135,10 +135,10 @@ def choose(pairs: Sequence[Pair], stakes: Stakes, prior: StatementPrior, count: 
     Scores that differ by more than the labelled scale of odds can say are heard as *at least so much*: a comparison
     counts for the chance that the difference lies on the scale.
     """
-    if not pairs or not stakes.statements:
+    if not pairs or not count or not stakes.statements:
         return list(pairs[:count])
     traits = prior.traits
-    targets = np.array([traits.statement(statement) for statement in stakes.statements])
+    targets = stakes.traits
     differences = np.array([traits.hypothesis(pair.first) - traits.hypothesis(pair.second) for pair in pairs])
     covariance = prior.covariance(np.vstack([targets, differences]))
     across, within = covariance[: len(targets), len(targets) :], covariance[len(targets) :, len(targets) :]

@@ -28,7 +28,7 @@ def design(
         within: (P, P) covariances of the comparisons, nats².
         worth: (T,) q ≥ 0, what it matters to know each.
         costs: (P,) what each comparison costs, > 0.
-        heard: (P,) the share of what its answer would tell that can be told: 0 … 1.
+        heard: (P,) the chance that its answer can tell it: 0 … 1. What is chosen counts as heard.
         noise: σ² > 0, of one answer, nats².
         count: how many to take, at most P.
 

@@ -7,7 +7,8 @@ a nat² of variance less lowers that by
     φ(μ/σ) / 2σ.
 
 A nat counts for the share of D′ whose labels hang on the statement, and a little besides: that is its *stake*. Before
-the first search there is no z* to stand beside; then a statement's stake is what it explains of D by itself.
+the first search there is no z* to stand beside; then a statement's stake is what it explains of D by itself. That a
+search goes by μ less some of σ is left out of account, and so is what a newcomer would drive out of z*.
 """
 
 from __future__ import annotations
@@ -38,22 +39,32 @@ class Stakes(NamedTuple):
     """What hangs on what is not known.
 
     Args:
-        statements: whose scores are to be known.
+        statements: what they add to a score is to be known.
+        traits: (T, d) of what each adds.
         worth: (T,) what a nat² less of the variance of each is worth.
     """
 
     statements: list[Statement]
+    traits: Floats
     worth: Floats
 
+    @classmethod
+    def none(cls, prior: StatementPrior) -> Stakes:
+        """Where nothing is at stake."""
+        return cls([], np.empty((0, prior.traits.size)), np.empty(0))
 
-def promising(scorer: Scorer, count: int) -> Stakes:
+
+def promising(scorer: Scorer, prior: StatementPrior, count: int) -> Stakes:
     """The statements that explain most of D by themselves, one for each condition, by the nats they explain, > 0."""
     if not scorer.options:
-        return Stakes([], np.empty(0))
+        return Stakes.none(prior)
     logits = np.zeros((len(scorer.answers), len(scorer.y)))
     explained = np.asarray(scorer.likelihood_of_all([logits])[0], dtype=np.float64)
     options = [o for o in _best_of_each(_by_condition(explained, scorer), count) if explained[o] > 0.0]
-    return Stakes([scorer.statement(option) for option in options], explained[options])
+    if not options:
+        return Stakes.none(prior)
+    statements = [scorer.statement(option) for option in options]
+    return Stakes(statements, np.array([prior.traits.statement(s) for s in statements]), explained[options])
 
 
 class Beside(NamedTuple):
@@ -64,29 +75,32 @@ class Beside(NamedTuple):
         gain: (K·A·W,) μ, what it adds to the score's mean, in nats.
         sd: (K·A·W,) σ, how uncertain that is, in nats.
         relabelled: (K·A·W,) the share of a sample of D′ that it would label otherwise.
+        again: (K·A·W,) what it claims again of what z* claims already, nats²; None where nothing can be.
     """
 
     z: Hypothesis
     gain: Floats
     sd: Floats
     relabelled: Floats
+    again: Floats | None
 
     @classmethod
     def of(cls, z: Hypothesis, posterior: Posterior, sample: Table, scorer: Scorer) -> Beside:
         """Every statement of the scorer's pool beside z."""
         if not scorer.options:
-            return cls(z, np.empty(0), np.empty(0), np.empty(0))
+            return cls(z, np.empty(0), np.empty(0), np.empty(0), None)
         reading = posterior.likelihood
         assert isinstance(reading, Reading)
         logits, elsewhere = (reading.logits(t, z, scorer.answers).T for t in (posterior.labelled.table, sample))
-        gain = scorer.likelihood_of_all([logits])[0] + scorer.mean_beside(z)
+        again = scorer.again_beside(z)
+        mean, sd = scorer.added(again)
         held = np.array([reading.conditions(conditions, sample) for conditions in scorer.pool], dtype=np.float32)
         relabelled = np.empty((len(scorer.pool), len(scorer.answers), len(NATS)))
         top, labels = elsewhere.max(axis=0), elsewhere.argmax(axis=0)
         for a in range(len(scorer.answers)):
             turned = (labels != a) & (elsewhere[a] + NATS[:, None] * scorer.sharpness > top)
             relabelled[:, a] = held @ turned.T.astype(np.float32) / len(sample)
-        return cls(z, gain, np.sqrt(scorer.variance + 1e-9), relabelled.reshape(-1))
+        return cls(z, scorer.likelihood_of_all([logits])[0] + mean, sd, relabelled.reshape(-1), again)
 
 
 def hopeful(beside: Beside, scorer: Scorer, count: int) -> list[Statement]:
@@ -124,20 +138,31 @@ def at_stake(beside: Beside, posterior: Posterior, sample: Table, scorer: Scorer
     """
     prior, z = posterior.prior, beside.z
     assert isinstance(prior, StatementPrior)
-    statements: list[Statement] = []
-    worth = np.empty(0)
+    found, claimed_at = Stakes.none(prior), prior.traits.claimed_at
     if scorer.options:
-        others = _stake(beside.gain, beside.sd, beside.relabelled)
-        options = _best_of_each(_by_condition(others, scorer), count)
-        statements, worth = [scorer.statement(option) for option in options], others[options]
+        worth = _stake(beside.gain, beside.sd, beside.relabelled)
+        options = _best_of_each(_by_condition(worth, scorer), count)
+        statements = [scorer.statement(option) for option in options]
+        traits = np.array([prior.traits.statement(statement) for statement in statements])
+        if beside.again is not None:
+            traits[:, claimed_at] += beside.again[options]
+        found = Stakes(statements, traits, worth[options])
     if z.statements:
         without = [z.without(statement) for statement in z.statements]
         score, labels = _mean_score(z, posterior), _labels(z, posterior, sample)
         gain = score - np.array([_mean_score(less, posterior) for less in without])
         apart = np.array([(_labels(less, posterior, sample) != labels).mean() for less in without])
-        sd = np.array([prior.deviation(statement) for statement in z.statements])
-        statements, worth = [*statements, *z.statements], np.concatenate([worth, _stake(gain, sd, apart)])
-    return Stakes(statements, worth)
+        traits = np.array([prior.traits.statement(statement) for statement in z.statements])
+        whole = prior.traits.hypothesis(z)[claimed_at]
+        traits[:, claimed_at] = [whole - prior.traits.hypothesis(less)[claimed_at] for less in without]
+        worth = _stake(gain, np.array([prior.sd_of(row) for row in traits]), apart)
+        own = Stakes(list(z.statements), traits, worth)
+        found = Stakes(
+            found.statements + own.statements,
+            np.concatenate([found.traits, own.traits]),
+            np.concatenate([found.worth, own.worth]),
+        )
+    return found
 
 
 def _stake(gain: Floats, sd: Floats, relabelled: Floats) -> Floats:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from imitative.data import FeatureKind as FeatureKind
     from imitative.data import Labelled as Labelled
     from imitative.data import Table as Table
+    from imitative.describing import describe as describe
     from imitative.encoders import sentence_encoder as sentence_encoder
     from imitative.errors import InputError as InputError
     from imitative.evaluation import evaluate as evaluate
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from imitative.labelling import Transferred as Transferred
     from imitative.labelling import atransfer as atransfer
     from imitative.labelling import transfer as transfer
+    from imitative.labels import label_file as label_file
+    from imitative.labels import load_model as load_model
     from imitative.loaded import LoadedProblem as LoadedProblem
     from imitative.overseers.language_model import LanguageModel as LanguageModel
     from imitative.overseers.mixed import Mixed as Mixed
@@ -45,7 +48,10 @@ if TYPE_CHECKING:
     from imitative.records import Kind as Kind
     from imitative.records import Outcome as Outcome
     from imitative.records import Query as Query
+    from imitative.running import run_problem as run_problem
+    from imitative.running import write_report as write_report
     from imitative.settings import Settings as Settings
+    from imitative.store.runs import read_result as read_result
     from imitative.texts.induction import induce_text as induce_text
     from imitative.texts.labelling import transfer_text as transfer_text
     from imitative.texts.problem import TextProblem as TextProblem
@@ -55,12 +61,14 @@ __version__ = "0.1.0"
 _HOME = {
     "config": "load_problem",
     "data": "Feature FeatureKind Labelled Table",
+    "describing": "describe",
     "encoders": "sentence_encoder",
     "errors": "InputError",
     "evaluation": "evaluate",
     "hypotheses.conditions": "Condition Relation",
     "hypotheses.statements": "Hypothesis Limits Statement StatementSpace Strength",
     "induction": "Induced Progress ainduce induce",
+    "labels": "label_file load_model",
     "loaded": "LoadedProblem",
     "overseers.language_model": "LanguageModel",
     "overseers.mixed": "Mixed",
@@ -69,7 +77,9 @@ _HOME = {
     "overseers.simulated": "Simulated",
     "problem": "Problem Truth",
     "records": "Answer Example Judgement Kind Outcome Query",
+    "running": "run_problem write_report",
     "settings": "Settings",
+    "store.runs": "read_result",
     "labelling": "Transferred atransfer transfer",
     "texts.induction": "induce_text",
     "texts.labelling": "transfer_text",

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from itertools import product
 from typing import final
 
@@ -76,19 +77,24 @@ class Condition:
     def satisfying(self, feature: Feature) -> Mask:
         """Which of a discrete feature's values satisfy the condition: (V + 1,) booleans, the last for missing."""
         truth = np.zeros(len(feature.values) + 1, dtype=np.bool_)
-        codes = [feature.values.index(value) for value in self.values if value in feature.values]
-        if self.relation in (Relation.IS, Relation.IS_ONE_OF):
-            truth[codes] = True
-        elif self.relation is Relation.IS_NOT:
-            truth[:-1] = True
-            truth[codes] = False
-        elif (
-            self.relation is Relation.AT_LEAST and codes
-        ):  # a value the feature does not have has no place in its order
-            truth[codes[0] : -1] = True
-        elif self.relation is Relation.BELOW and codes:
-            truth[: codes[0]] = True
+        truth[list(_codes(self.relation, self.values, feature.values))] = True
         return truth
+
+
+@lru_cache(maxsize=1 << 16)  # a search asks the same of the same few thousand conditions a million times
+def _codes(relation: Relation, named: tuple[str, ...], values: tuple[str, ...]) -> frozenset[int]:
+    """Which of a discrete feature's values satisfy the condition, as places among them."""
+    codes = [values.index(value) for value in named if value in values]
+    if relation in (Relation.IS, Relation.IS_ONE_OF):
+        return frozenset(codes)
+    if relation is Relation.IS_NOT:
+        return frozenset(range(len(values))).difference(codes)
+    # A value the feature does not have has no place in its order.
+    if relation is Relation.AT_LEAST and codes:
+        return frozenset(range(codes[0], len(values)))
+    if relation is Relation.BELOW and codes:
+        return frozenset(range(codes[0]))
+    return frozenset()
 
 
 def one_of(feature: Feature, values: frozenset[str] | set[str]) -> Condition:
@@ -106,8 +112,8 @@ def overlap(first: tuple[Condition, ...], second: tuple[Condition, ...], feature
     if first == second:
         return True
     return all(
-        features[a.feature].discrete
-        and bool((a.satisfying(features[a.feature]) & b.satisfying(features[b.feature])).any())
+        (feature := features[a.feature]).discrete
+        and not _codes(a.relation, a.values, feature.values).isdisjoint(_codes(b.relation, b.values, feature.values))
         for a, b in zip(first, second, strict=True)
     )
 

@@ -97,7 +97,7 @@ def _conjunctions(
     def promise(scorer: Scorer) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         """For each condition, the best over z and over z less one statement."""
         best = np.full(len(scorer.pool), -np.inf)
-        for less in (base, *(_less(base, i) for i in range(len(base.statements)))):
+        for less in (base, *(base.without(statement) for statement in base.statements)):
             logits = reading.logits(posterior.labelled.table, less, space.answers).T
             both = scorer.likelihood_of_all([logits])[0] + scorer.added(scorer.again_beside(less))[0]
             best = np.maximum(best, both.reshape(len(scorer.pool), per_condition).max(axis=1))
@@ -120,7 +120,3 @@ def _conjunctions(
     order = np.argsort(-gain, kind="stable")[:CONJUNCTIONS]
     keys = list(pairs)
     return [keys[i] for i in order if gain[i] > -5.0]
-
-
-def _less(z: Hypothesis, i: int) -> Hypothesis:
-    return Hypothesis(z.statements[:i] + z.statements[i + 1 :], z.default, z.default_strength)

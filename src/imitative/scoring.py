@@ -248,6 +248,11 @@ class Scorer:
         product = (self.masks @ gains).reshape(len(self.pool), len(rest), len(self.default_mean))
         return np.ascontiguousarray(product.transpose(1, 0, 2)).reshape(len(rest), self.options)
 
+    @cached_property
+    def explained(self) -> Singles:
+        """What each option explains of D by itself, beside a z that is even about every answer: (K·A·W,) nats."""
+        return np.asarray(self.likelihood_of_all([np.zeros((len(self.answers), len(self.y)))])[0])
+
     def prior_of_all(self, slots: Slots) -> Floats:
         """What filling an empty slot of `slots` with each option adds to log prior − κ · sd: (K·A·W,) nats."""
         again = self._again(slots)

@@ -112,7 +112,7 @@ def _statement(statement: Statement, labels: NDArray[np.intp], induced: Induced)
     """One statement of z*: what it says, what it is worth, and questions whose answer it decides."""
     problem, posterior, z = induced.problem, induced.posterior, induced.best
     applies = induced.reading.statement(statement, problem.unlabelled)
-    others = Hypothesis(tuple(s for s in z.statements if s != statement), z.default, z.default_strength)
+    others = z.without(statement)
     decides = labels != _labels(others, induced)
     return {
         "text": problem.space.show_statement(statement),

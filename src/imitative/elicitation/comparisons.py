@@ -62,8 +62,7 @@ def explore(scorer: Scorer, default: str, count: int, rng: np.random.Generator) 
     """
     if not scorer.options:
         return []
-    logits = np.zeros((len(scorer.answers), len(scorer.y)))
-    change = scorer.likelihood_of_all([logits])[0]
+    change = scorer.explained
     rank = np.empty(len(change))
     rank[np.argsort(-change, kind="stable")] = np.arange(len(change))
     likely = np.exp(-rank / max(20.0, 0.02 * len(change)))

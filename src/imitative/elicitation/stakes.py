@@ -58,8 +58,7 @@ def promising(scorer: Scorer, prior: StatementPrior, count: int) -> Stakes:
     """The statements that explain most of D by themselves, one for each condition, by the nats they explain, > 0."""
     if not scorer.options:
         return Stakes.none(prior)
-    logits = np.zeros((len(scorer.answers), len(scorer.y)))
-    explained = np.asarray(scorer.likelihood_of_all([logits])[0], dtype=np.float64)
+    explained = np.asarray(scorer.explained, dtype=np.float64)
     options = [o for o in _best_of_each(_by_condition(explained, scorer), count) if explained[o] > 0.0]
     if not options:
         return Stakes.none(prior)

@@ -322,6 +322,21 @@ def test_someone_hasty_takes_in_only_so_much() -> None:
     assert (careful.answer.choice, hasty.answer.choice) == ("p", "e")
 
 
+@pytest.mark.parametrize("reads", range(5))
+def test_what_stands_on_both_sides_is_no_reason_however_much_is_taken_in(reads: int) -> None:
+    silent = SPACE.read(SILENT)
+    said = [SPACE.read(text).statements[0] for text in (FOUL, SWEET, TALL)]
+    long = replace(silent, statements=tuple(said))
+    person = simulated(noise=0.0, ties=0.0, reads=reads)
+    for statement in said:
+        alone, less = replace(silent, statements=(statement,)), long.without(statement)
+        sides = [(long, less), (less, long), (alone, silent)]
+        told = ask(person, [Query(Kind.ODDS, (SPACE.show(one), SPACE.show(other))) for one, other in sides])
+        among, turned, by_itself = (judgement.answer.ratio or 0.0 for judgement in told)
+        assert among == by_itself == pytest.approx(1.0 / turned)
+        assert (by_itself == 1.0) == (reads == 0)
+
+
 def test_carelessness_is_as_frequent_as_it_is_said_to_be() -> None:
     queries = [Query(Kind.ANSWER, (FOUL,), QUESTIONS[0], ("p", "e"), repeat=repeat) for repeat in range(400)]
     said = ask(simulated(noise=0.0, careless=0.3), queries)

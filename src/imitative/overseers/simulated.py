@@ -46,7 +46,8 @@ class Simulated:
         careless: the share of queries answered at random.
         ties: differences below this many nats are called a tie.
         much: differences above this many nats are called much more plausible.
-        reads: how many statements of a hypothesis the person takes in, those not shared by the two sides first.
+        reads: how many statements of a hypothesis the person takes in: those not shared by the two sides first, and of
+            the shared ones the same on both.
         covers: (feature, value said) → other values the person takes it to cover.
         exact: gives odds as they are, not on a labelled scale, and follows z to the letter.
         seed: of the noise, which depends on the query alone, not on the order of asking.
@@ -201,13 +202,14 @@ class Simulated:
     def _difference(self, first: Hypothesis, second: Hypothesis, rng: np.random.Generator) -> float:
         if self.exact:
             return self.log_prior(first) - self.log_prior(second)
-        both = set(first.statements) & set(second.statements)
+        both = [statement for statement in first.statements if statement in second.statements]
+        own = [[s for s in z.statements if s not in both] for z in (first, second)]
+        # What stands on both sides is taken in on both or on neither: it is no reason to prefer one of them.
+        room = max(0, self.reads - max(map(len, own)))
         sides = []
-        for z in (first, second):
-            own = [s for s in z.statements if s not in both]
-            rest = [s for s in z.statements if s in both]
-            read = [own[i] for i in rng.permutation(len(own))[: self.reads]]
-            sides.append(self.log_prior(z, read + rest[: max(0, self.reads - len(own))]))
+        for z, mine in zip((first, second), own, strict=True):
+            read = [mine[i] for i in rng.permutation(len(mine))[: self.reads]]
+            sides.append(self.log_prior(z, read + both[:room]))
         return sides[0] - sides[1]
 
     def _noise(self, rng: np.random.Generator) -> float:

@@ -196,8 +196,11 @@ async def atransfer(
     seconds: dict[str, float] = {}
     meant = max(round(induced.settings.transfer_share * induced.budget), 1)
     asked = min(induced.left, meant, len(problem.unlabelled))
-    order = np.random.default_rng([seed, 4]).permutation(len(problem.unlabelled))[:asked]
-    fitted = order[: round(0.6 * asked)]
+    # M_L has learned from the rows that readings were asked about: they would be no fresh sample.
+    read = [j.query.repeat for j in ledger.judgements if j.query.kind is Kind.COMPARE_ANSWERS]
+    order = np.random.default_rng([seed, 4]).permutation(len(problem.unlabelled))
+    order = order[~np.isin(order, read)][:asked]
+    fitted = order[: round(0.6 * len(order))]
     audited = order[len(fitted) :]
     if progress is not None:
         progress(Progress.of(ledger, induced.budget, "answering", shown, (0, 0)))

@@ -7,16 +7,16 @@ yet but what D speaks for. Part of the budget stays for the last audit.
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from typing import NamedTuple, final
 
 import numpy as np
 
 from imitative.data import Labelled, Table
-from imitative.elicitation import comparisons, readings, stakes
+from imitative.elicitation import comparisons, stakes
 from imitative.elicitation.comparisons import Pair
+from imitative.elicitation.readings import heard, readings
 from imitative.hypotheses.conditions import overlap
 from imitative.hypotheses.statements import Hypothesis, Statement
 from imitative.likelihood import Reading
@@ -136,26 +136,17 @@ class Agenda:
         first = self._readings(known, round(self.settings.reading_share * count))
         doubts = self._doubts(known, (count - len(first)) // 2)
         first += [*(self._bets(known) if count >= ENOUGH_FOR_BETS else []), *doubts]
-        pairs, undecided = self._pairs(known, max(0, count - len(first)), rng)
+        taken = {frozenset(query.hypotheses) for query in first}
+        pairs, undecided = self._pairs(known, taken, max(0, count - len(first)), rng)
         return Plan([*first, *comparisons.as_queries(pairs, self.problem.space, rng)], undecided)
 
     def _readings(self, known: Known, count: int) -> list[Query]:
         """How people read the words of z*."""
         if not known.found or not count:
             return []
-        asked = Counter(self._reading_asked(known.judgements))
         best, space = known.found[0].hypothesis, self.problem.space
-        return [query for query, _ in readings.readings(best, space, self.problem.unlabelled, asked, count)]
-
-    def _reading_asked(self, judgements: Sequence[Judgement]) -> list[tuple[str, str, str]]:
-        asked = []
-        for judgement in judgements:
-            if judgement.query.kind is Kind.COMPARE_ANSWERS and judgement.query.question is not None:
-                [statement] = self.problem.space.read(judgement.query.hypotheses[0]).statements
-                [condition] = statement.conditions
-                met = judgement.query.question.get(condition.feature)
-                asked.append((condition.feature, condition.values[0], str(met)))
-        return asked
+        said = heard(space, known.judgements)
+        return readings(best, space, self.problem.unlabelled, known.reading, said, count)
 
     def _bets(self, known: Known) -> list[Query]:
         """Reference bets on silence and z*, at the stakes nearest to even by the present M_prior."""
@@ -180,16 +171,20 @@ class Agenda:
 
     # -- what hangs on M_prior's doubts ------------------------------------------------------------------------------
 
-    def _pairs(self, known: Known, count: int, rng: np.random.Generator) -> tuple[list[Pair], float]:
-        """Which hypotheses to compare, none compared before, and how undecided D′ is."""
+    def _pairs(
+        self, known: Known, taken: Set[frozenset[str]], count: int, rng: np.random.Generator
+    ) -> tuple[list[Pair], float]:
+        """Which hypotheses to compare, none compared before or `taken`, and how undecided D′ is."""
         posterior, space = self.objective(known.prior, known.reading), self.problem.space
         around = [scored.hypothesis for scored in known.found[:5]]
         scorer = Scorer(posterior, build_pool(space, posterior, self.problem.unlabelled, around))
-        before = {frozenset(judgement.query.hypotheses) for judgement in known.judgements}
+        before = {frozenset(judgement.query.hypotheses) for judgement in known.judgements} | taken
 
         def fresh(pairs: Sequence[Pair]) -> list[Pair]:
-            shown = {pair: frozenset((space.show(pair.first), space.show(pair.second))) for pair in pairs}
-            return [pair for pair in dict.fromkeys(pairs) if shown[pair] not in before]
+            shown: dict[frozenset[str], Pair] = {}
+            for pair in pairs:  # either order asks the same, and no judgement may be counted twice
+                shown.setdefault(frozenset((space.show(pair.first), space.show(pair.second))), pair)
+            return [pair for sides, pair in shown.items() if sides not in before]
 
         opening = self.settings.active and not known.found
         # The design holds a table of all pairs of comparisons: what may be drawn has an end, unless all are asked.

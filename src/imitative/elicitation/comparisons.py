@@ -123,7 +123,7 @@ def _edits(first: Hypothesis, second: Hypothesis) -> int:
 
 
 def cost(pair: Pair) -> float:
-    """What reading both sides costs, in sentences: those both have are read once."""
+    """What reading both sides costs, in sentences: those both have are read once, at half the pains."""
     shared = set(pair.first.statements) & set(pair.second.statements)
     return 2.0 + len(set(pair.first.statements) | set(pair.second.statements)) - 0.5 * len(shared)
 

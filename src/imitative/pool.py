@@ -90,20 +90,22 @@ def _conjunctions(
 ) -> list[Conditions]:
     """Pairs of the most promising conditions, by what they would add to z beyond what either adds alone."""
     base = around[0] if around else Hypothesis((), space.answers[0])
-    reading, rest = posterior.likelihood, Scorer(posterior, pool)
+    reading = posterior.likelihood
     assert isinstance(reading, Reading)
     per_condition = len(space.answers) * len(NATS)
 
-    def promise(scorer: Scorer) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    def promise(candidates: Sequence[Conditions]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         """For each condition, the best over z and over z less one statement."""
+        own = (statement.conditions for statement in base.statements)  # what z claims already must be sayable, too
+        scorer = Scorer(posterior, list(dict.fromkeys([*candidates, *own])))
         best = np.full(len(scorer.pool), -np.inf)
         for less in (base, *(base.without(statement) for statement in base.statements)):
             logits = reading.logits(posterior.labelled.table, less, space.answers).T
             both = scorer.likelihood_of_all([logits])[0] + scorer.added(scorer.again_beside(less))[0]
             best = np.maximum(best, both.reshape(len(scorer.pool), per_condition).max(axis=1))
-        return best
+        return best[: len(candidates)]
 
-    alone = promise(rest)
+    alone = promise(pool)
     leading = [pool[i] for i in np.argsort(-alone, kind="stable") if len(pool[i]) < space.limits.conditions][:PAIRED]
     worth = dict(zip(pool, alone.tolist(), strict=True))
     pairs = {}
@@ -115,7 +117,7 @@ def _conjunctions(
                 pairs[joined] = max(worth[first], worth[second])
     if not pairs:
         return []
-    together = promise(Scorer(posterior, list(pairs)))
+    together = promise(list(pairs))
     gain = together - np.array(list(pairs.values()))
     order = np.argsort(-gain, kind="stable")[:CONJUNCTIONS]
     keys = list(pairs)

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imitative.data import FeatureKind, Floats
-from imitative.hypotheses.conditions import Condition, Relation, overlap
+from imitative.hypotheses.conditions import Condition, Relation, overlap, repeatable
 from imitative.hypotheses.statements import Hypothesis, Statement
 from imitative.likelihood import Reading
 from imitative.posterior import Posterior
@@ -78,7 +78,7 @@ class Scorer:
         self._conflicts: dict[int, tuple[int, ...]] = {}
         self._index = {conditions: k for k, conditions in enumerate(self.pool)}
         self._repeating: dict[int, tuple[NDArray[np.intp], Floats]] = {}
-        self._joined = any(len(conditions) > 1 for conditions in self.pool)
+        self._joined = any(map(repeatable, self.pool))
         self._is_answer = np.arange(len(self.answers))[:, None] == self.y
         self._rows = np.arange(len(self.y))
 
@@ -167,9 +167,8 @@ class Scorer:
                 met = Counter(place for value in self._said(condition) for place in self._naming.get(value, ()))
                 for (other, _), count in met.items():
                     counts[other] = max(counts.get(other, 0), count)
-            # Two that are no conjunctions overlap where they name one value, and never stand in one z.
-            alone = len(self.pool[k]) == 1
-            found = sorted(o for o in counts if o != k and not (alone and len(self.pool[o]) == 1))
+            alone = not repeatable(self.pool[k])
+            found = sorted(o for o in counts if o != k and not (alone and not repeatable(self.pool[o])))
             self._repeating[k] = np.array(found, dtype=np.intp), np.array([counts[o] for o in found], dtype=np.float64)
         return self._repeating[k]
 

@@ -2,13 +2,14 @@
 
 A statement s = (conditions c, answer y, strength w) has the traits
 
-    φ(s) = [ 1, w, m · w², r(c), w · p(c) ⊗ v_y ],        m: how many values c names
+    φ(s) = [ 1, w, m · w², r(c), w · p(c) ⊗ v_y, w · a(c, y) ],        m: 1 + how many further values c names
 
 `r(c)`, its *relevance* traits, are about what the conditions speak of, whichever answer they speak for: how many
 conditions and further values, which features, and the sentence encoder's reading of them. `p(c)`, its *polarity*
 traits, are about which answer they speak for: `v_y` is the contrast code of the answer (columns orthogonal, summing to
-zero over Y), so exchanging the answers of a two-answer problem flips the sign. Where the questions hold texts,
-m · w² is there a second time, for the words of texts alone, and so is how many of them nobody has rated. A hypothesis
+zero over Y), so exchanging the answers of a two-answer problem flips the sign. `a(c, y)`, the *affinity*, is how near
+the encoder finds c to the clause of y. Where the questions hold texts, m · w² is there a second time, with every word
+of a text counted, and so is how many of them nobody has rated. A hypothesis
 has the sum of its statements' traits, its default's `b², b · v_y`, and a constant that only reference bets can see.
 What several statements claim of one value for one answer is claimed together, (Σ w)² in place of Σ w²: whoever says a
 thing in three conjunctions claims three times as much of it. But for that M_prior is additive over statements, so a
@@ -25,7 +26,7 @@ import numpy as np
 from scipy.linalg import helmert
 
 from imitative.data import Feature, FeatureKind, Floats
-from imitative.hypotheses.conditions import Condition, Relation, Said, repeated, values_of
+from imitative.hypotheses.conditions import Condition, Relation, Said, repeatable, repeated, values_of
 from imitative.hypotheses.statements import Hypothesis, Statement, StatementSpace, Strength
 
 Encode = Callable[[Sequence[str]], "np.ndarray[tuple[int, int], np.dtype[np.float32]]"]
@@ -200,13 +201,13 @@ class Traits:
         return self._said[condition]
 
     def _claimed_again(self, statements: Sequence[Statement]) -> float:
-        """2 · Σ w · w′ over pairs for one answer, for every value of which both speak; only conjunctions can."""
+        """2 · Σ w · w′ over pairs for one answer, for every value of which both speak."""
         total = 0.0
         for i, one in enumerate(statements):
-            if len(one.conditions) > 1:  # hundreds of single words are passed by
+            if repeatable(one.conditions):  # hundreds of single words are passed by
                 for j, other in enumerate(statements):
                     # Two conjunctions meet twice, a conjunction and a single condition once.
-                    if i != j and one.answer == other.answer and (i < j or len(other.conditions) == 1):
+                    if i != j and one.answer == other.answer and (i < j or not repeatable(other.conditions)):
                         shared = repeated(one.conditions, other.conditions, self.said)
                         total += shared * one.strength.nats * other.strength.nats
         return 2.0 * total

@@ -27,6 +27,10 @@ class Relation(StrEnum):
     NEGATES = "negates"
 
 
+OF_WORDS = frozenset({Relation.MENTIONS, Relation.NEGATES})
+"""What is said of the words of a text."""
+
+
 @final
 @dataclass(frozen=True, slots=True, order=True)
 class Condition:
@@ -61,7 +65,7 @@ class Condition:
             KeyError: if the table has no such feature.
         """
         feature = table.feature(self.feature)
-        if self.relation in (Relation.MENTIONS, Relation.NEGATES):
+        if self.relation in OF_WORDS:
             found = np.zeros(len(table), dtype=np.bool_)
             index = table.mentions(self.feature)
             for word in self.values:
@@ -135,6 +139,13 @@ def repeated(first: tuple[Condition, ...], second: tuple[Condition, ...], said: 
         said: condition → `values_of` it.
     """
     return max((len(said(c) & said(d)) for c in first for d in second), default=0)
+
+
+def repeatable(conditions: tuple[Condition, ...]) -> bool:
+    """Whether something else of the same z may speak of the same values: conjunctions may, and several words of a text.
+    All others overlap where they name one value (`overlap`), and never stand in one z.
+    """
+    return len(conditions) > 1 or (conditions[0].relation in OF_WORDS and len(conditions[0].values) > 1)
 
 
 def values_of(condition: Condition, feature: Feature) -> Said:

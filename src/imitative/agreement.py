@@ -13,7 +13,7 @@ Krippendorff, Content Analysis, 4th ed., ch. 12; Cohen 1968; Gwet, Handbook of I
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -282,6 +282,7 @@ def rated_by_kind(judgements: Iterable[Judgement]) -> dict[Kind, Rated]:
     Two queries ask the same where they differ in the sides' order, the purpose or the repetition only.
     """
     said: dict[Kind, dict[tuple[str, str], float | str]] = {}
+    offered: set[str] = set()
     for judgement in judgements:
         if judgement.answered:
             unit, turned = _unit(judgement.query)
@@ -294,13 +295,17 @@ def rated_by_kind(judgements: Iterable[Judgement]) -> dict[Kind, Rated]:
             elif answer.less_likely is not None:
                 value = float(answer.less_likely)
             said.setdefault(judgement.query.kind, {}).setdefault((judgement.judge, unit), value)
-    return {kind: _rated(kind, answers) for kind, answers in said.items()}
+            if judgement.query.kind is Kind.ANSWER:
+                offered |= {*judgement.query.answers}
+    return {kind: _rated(kind, answers, offered) for kind, answers in said.items()}
 
 
-def _rated(kind: Kind, said: dict[tuple[str, str], float | str]) -> Rated:
+def _rated(kind: Kind, said: dict[tuple[str, str], float | str], offered: Collection[str]) -> Rated:
+    """`offered`: the answers that could be given to questions; what nobody chose is a category, too."""
     judges = {name: i for i, name in enumerate(sorted({judge for judge, _ in said}))}
     units = {name: i for i, name in enumerate(dict.fromkeys(unit for _, unit in said))}
-    words = {word: float(i) for i, word in enumerate(sorted({v for v in said.values() if isinstance(v, str)}))}
+    chosen = {value for value in said.values() if isinstance(value, str)}
+    words = {word: float(i) for i, word in enumerate(sorted({*offered, *chosen}))}
     table = np.full((len(judges), len(units)), np.nan)
     for (judge, unit), value in said.items():
         table[judges[judge], units[unit]] = words[value] if isinstance(value, str) else value
@@ -308,7 +313,7 @@ def _rated(kind: Kind, said: dict[tuple[str, str], float | str]) -> Rated:
         return Rated(table, tuple(judges), (), "interval")
     if kind in (Kind.COMPARE_HYPOTHESES, Kind.COMPARE_ANSWERS):
         return Rated(table, tuple(judges), tuple(map(float, GRADES)), "ordinal")
-    return Rated(table, tuple(judges), tuple(words.values()) or (0.0, 1.0), "nominal")
+    return Rated(table, tuple(judges), tuple(words.values()) if kind is Kind.ANSWER else (0.0, 1.0), "nominal")
 
 
 def _unit(query: Query) -> tuple[str, bool]:

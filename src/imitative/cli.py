@@ -139,6 +139,8 @@ def run(
     from imitative import showing
     from imitative.running import asking_people, default_folder, run_problem
 
+    if people and recorded:
+        raise InputError("--people, --recorded", "both", "one of the two", "say who judges: people, or what they said")
     loaded = _load(problem, data, seed)
     loaded = asking_people(loaded) if people else loaded
     folder = out or default_folder(loaded, seed)

@@ -12,7 +12,7 @@ class Guided(NamedTuple):
     """What people do to a round of the search besides judging.
 
     Args:
-        written: hypotheses they wrote: the search starts from them too, and each is scored.
+        written: hypotheses they wrote: each is scored, and the search starts from the best of them, too.
         excluded: judges whose judgements no model is fitted to any more.
         split: judgements → what each judge said of them, where several answered one query together.
     """

@@ -163,11 +163,12 @@ class Induction:
 
     async def init(self) -> State:
         """M_prior and M_L before the first question; an archive's judgements are all read at once."""
-        if self._traits is None:
-            return State(TablePrior.fit(self.problem.space.show, self._candidates, ()), LITERAL)
         judgements: tuple[Judgement, ...] = ()
         if isinstance(self.ledger.overseer, Archive):
             judgements = tuple(await self.ledger.judge(self.ledger.overseer.queries))
+        if self._traits is None:
+            prior = TablePrior.fit(self.problem.space.show, self._candidates, ())
+            return State(prior, LITERAL, judgements=judgements)
         with Timer(self.seconds, "fit"):
             # Nobody chooses what to ask an archive: the first round's fit is the first that is needed.
             return State(self._fit((), self._rng(0)), LITERAL, judgements=judgements)
@@ -199,7 +200,7 @@ class Induction:
             audit, audited = await self._audit(found[0].hypothesis, prior, number, state)
         ended = Round(number + 1, len(fresh) + len(audited), found[0].hypothesis, found[0].score, audit)
         rounds = (*state.rounds, ended)
-        survived = settled and audit is not None and audit.survived and audit.judgements > 0
+        survived = settled and audit is not None and audit.survived
         finished = last or survived
         # What an audit has said of this round's z* may teach the next round; the last round's audit teaches nobody.
         taught = judgements if finished else (*judgements, *audited)
@@ -266,7 +267,7 @@ class Induction:
         self, prior: StatementPrior, reading: Reading, before: tuple[Scored, ...], rng: np.random.Generator, last: bool
     ) -> tuple[Scored, ...]:
         posterior, space = self._agenda.objective(prior, reading), self.problem.space
-        written = tuple(map(space.read, self._guided.written))
+        written = sorted(map(space.read, self._guided.written), key=posterior.score, reverse=True)
         starts = [*(scored.hypothesis for scored in before[:3]), *written]
         steps = self.settings.steps * (2 if last else 1)
         found = find_statements(posterior, space, self.problem.unlabelled, starts, steps, rng)
@@ -283,19 +284,21 @@ class Induction:
         return self.problem.candidates
 
     async def _finite(self, state: State, rng: np.random.Generator) -> State:
-        """Every member of Z against the first, by odds; then all of Z is scored."""
+        """Every member of Z against the first, by odds, unless an archive has spoken; then all of Z is scored."""
         first, *others = self._candidates
         space = self.problem.space
         repeats = max(1, self._left // max(1, len(others))) if not self.settings.exact else 1
         queries = [
             query_of(Pair(z, first), space, Kind.ODDS, repeat=repeat) for repeat in range(repeats) for z in others
         ][: max(0, self._left)]
-        judgements = tuple(await self._ask(queries, "asking", state))
+        archive = isinstance(self.ledger.overseer, Archive)
+        fresh = await self._ask([] if archive else queries, "asking", state)
+        judgements = (*state.judgements, *fresh)
         prior = TablePrior.fit(space.show, self._candidates, judgements, exact=self.settings.exact)
         posterior = Posterior(self.problem.labelled, prior, LITERAL, 0.0, self.settings.evidence)
         with Timer(self.seconds, "search"):
             found = run(Exhaustive(self._candidates, posterior.score), rng)
-        ended = Round(1, len(judgements), found[0].hypothesis, found[0].score, None)
+        ended = Round(1, len(fresh), found[0].hypothesis, found[0].score, None)
         return State(prior, LITERAL, found, (ended,), judgements, True)
 
     # -- odds and ends ----------------------------------------------------------------------------------------------

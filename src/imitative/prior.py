@@ -235,16 +235,18 @@ class TablePrior:
         Args:
             show: hypothesis → its text.
             every: Z.
-            judgements: comparisons and odds among its members.
+            judgements: comparisons and odds among its members; others are ignored.
             exact: whether odds carry no noise.
         """
         table = _Unit({show(z): i for i, z in enumerate(every)})
-        evidence = evidence_of([j for j in judgements if j.query.kind is not Kind.BET], table)
+        among = [j for j in judgements if j.query.kind is not Kind.BET and table.places.keys() >= {*j.query.hypotheses}]
+        evidence = evidence_of(among, table)
         if evidence is None:
             return cls(dict.fromkeys(every, 0.0), dict.fromkeys(every, 3.0))
         preference = fit_preference(*evidence, precision=1e-9 if exact else 0.04, exact=exact)
-        scores = preference.mean - preference.mean[0]
-        sds = preference.sd(np.eye(len(every)))
+        beside = np.eye(len(every))
+        beside[:, 0] -= 1.0  # scores are told beside the first's: what all of them share nobody was asked
+        scores, sds = beside @ preference.mean, preference.sd(beside)
         return cls(dict(zip(every, scores.tolist(), strict=True)), dict(zip(every, sds.tolist(), strict=True)))
 
     def log_prior(self, z: Hypothesis) -> float:

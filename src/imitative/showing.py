@@ -139,7 +139,7 @@ def _accuracy(found: Mapping[str, Any]) -> Table:
     table.add_column("D′", justify="right")
     ours = found["accuracy"]
     cells = (_number(ours["labelled"]), _number(found.get("ours_held_out")), _number(ours["unlabelled"]))
-    table.add_row(plain("z*, through M_test", style="bold"), *cells)
+    table.add_row(plain("z*; D′ through M_test", style="bold"), *cells)
     for name, figures in found["baselines"].items():
         table.add_row(plain(name), "", _number(figures["labelled"]), _number(figures["unlabelled"]))
     return table

@@ -47,7 +47,7 @@ class Simulated:
         ties: differences below this many nats are called a tie.
         much: differences above this many nats are called much more plausible.
         reads: how many statements of a hypothesis the person takes in: those not shared by the two sides first, and of
-            the shared ones the same on both.
+            the shared ones the same on both. A question about one hypothesis by itself, a bet, is thought over whole.
         covers: (feature, value said) → other values the person takes it to cover.
         exact: gives odds as they are, not on a labelled scale, and follows z to the letter.
         seed: of the noise, which depends on the query alone, not on the order of asking.

@@ -89,7 +89,16 @@ def finite(seed: int = 0) -> LoadedProblem:
     )
     truth = Truth(z.logits(unlabelled, space.answers).argmax(axis=1))
     settings = Settings(exact=True)
-    return LoadedProblem(problem, truth, lambda _: exact(space), seed, budget=150, settings=settings, source="finite")
+    return LoadedProblem(
+        problem,
+        truth,
+        lambda _: exact(space),
+        seed,
+        budget=150,
+        settings=settings,
+        source="finite",
+        judged="simulated",
+    )
 
 
 def candidates(space: StatementSpace) -> tuple[Hypothesis, ...]:

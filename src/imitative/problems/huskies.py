@@ -372,7 +372,13 @@ def huskies(seed: int = 0) -> LoadedProblem:
     )
     settings = Settings(evidence=EVIDENCE)
     return LoadedProblem(
-        problem, Truth(truth), lambda chosen: person(space, chosen), seed, settings=settings, source="huskies"
+        problem,
+        Truth(truth),
+        lambda chosen: person(space, chosen),
+        seed,
+        settings=settings,
+        source="huskies",
+        judged="simulated",
     )
 
 

@@ -211,6 +211,15 @@ def test_the_order_of_the_sides_the_purpose_and_the_repetition_are_not_part_of_t
     assert found.alpha.value == found.kappa.value == found.ac2.value == pytest.approx(1.0)
 
 
+def test_an_answer_that_nobody_gave_is_a_category_too() -> None:
+    asked = [Query(Kind.ANSWER, ("a",), {"row": row}, ("p", "e", "q")) for row in range(8)]
+    said = [Judgement(query, Answer(choice="p"), judge) for query in asked for judge in ("ann", "bob")]
+    assert agreement(said)[Kind.ANSWER].ac2.value == 1.0
+    said[0] = Judgement(asked[0], Answer(choice="e"), "ann")
+    table = rated_by_kind(said)[Kind.ANSWER].table
+    assert agreement(said)[Kind.ANSWER].ac2 == gwet_ac2(table, "nominal", (0.0, 1.0, 2.0))
+
+
 def test_each_kind_has_the_scale_it_is_answered_on() -> None:
     question = {"colour": "red", "size": None}
     said = []

@@ -158,6 +158,17 @@ def test_another_person_s_judgements_are_not_taken_for_this_one_s(finished: tupl
     assert load_problem(changed).judged == load_problem(path).judged  # what it costs makes it nobody else
 
 
+def test_a_simulated_person_s_judgements_are_not_taken_for_people_s(tmp_path: Path) -> None:
+    """A built-in problem says who judges it as a problem file does."""
+    run_problem(load_problem("finite"), tmp_path)
+    fails("run", "finite", "--people", "--out", tmp_path, saying="another overseer judged")
+
+
+def test_people_are_asked_or_a_record_is_read(tmp_path: Path) -> None:
+    said = tmp_path / "said.jsonl"
+    fails("run", "finite", "--people", "--recorded", said, saying="--recorded: found both; expected one of the two")
+
+
 def test_z_star_s_score_is_counted_as_its_rivals_are(finished: tuple[Path, Path]) -> None:
     result = json.loads((finished[1] / "result.json").read_text("utf-8"))
     scores = [result["score"], *(row["score"] for row in result["runners_up"])]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +26,7 @@ from imitative.problem import Problem
 from imitative.records import Judgement, Kind, Outcome, Query, Value
 from imitative.settings import Settings
 from imitative.testing import Counting, Interrupted, Interrupting, Scripted, by_spelling, follows, problems
+from imitative.traits import Traits
 
 QUICK = Settings(rounds=3, steps=16)
 SPOKEN = {"p": "the plant is poisonous", "e": "the plant is edible"}
@@ -142,6 +144,45 @@ def test_the_ledger_adds_up_to_what_was_asked(whole: Ran) -> None:
     assert rounds + whole.transferred.answered + (audit.n if audit else 0) == ledger.asked_in_all
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_no_judgement_is_learned_from_twice_however_little_there_is_to_ask(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten rows, few statements and somebody hard to learn from: doubts and the design want the same odds."""
+    heard: list[Sequence[Judgement]] = []
+    fit = StatementPrior.fit
+
+    def listening(traits: Traits, judgements: Sequence[Judgement], seed: int = 0) -> StatementPrior:
+        heard.append(judgements)
+        return fit(traits, judgements, seed)
+
+    monkeypatch.setattr(StatementPrior, "fit", listening)
+    problem = problem_of(rows=10, seed=seed, limits=Limits(3, 1, 3))
+    unsteady = replace(person(problem.space, seed), noise=2.0, careless=0.1)
+    ran = go(problem, 130, seed=seed, overseer=unsteady, settings=Settings(rounds=12, steps=12))
+    assert len(heard) > 2
+    for judgements in heard:
+        assert len({judgement.query.key for judgement in judgements}) == len(judgements)
+    audit = ran.transferred.audit
+    assert audit is not None
+    rounds = sum(ended.asked for ended in ran.induced.rounds)
+    assert rounds + ran.transferred.answered + audit.n == ran.counted.total
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_an_audit_asks_of_no_row_that_anything_was_learned_from(seed: int) -> None:
+    problem = problem_of(seed=seed)
+    overseer = person(problem.space, seed)
+    ran = go(problem, 120, seed=seed, overseer=overseer, settings=Settings(rounds=3, steps=16))
+    judged = ran.induced.ledger.judgements
+    rows = {
+        purpose: {j.query.repeat for j in judged if j.query.purpose == purpose and j.query.question is not None}
+        for purpose in ("likelihood", "transfer", "audit")
+    }
+    assert min(map(len, rows.values())) > 0
+    assert not rows["audit"] & (rows["likelihood"] | rows["transfer"])
+
+
 def test_the_same_seed_gives_the_same_run(whole: Ran) -> None:
     same(whole, go(problem_of()))
 
@@ -253,16 +294,19 @@ def test_an_overseer_decides_what_d_leaves_open() -> None:
 
 
 def test_an_audit_says_whether_the_overseer_agrees_about_z(whole: Ran) -> None:
-    for ended in whole.induced.rounds:
-        if ended.audit is not None:
-            assert ended.audit.gap == ended.audit.model - ended.audit.overseer
-            assert ended.audit.survived == (ended.audit.gap <= ended.audit.tolerance)
-            assert ended.audit.judgements <= len(ended.best.statements)
-    for judgement in whole.induced.ledger.judgements:
-        if judgement.query.purpose == "audit" and judgement.query.kind is Kind.ODDS:
-            assert judgement.query.hypotheses[0] in {
-                whole.induced.problem.space.show(ended.best) for ended in whole.induced.rounds
-            }
+    show = whole.induced.problem.space.show
+    audited = [(number, ended) for number, ended in enumerate(whole.induced.rounds) if ended.audit is not None]
+    assert audited
+    for number, ended in audited:
+        assert ended.audit is not None
+        odds = {
+            j.query.hypotheses: j.answer.ratio
+            for j in whole.induced.ledger.judgements
+            if (j.query.purpose, j.query.kind, j.query.repeat) == ("audit", Kind.ODDS, number)
+        }
+        said = [odds[show(ended.best), show(ended.best.without(s))] for s in ended.best.statements]
+        assert ended.audit.judgements == len(said) == len(odds)
+        assert ended.audit.overseer == pytest.approx(sum(np.log(ratio) for ratio in said if ratio is not None))
 
 
 def test_progress_is_told() -> None:

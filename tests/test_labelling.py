@@ -20,7 +20,7 @@ from imitative.data import Feature, FeatureKind, Labelled, Table
 from imitative.evaluation import clopper_pearson
 from imitative.hypotheses.statements import Hypothesis, Limits, StatementSpace
 from imitative.induction import Induced, induce
-from imitative.labelling import TransferModel, transfer
+from imitative.labelling import TransferModel, samples, transfer
 from imitative.likelihood import LITERAL, Reading
 from imitative.overseers.overseer import Overseer
 from imitative.overseers.simulated import Simulated
@@ -303,3 +303,17 @@ def test_what_was_excluded_since_reaches_neither_the_model_nor_the_audit() -> No
     asked = [len(of_transfer(done.ledger.judgements, purpose)) for purpose in ("transfer", "audit")]
     assert stages == ["transfer", "audit"]
     assert [found.answered, found.audit.n if found.audit else 0] == [(n + 1) // 2 for n in asked]
+
+
+@given(st.integers(0, 40), st.data())
+def test_an_audit_takes_what_nothing_was_learned_from_as_long_as_there_is_such(count: int, data: st.DataObject) -> None:
+    learned = np.array(data.draw(st.lists(st.booleans(), min_size=count, max_size=60)), dtype=bool)
+    order = np.array(data.draw(st.permutations(range(len(learned)))), dtype=np.intp)
+    fitted, audited = samples(order, learned, count)
+    drawn = [*fitted.tolist(), *audited.tolist()]
+    assert len(drawn) == len(set(drawn)) == count
+    assert len(fitted) == round(0.6 * count)
+    stale = set(order[learned].tolist())
+    fresh = len(learned) - len(stale)
+    assert len(stale & set(audited.tolist())) == max(0, len(audited) - fresh)
+    assert not stale & set(drawn) or fresh < count

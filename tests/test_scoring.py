@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from imitative.data import Feature, FeatureKind, Labelled, Table
-from imitative.hypotheses.conditions import Condition, Relation, overlap, repeated
+from imitative.hypotheses.conditions import Condition, Relation, overlap, repeatable, repeated
 from imitative.hypotheses.statements import Hypothesis, StatementSpace
 from imitative.likelihood import Reading
 from imitative.posterior import Posterior
@@ -139,7 +139,8 @@ def test_what_can_be_said_twice_is_what_the_conditions_repeat(drawn: tuple[Poste
     said = posterior.prior.traits.said
     for k, mine in enumerate(scorer.pool):
         others, counts = scorer.repeating(k)
-        joined = {j: repeated(mine, other, said) for j, other in enumerate(scorer.pool) if len(mine) + len(other) > 2}
+        apart = {j: other for j, other in enumerate(scorer.pool) if repeatable(mine) or repeatable(other)}
+        joined = {j: repeated(mine, other, said) for j, other in apart.items()}
         assert dict(zip(others.tolist(), counts.tolist(), strict=True)) == {
             j: count for j, count in joined.items() if count and j != k
         }

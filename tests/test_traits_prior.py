@@ -7,11 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imitative.data import Feature, FeatureKind
+from imitative.data import Feature, FeatureKind, Labelled, Table
 from imitative.hypotheses.conditions import Condition, Relation, repeated
 from imitative.hypotheses.statements import Hypothesis, Limits, Statement, StatementSpace, Strength
+from imitative.likelihood import LITERAL
+from imitative.posterior import Posterior
 from imitative.prior import PriorModel, StatementPrior, TablePrior, evidence_of
 from imitative.records import Answer, Judgement, Kind, Outcome, Query
+from imitative.scoring import Scorer
 from imitative.testing import by_spelling, conditions, hypotheses, random_prior, spaces, statements
 from imitative.traits import NATS, STRENGTHS, Traits
 
@@ -110,6 +113,32 @@ def test_a_threshold_said_twice_is_claimed_together_and_another_is_another_remar
 
     assert of(4, 4) == pytest.approx((2.0 * strong) ** 2)
     assert of(2, 4) == pytest.approx(2.0 * strong**2)
+
+
+def test_a_word_said_twice_is_claimed_together_by_m_prior_and_by_its_compiled_form() -> None:
+    note = Feature("note", FeatureKind.TEXT, "the note")
+    space = StatementSpace([note], ("p", "e"), MUSHROOMS.spoken, Limits(6, 1, 1), {"note": ("fine", "good", "nice")})
+    traits, strong = Traits(space, None), Strength.STRONG.nats
+
+    def mentioning(*words: str, relation: Relation = Relation.MENTIONS) -> Statement:
+        return Statement((Condition("note", relation, words),), "p", Strength.STRONG)
+
+    def of(*said: Statement) -> float:
+        return float(traits.hypothesis(Hypothesis(said, "e"))[Traits.claimed_at])
+
+    fine, good = mentioning("fine"), mentioning("good")
+    assert of(fine, good) == pytest.approx(2.0 * strong**2)
+    assert of(fine, mentioning("fine", "good")) == pytest.approx((2.0 * strong) ** 2 + strong**2)
+    both = mentioning("good", "nice")
+    assert of(mentioning("fine", "good"), both, fine) == pytest.approx(2.0 * (2.0 * strong) ** 2 + strong**2)
+    assert of(fine, mentioning("fine", "good", relation=Relation.NEGATES)) == pytest.approx(3.0 * strong**2)
+    table = Table.of([note], [{"note": "fine"}, {"note": "good"}, {"note": "nice"}])
+    posterior = Posterior(Labelled(table, np.array([0, 0, 1]), space.answers), random_prior(space, 3, 5), LITERAL)
+    z = Hypothesis((fine, both, mentioning("fine", "good")), "e")
+    scorer = Scorer(posterior, [statement.conditions for statement in z.statements])
+    slots = scorer.encode(z, 3)
+    assert slots is not None
+    assert scorer.log_prior(slots) == pytest.approx(posterior.log_prior(z), abs=1e-4)
 
 
 @few

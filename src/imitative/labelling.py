@@ -20,10 +20,11 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, final
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
-from imitative.data import Feature, Floats, Table
+from imitative.data import Feature, Floats, Mask, Table
 from imitative.evaluation import clopper_pearson
 from imitative.guidance import Heard
 from imitative.hypotheses.statements import Hypothesis, StatementSpace
@@ -40,6 +41,11 @@ DEPARTURES = (0.05, 0.25, 1.0)
 times less likely beforehand than the one before."""
 CARELESS = 0.05
 """ε, the share of answers expected to be slips: the mean of the preference model's prior on carelessness."""
+FITTED_SHARE = 0.6
+"""Of the answers that Step 4 asks for, those that M_test is fitted to; the rest audit it."""
+
+Rows = NDArray[np.intp]
+"""Places of rows in D′."""
 
 
 @final
@@ -196,12 +202,9 @@ async def atransfer(
     seconds: dict[str, float] = {}
     meant = max(round(induced.settings.transfer_share * induced.budget), 1)
     asked = min(induced.left, meant, len(problem.unlabelled))
-    # M_L has learned from the rows that readings were asked about: they would be no fresh sample.
-    read = [j.query.repeat for j in ledger.judgements if j.query.kind is Kind.COMPARE_ANSWERS]
     order = np.random.default_rng([seed, 4]).permutation(len(problem.unlabelled))
-    order = order[~np.isin(order, read)][:asked]
-    fitted = order[: round(0.6 * len(order))]
-    audited = order[len(fitted) :]
+    read = [j.query.repeat for j in ledger.judgements if j.query.kind is Kind.COMPARE_ANSWERS]
+    fitted, audited = samples(order, np.isin(order, read), asked)
     if progress is not None:
         progress(Progress.of(ledger, induced.budget, "answering", shown, (0, 0)))
     started = time.perf_counter()
@@ -222,6 +225,20 @@ async def atransfer(
     return Transferred(
         model, probabilities, labels, audit_of(labels, audited, said, problem.answers), len(rows), seconds
     )
+
+
+def samples(order: Rows, learned: Mask, count: int) -> tuple[Rows, Rows]:
+    """The rows of D′ whose answers M_test is fitted to, and those that audit it: three and two in five of `count`.
+
+    Args:
+        order: the rows of D′ at random.
+        learned: for each of `order`, whether M_L has learned from what people said of it: such a row is no fresh
+            sample, and is used where others do not suffice, and then for the fit.
+        count: how many questions may be asked, at most N′.
+    """
+    fresh = order[~learned][:count]
+    drawn = np.concatenate([order[learned][: count - len(fresh)], fresh])
+    return drawn[: round(FITTED_SHARE * count)], drawn[round(FITTED_SHARE * count) :]
 
 
 def questions_of(problem: Problem, text: str, rows: Sequence[int] | np.ndarray[Any, Any], purpose: str) -> list[Query]:

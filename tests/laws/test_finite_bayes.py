@@ -25,18 +25,20 @@ from imitative.induction import Induced, induce
 from imitative.labelling import transfer
 from imitative.likelihood import LITERAL
 from imitative.overseers.overseer import Overseer
+from imitative.overseers.recorded import Recorded
 from imitative.overseers.simulated import Simulated
 from imitative.posterior import Posterior
 from imitative.prior import StatementPrior, TablePrior
 from imitative.problem import Problem
 from imitative.problems.finite import FEATURES, SPOKEN, candidates, exact, finite
-from imitative.records import Judgement, Query, Question
+from imitative.records import Judgement, Kind, Query, Question
 from imitative.scoring import Scorer
 from imitative.search.exhaustive import Exhaustive
 from imitative.search.search import run
 from imitative.search.tempering import Tempering
 from imitative.settings import Settings
 from imitative.traits import Traits
+from imitative.waiting import waited
 
 NATS = dict(zip(Strength, (0.25, 0.5, 1.0, 2.0, 4.0), strict=True))
 EXACT = Settings(exact=True)
@@ -278,6 +280,22 @@ def test_a_wrong_prior_is_overruled_by_asking_and_reading_too() -> None:
     for rows, found in ((4, False), (1000, True)):
         induced = solve(replace(problem, labelled=drawn(problem.space, z, rows)), stubborn(problem.space))
         assert says_sun(induced.best) is found
+
+
+def test_an_archive_that_holds_an_exact_person_s_odds_is_as_good_as_the_person() -> None:
+    problem = finite(0).problem
+    person, show = exact(problem.space), problem.space.show
+    assert problem.candidates is not None
+    first, *others = problem.candidates
+    elsewhere = Hypothesis((problem.space.read_statement(TRUE),), "leaves", Strength.OVERWHELMING)
+    assert elsewhere not in problem.candidates  # what was said of other hypotheses tells nothing of these
+    queries = [Query(Kind.ODDS, (show(z), show(first))) for z in (*others, elsewhere)]
+    archive = Recorded(problem.space, judgements=waited(person.judge(queries)))
+    asked, recorded = solve(problem, person), solve(problem, archive)
+    assert by_text(recorded) == pytest.approx(by_text(asked), abs=1e-9)
+    assert spoken_labels(recorded) == spoken_labels(asked)
+    assert recorded.ledger.recorded == len(queries)
+    assert max(asked.prior.sd(z) for z in problem.candidates) < 1e-3  # of scores beside the first's
 
 
 def test_evidence_worth_nothing_leaves_the_prior() -> None:

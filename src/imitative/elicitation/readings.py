@@ -88,7 +88,5 @@ def readings(
         shown = Hypothesis((replace(statement, strength=Strength.STRONG),), other)
         sides = (statement.answer, other)
         asked = (space.show(shown),)
-        queries.append(
-            Query(Kind.COMPARE_ANSWERS, asked, unlabelled.row(row), sides, purpose="likelihood", repeat=row)
-        )
+        queries.append(Query(Kind.COMPARE_ANSWERS, asked, unlabelled.row(row), sides, purpose="likelihood", repeat=row))
     return queries

@@ -1,4 +1,4 @@
-"""Search for a belief by reparameterised gradients: Gaussians (mean-field, full-rank) and mixtures of them.
+"""Search for a belief by reparameterised gradients: Gaussians and mixtures of them.
 
 A belief over u is u = m + L·ε with ε standard normal. Its score (`beliefs/objective.py`) is climbed with *fixed* ε: a
 smooth function of (m, L) that L-BFGS climbs to the top in tens of steps, the same top every time (Giordano, Ingram &
@@ -159,20 +159,9 @@ def paired_noise(n: int, d: int, seed: int) -> Floats:
 
 def full_rank(target: Target, start: Gaussian, seed: int = 0, draws: int = 256, steps: int = 60) -> Fitted:
     """The best Gaussian: argmax over m, L of E_ε[log p(D, m + Lε)] + log |L|."""
-    return _climbed(target, start, seed, draws, steps, diagonal=False)
-
-
-def mean_field(target: Target, start: Gaussian, seed: int = 0, draws: int = 256, steps: int = 60) -> Fitted:
-    """The best Gaussian of independent parts: L diagonal."""
-    precision = np.linalg.inv(start.covariance)
-    alone = Gaussian(start.mean, np.diag(1.0 / np.sqrt(np.diag(precision))))
-    return _climbed(target, alone, seed, draws, steps, diagonal=True)
-
-
-def _climbed(target: Target, start: Gaussian, seed: int, draws: int, steps: int, diagonal: bool) -> Fitted:
     d = target.size
     noise = paired_noise(max(draws, 4 * d), d, seed)
-    places = (np.arange(d), np.arange(d)) if diagonal else np.tril_indices(d)
+    places = np.tril_indices(d)
     on_diagonal = places[0] == places[1]
 
     def unpack(numbers: Floats) -> Gaussian:

@@ -23,11 +23,11 @@ from imitative.guidance import Heard
 from imitative.hypotheses.statements import StatementSpace
 from imitative.hypotheses.text import TextHypothesis
 from imitative.induction import Progress
-from imitative.labelling import CARELESS, Audit, answers_of, audit_of, questions_of
+from imitative.labelling import CARELESS, Audit, answers_of, audit_of, questions_of, samples
 from imitative.overseers.mixed import Mixed, Pair, corrected_agreement
 from imitative.overseers.overseer import Ledger, OrderSwapped
 from imitative.prediction_powered import Estimate
-from imitative.records import Judgement, Question
+from imitative.records import Judgement, Kind, Question
 from imitative.texts.induction import TextInduced
 from imitative.texts.reading import Lexicon, TextReading
 from imitative.waiting import waited
@@ -36,7 +36,6 @@ HEED_SD, CONSTANT_SD = 0.35, 0.25
 """How far people's heed of a section is expected to be from M_L's, and their leaning from none, in nats."""
 MOVED = 0.25
 """A section speaks of x where it moves a logit by so many nats: a hint."""
-FITTED_SHARE = 0.6
 EXAMPLES = 3
 TURNS, SEEN = 6, 20.0
 """Of fitting M_test and its judges' slips in turn, and answers that the expected rate of slips is worth."""
@@ -163,8 +162,10 @@ async def atransfer_text(
     shown = induced.text.space.show(z)
     meant = max(round(induced.settings.transfer_share * induced.budget), 1)
     asked = min(induced.left, meant, len(problem.unlabelled))
-    order = np.random.default_rng([seed, 4]).permutation(len(problem.unlabelled))[:asked]
-    fitted, audited = np.split(order, [round(FITTED_SHARE * asked)])
+    order = np.random.default_rng([seed, 4]).permutation(len(problem.unlabelled))
+    read = [j.query.question for j in ledger.judgements if j.query.kind is Kind.COMPARE_ANSWERS]
+    learned = np.array([bool(read) and problem.unlabelled.row(int(row)) in read for row in order])
+    fitted, audited = samples(order, learned, asked)
     if progress is not None:
         progress(Progress.of(ledger, induced.budget, "answering", shown, (0, 0)))
     started = time.perf_counter()

@@ -22,7 +22,7 @@ import numpy as np
 from bench.figure import SIGNIFICANT, Bench, Row, paired_p
 from bench.mushrooms import HABITATS, habitat
 from bench.runs import Finished, built_in, finish, literal_accuracy
-from imitative.elicitation.comparisons import Pair, query_of
+from imitative.elicitation.pairs import Pair, query_of
 from imitative.overseers.overseer import OrderSwapped
 from imitative.problems import BUILTIN
 from imitative.records import MOST_ODDS, Kind

@@ -22,7 +22,7 @@ import numpy as np
 
 from imitative.data import Labelled
 from imitative.elicitation.agenda import Agenda, Known, Plan
-from imitative.elicitation.comparisons import Pair, query_of
+from imitative.elicitation.pairs import Pair, query_of
 from imitative.guidance import Guide, Guided
 from imitative.hypotheses.statements import Hypothesis
 from imitative.likelihood import LITERAL, Reading
@@ -248,13 +248,18 @@ class Induction:
     async def _audit(
         self, best: Hypothesis, prior: StatementPrior, number: int, state: State
     ) -> tuple[Survival | None, list[Judgement]]:
-        """Odds of z* over z* without each of its statements: what M_prior says they add, by fresh judgements."""
+        """Odds of z* over z* without each of its statements: what M_prior says they add, by fresh judgements. Where too
+        few are left for all, those that M_prior says most of.
+        """
         if isinstance(self.ledger.overseer, Archive):
             return None, []
-        pairs = leave_one_out(best)[: max(0, self._left)]
+        added = {pair: prior.log_prior(pair.first) - prior.log_prior(pair.second) for pair in leave_one_out(best)}
+        pairs = list(added)
+        if len(pairs) > self._left:
+            pairs = sorted(pairs, key=lambda pair: -abs(added[pair]))[: max(0, self._left)]
         queries = [query_of(pair, self.problem.space, Kind.ODDS, "audit", number) for pair in pairs]
         judgements = await self._ask(queries, "auditing", state)
-        expected = [prior.log_prior(pair.first) - prior.log_prior(pair.second) for pair in pairs]
+        expected = [added[pair] for pair in pairs]
         return Survival.of(expected, judgements, prior.preference, prior.sd(best)), judgements
 
     # -- fitting and searching --------------------------------------------------------------------------------------

@@ -20,8 +20,10 @@ from imitative.hypotheses.conditions import Condition
 from imitative.hypotheses.statements import Hypothesis, Statement
 from imitative.preference import Bets, Comparisons, Odds, Preference, fit_preference
 from imitative.records import MOST_ODDS, Judgement, Kind
-from imitative.traits import NATS, Parts, Traits
+from imitative.traits import NATS, Traits
 
+HEARD = (Kind.COMPARE_HYPOTHESES, Kind.BET, Kind.ODDS)
+"""What M_prior learns from."""
 ENSEMBLE = 48
 """Draws of θ that carry M_prior's uncertainty: their standard deviation is known to about 10 %."""
 
@@ -60,11 +62,18 @@ class StatementPrior:
         weights: θ's mean, (d,).
         draws: (E, d) draws of θ; none: certain.
         preference: the fit they come from, if any.
+        heard: the judgements it was fitted to, in the order of `Preference.slips`.
     """
 
     def __init__(
-        self, traits: Traits, weights: Floats, draws: Floats | None = None, preference: Preference | None = None
+        self,
+        traits: Traits,
+        weights: Floats,
+        draws: Floats | None = None,
+        preference: Preference | None = None,
+        heard: Sequence[Judgement] = (),
     ) -> None:
+        self.heard = tuple(heard)
         self.traits = traits
         self.preference = preference
         self.weights = weights
@@ -87,7 +96,9 @@ class StatementPrior:
         if evidence is None:
             return cls.unasked(traits, seed)
         preference = fit_preference(*evidence, mean=mean, precision=precision)
-        return cls(traits, preference.mean, preference.sample(ENSEMBLE, np.random.default_rng(seed)), preference)
+        draws = preference.sample(ENSEMBLE, np.random.default_rng(seed))
+        heard = [j for kind in HEARD for j in judgements if j.answered and j.query.kind is kind]
+        return cls(traits, preference.mean, draws, preference, heard)
 
     def log_prior(self, z: Hypothesis) -> float:
         """θ · φ(z), in nats."""
@@ -135,13 +146,13 @@ class StatementPrior:
         if not pool:
             none = (0, len(self.traits.space.answers), len(NATS))
             return ConditionScores(np.empty(none), np.empty((*none, len(self.draws)), dtype=np.float32))
-        parts = [self.traits.parts(conditions) for conditions in pool]
-        every = self._shares(np.vstack([self.weights[None], self._deviations]), parts)
+        every = self.shares(np.vstack([self.weights[None], self._deviations]), pool)
         return ConditionScores(every[..., 0], np.ascontiguousarray(every[..., 1:], dtype=np.float32))
 
-    def _shares(self, thetas: Floats, parts: Sequence[Parts]) -> Floats:
-        """(K, A, W, T) nats for T weight vectors."""
+    def shares(self, thetas: Floats, pool: Sequence[tuple[Condition, ...]]) -> Floats:
+        """What every (conditions, answer, strength) has of the log prior by T weight vectors: (K, A, W, T) nats."""
         traits = self.traits
+        parts = [traits.parts(conditions) for conditions in pool]
         relevance = np.array([p.relevance for p in parts])
         meaning = np.array([p.meaning for p in parts])
         affinity = np.array([p.affinity for p in parts])

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from imitative.elicitation.comparisons import Pair
+from imitative.elicitation.pairs import Pair
 from imitative.hypotheses.statements import Hypothesis
 from imitative.preference import Preference
 from imitative.records import MOST_ODDS, Judgement

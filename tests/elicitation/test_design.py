@@ -39,6 +39,9 @@ class Case(NamedTuple):
         )
 
     def design(self, count: int) -> list[int]:
+        return self.priced(count)[0]
+
+    def priced(self, count: int) -> tuple[list[int], list[float]]:
         known = self.differences * self.variance
         across, within = self.targets @ known.T, self.differences @ known.T
         return design(across, within, self.worth, self.costs, self.heard, NOISE, count)
@@ -56,7 +59,7 @@ class Case(NamedTuple):
 @given(st.integers(0, 10_000))
 def test_each_step_takes_what_lowers_the_doubt_most_per_cost(seed: int) -> None:
     case = Case.drawn(seed)
-    chosen = case.design(6)
+    chosen, gains = case.priced(6)
     for step, taken in enumerate(chosen):
         before = chosen[:step]
         gain = {
@@ -64,6 +67,7 @@ def test_each_step_takes_what_lowers_the_doubt_most_per_cost(seed: int) -> None:
             for i in range(30)
             if i not in before
         }
+        assert gains[step] == pytest.approx(gain[taken], rel=1e-6)
         assert gain[taken] == pytest.approx(max(gain.values()), rel=1e-9)
 
 

@@ -14,7 +14,8 @@ from imitative.config import load_problem
 from imitative.data import Table
 from imitative.elicitation import stakes
 from imitative.elicitation.agenda import Agenda, Known
-from imitative.elicitation.comparisons import ANSWER_VARIANCE, silent
+from imitative.elicitation.comparisons import ANSWER_VARIANCE
+from imitative.elicitation.pairs import silent
 from imitative.elicitation.stakes import CURIOSITY, Beside
 from imitative.hypotheses.statements import Hypothesis, Statement, Strength
 from imitative.likelihood import LITERAL

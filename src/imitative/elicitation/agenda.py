@@ -15,7 +15,8 @@ import numpy as np
 
 from imitative.data import Labelled, Table
 from imitative.elicitation import comparisons, stakes
-from imitative.elicitation.comparisons import Pair
+from imitative.elicitation.checks import checks
+from imitative.elicitation.pairs import Pair, query_of, silent
 from imitative.elicitation.readings import heard, readings
 from imitative.hypotheses.conditions import overlap
 from imitative.hypotheses.statements import Hypothesis, Statement
@@ -137,8 +138,8 @@ class Agenda:
         doubts = self._doubts(known, (count - len(first)) // 2)
         first += [*(self._bets(known) if count >= ENOUGH_FOR_BETS else []), *doubts]
         taken = {frozenset(query.hypotheses) for query in first}
-        pairs, undecided = self._pairs(known, taken, max(0, count - len(first)), rng)
-        return Plan([*first, *comparisons.as_queries(pairs, self.problem.space, rng)], undecided)
+        compared, undecided = self._compared(known, taken, max(0, count - len(first)), rng)
+        return Plan([*first, *compared], undecided)
 
     def _readings(self, known: Known, count: int) -> list[Query]:
         """How people read the words of z*."""
@@ -152,7 +153,7 @@ class Agenda:
         """Reference bets on silence and z*, at the stakes nearest to even by the present M_prior."""
         rounds = len({j.query.repeat for j in known.judgements if j.query.kind is Kind.BET})
         queries = []
-        for z in [comparisons.silent(self._default), *(scored.hypothesis for scored in known.found[:1])]:
+        for z in [silent(self._default), *(scored.hypothesis for scored in known.found[:1])]:
             heads = int(np.clip(round(-known.prior.log_prior(z) / np.log(2.0)), 1, 15))
             queries.append(Query(Kind.BET, (self.problem.space.show(z),), heads=heads, repeat=rounds))
         return queries
@@ -166,15 +167,17 @@ class Agenda:
         doubtful = sorted((s for s in best.statements if sds[s] > DOUBT), key=lambda s: -sds[s])
         before = {judgement.query.key for judgement in known.judgements}
         pairs = [Pair(best, best.without(statement)) for statement in doubtful]
-        queries = [comparisons.query_of(pair, self.problem.space, Kind.ODDS) for pair in pairs]
+        queries = [query_of(pair, self.problem.space, Kind.ODDS) for pair in pairs]
         return [query for query in queries if query.key not in before][:count]
 
     # -- what hangs on M_prior's doubts ------------------------------------------------------------------------------
 
-    def _pairs(
+    def _compared(
         self, known: Known, taken: Set[frozenset[str]], count: int, rng: np.random.Generator
-    ) -> tuple[list[Pair], float]:
-        """Which hypotheses to compare, none compared before or `taken`, and how undecided D′ is."""
+    ) -> tuple[list[Query], float]:
+        """Which hypotheses to compare, none compared before or `taken` but where the answer may have been a slip, and
+        how undecided D′ is.
+        """
         posterior, space = self.objective(known.prior, known.reading), self.problem.space
         around = [scored.hypothesis for scored in known.found[:5]]
         scorer = Scorer(posterior, build_pool(space, posterior, self.problem.unlabelled, around))
@@ -191,19 +194,26 @@ class Agenda:
         number = min((OPENING if opening else DRAWN) * count, max(MOST_DRAWN, count))
         explored = fresh(comparisons.explore(scorer, self._default, number, rng))
         if not self.settings.active:
-            return [explored[i] for i in rng.permutation(len(explored))][:count], 1.0
+            drawn = [explored[i] for i in rng.permutation(len(explored))]
+            return comparisons.as_queries(drawn[:count], space, rng), 1.0
         if opening:
             hanging = stakes.promising(scorer, known.prior, PROMISING)
-            return comparisons.choose(explored, hanging, known.prior, count), 1.0
+            chosen, _ = comparisons.choose(explored, hanging, known.prior, count)
+            return comparisons.as_queries(chosen, space, rng), 1.0
         best = known.found[0].hypothesis
         beside = stakes.Beside.of(best, posterior, self.sample, scorer)
         rivals = self._rivals(known, best, scorer, rng)
         hopefuls = stakes.hopeful(beside, scorer, HOPEFULS)
         near = comparisons.around((known.found[0], *rivals, *known.found[1:]), hopefuls, scorer, rng)
         hanging = stakes.at_stake(beside, posterior, self.sample, scorer, NEIGHBOURS)
-        chosen = comparisons.choose(fresh([*explored, *near]), hanging, known.prior, count)
+        chosen, gains = comparisons.choose(fresh([*explored, *near]), hanging, known.prior, count)
+        again = [check for check in checks(beside, posterior, self.sample, scorer) if check.sides not in taken]
+        worse = sorted(gains)
+        kept = next((n for n, check in enumerate(again) if n >= count or check.gain <= worse[n]), len(again))
+        queries = comparisons.as_queries(chosen[: max(0, count - kept)], space, rng)
         candidates = self._candidates(known.found, rivals, hopefuls, posterior)
-        return chosen, stakes.undecided(candidates, posterior, self.sample)
+        asked = [*(check.query for check in again[:kept]), *queries]
+        return asked, stakes.undecided(candidates, posterior, self.sample)
 
     def _rivals(self, known: Known, best: Hypothesis, scorer: Scorer, rng: np.random.Generator) -> list[Scored]:
         """What would be best if M_prior were one of its own draws (Thompson): rivals that differ in several places.

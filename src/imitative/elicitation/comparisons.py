@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 from scipy.special import ndtr
 
 from imitative.elicitation.design import design
+from imitative.elicitation.pairs import Pair, alone, query_of, silent
 from imitative.elicitation.stakes import Stakes
 from imitative.hypotheses.statements import Hypothesis, Statement, StatementSpace
 from imitative.prior import StatementPrior
@@ -27,28 +27,6 @@ ODDS_SHARE = 0.75
 """The share of comparisons asked as odds: they fix the scale in nats, but take a person longer."""
 ANSWER_VARIANCE = 2.0
 """Of one answer about a score difference, nats²: between odds (about 1) and an even graded comparison (about 4)."""
-
-
-class Pair(NamedTuple):
-    """Two hypotheses to be compared."""
-
-    first: Hypothesis
-    second: Hypothesis
-
-
-def query_of(pair: Pair, space: StatementSpace, kind: Kind, purpose: str = "prior", repeat: int = 0) -> Query:
-    """The query that asks for a comparison of the two, or for odds."""
-    return Query(kind, (space.show(pair.first), space.show(pair.second)), purpose=purpose, repeat=repeat)
-
-
-def alone(statement: Statement, default: str) -> Hypothesis:
-    """The hypothesis that says nothing else."""
-    return Hypothesis((statement,), default)
-
-
-def silent(default: str) -> Hypothesis:
-    """The hypothesis that says nothing."""
-    return Hypothesis((), default)
 
 
 # -- what could be asked ---------------------------------------------------------------------------------------------
@@ -122,20 +100,15 @@ def _edits(first: Hypothesis, second: Hypothesis) -> int:
 # -- what it is worth ------------------------------------------------------------------------------------------------
 
 
-def cost(pair: Pair) -> float:
-    """What reading both sides costs, in sentences: those both have are read once, at half the pains."""
-    shared = set(pair.first.statements) & set(pair.second.statements)
-    return 2.0 + len(set(pair.first.statements) | set(pair.second.statements)) - 0.5 * len(shared)
-
-
-def choose(pairs: Sequence[Pair], stakes: Stakes, prior: StatementPrior, count: int) -> list[Pair]:
-    """The best batch: the design that lowers most of what is at stake, per unit of cost; any, where nothing is.
+def choose(pairs: Sequence[Pair], stakes: Stakes, prior: StatementPrior, count: int) -> tuple[list[Pair], list[float]]:
+    """The best batch, and what each is worth per unit of cost: the design that lowers most of what is at stake; any
+    pairs, worth nothing, where nothing is.
 
     Scores that differ by more than the labelled scale of odds can say are heard as *at least so much*: a comparison
     counts for the chance that the difference lies on the scale.
     """
     if not pairs or not count or not stakes.statements:
-        return list(pairs[:count])
+        return list(pairs[:count]), [0.0] * len(pairs[:count])
     traits = prior.traits
     targets = stakes.traits
     differences = np.array([traits.hypothesis(pair.first) - traits.hypothesis(pair.second) for pair in pairs])
@@ -143,9 +116,9 @@ def choose(pairs: Sequence[Pair], stakes: Stakes, prior: StatementPrior, count: 
     across, within = covariance[: len(targets), len(targets) :], covariance[len(targets) :, len(targets) :]
     means, sds = differences @ prior.weights, np.sqrt(np.diagonal(within) + ANSWER_VARIANCE)
     on_the_scale = ndtr((MOST_ODDS - means) / sds) - ndtr((-MOST_ODDS - means) / sds)
-    costs = np.array([cost(pair) for pair in pairs])
-    chosen = design(across, within, stakes.worth, costs, on_the_scale, ANSWER_VARIANCE, count)
-    return [pairs[i] for i in chosen]
+    costs = np.array([pair.cost for pair in pairs])
+    chosen, gains = design(across, within, stakes.worth, costs, on_the_scale, ANSWER_VARIANCE, count)
+    return [pairs[i] for i in chosen], gains
 
 
 def as_queries(pairs: Sequence[Pair], space: StatementSpace, rng: np.random.Generator) -> list[Query]:

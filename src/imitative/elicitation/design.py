@@ -20,8 +20,8 @@ from imitative.data import Floats
 
 def design(
     across: Floats, within: Floats, worth: Floats, costs: Floats, heard: Floats, noise: float, count: int
-) -> list[int]:
-    """The comparisons to ask for, in the order of asking.
+) -> tuple[list[int], list[float]]:
+    """The comparisons to ask for, in the order of asking, and what each lowers per unit of cost.
 
     Args:
         across: (T, P) covariances of what is to be known with the comparisons, nats².
@@ -33,21 +33,23 @@ def design(
         count: how many to take, at most P.
 
     Returns:
-        indices of comparisons, no two alike.
+        indices of comparisons, no two alike, and for each what it lowers per unit of cost, those before it asked.
     """
     about = across * np.sqrt(worth)[:, None]
     spread = np.diagonal(within).copy()
     left = np.ones(len(spread), dtype=np.bool_)
-    chosen: list[int] = []
+    chosen, gains = list[int](), list[float]()
     rows: list[Floats] = []  # what each chosen one tells of all others, a row of a Cholesky factor
     while left.any() and len(chosen) < count:
         lowered = (about**2).sum(axis=0) / (spread + noise)
-        best = int(np.where(left, lowered * heard / costs, -np.inf).argmax())
+        gain = np.where(left, lowered * heard / costs, -np.inf)
+        best = int(gain.argmax())
         with_best = within[best] - sum((row[best] * row for row in rows), start=np.zeros(len(spread)))
         told = with_best[best] + noise
         about = about - np.outer(about[:, best], with_best / told)
         spread = np.maximum(spread - with_best**2 / told, 0.0)
         rows.append(with_best / np.sqrt(told))
         chosen.append(best)
+        gains.append(float(gain[best]))
         left[best] = False
-    return chosen
+    return chosen, gains

@@ -147,21 +147,44 @@ def at_stake(beside: Beside, posterior: Posterior, sample: Table, scorer: Scorer
             traits[:, claimed_at] += beside.again[options]
         found = Stakes(statements, traits, worth[options])
     if z.statements:
-        without = [z.without(statement) for statement in z.statements]
-        score, labels = _mean_score(z, posterior), _labels(z, posterior, sample)
-        gain = score - np.array([_mean_score(less, posterior) for less in without])
-        apart = np.array([(_labels(less, posterior, sample) != labels).mean() for less in without])
-        traits = np.array([prior.traits.statement(statement) for statement in z.statements])
-        whole = prior.traits.hypothesis(z)[claimed_at]
-        traits[:, claimed_at] = [whole - prior.traits.hypothesis(less)[claimed_at] for less in without]
-        worth = _stake(gain, np.array([prior.sd_of(row) for row in traits]), apart)
-        own = Stakes(list(z.statements), traits, worth)
+        mine = own(z, posterior, sample)
+        worth = _stake(mine.gain, np.array([prior.sd_of(row) for row in mine.traits]), mine.relabelled)
         found = Stakes(
-            found.statements + own.statements,
-            np.concatenate([found.traits, own.traits]),
-            np.concatenate([found.worth, own.worth]),
+            [*found.statements, *z.statements],
+            np.concatenate([found.traits, mine.traits]),
+            np.concatenate([found.worth, worth]),
         )
     return found
+
+
+class Own(NamedTuple):
+    """What each statement of z* does there.
+
+    Args:
+        traits: (S, d) of what each adds beside the others.
+        gain: (S,) what it adds to the score's mean, in nats.
+        relabelled: (S,) the share of a sample of D′ that z* would label otherwise without it.
+    """
+
+    traits: Floats
+    gain: Floats
+    relabelled: Floats
+
+
+def own(z: Hypothesis, posterior: Posterior, sample: Table) -> Own:
+    """Of z*, in the order of its statements."""
+    prior = posterior.prior
+    assert isinstance(prior, StatementPrior)
+    without = [z.without(statement) for statement in z.statements]
+    score, labels = _mean_score(z, posterior), _labels(z, posterior, sample)
+    gain = score - np.array([_mean_score(less, posterior) for less in without])
+    apart = np.array([(_labels(less, posterior, sample) != labels).mean() for less in without])
+    traits = np.array([prior.traits.statement(statement) for statement in z.statements])
+    claimed_at = prior.traits.claimed_at
+    whole = prior.traits.hypothesis(z)[claimed_at]
+    if without:
+        traits[:, claimed_at] = [whole - prior.traits.hypothesis(less)[claimed_at] for less in without]
+    return Own(traits.reshape(len(without), -1), gain, apart)
 
 
 def _stake(gain: Floats, sd: Floats, relabelled: Floats) -> Floats:

@@ -99,6 +99,16 @@ class Preference:
         white += (inside - self._space.into(white)) @ self._space.basis.T
         return np.asarray(self.mean + white / self._space.root)
 
+    def slips(self) -> tuple[Floats, Floats]:
+        """Of each answer, the comparisons first, then bets, then odds: the probability that it was careless by what all
+        others say, (C,), and what the mean would gain without it, (C, d) nats.
+        """
+        out = np.diag(self._lapses.jump)
+        moved = np.stack([self._lapses.design.back(row) for row in out], axis=1)
+        inside = self._factor.other_half(self._factor.half(moved)).T
+        white = inside if self._space.basis is None else inside @ self._space.basis.T
+        return self._lapses.chance, np.asarray(white / self._space.root)
+
     def probabilities(self, delta: ArrayLike, judge: str | None = None) -> Floats:
         """P(grade) over `GRADES` for score differences of `delta` nats: (..., 5), summing to one.
 

@@ -1,0 +1,91 @@
+"""Which answers to ask for again: those that may have been slips, and would change z* if they were.
+
+An answer that alone tells of something looks careful, since nothing contradicts it, and M_prior is then sure of what it
+tells: no design asks about it any more. But one answer in twenty is a slip. If answer i was one, with the probability
+λ_i by what all others say (`preference/lapses.py`), the weights lie elsewhere by v_i, and with them what each statement
+would add to the score; deciding by what is believed now then costs the most that some statement would gain or that one
+of z* would lose. Times λ_i, and by the share of D′ that hangs on the statement, that is what asking again is worth: in
+the same nats as what a new comparison is worth (`comparisons.choose`), beside which it stands.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from imitative.data import Floats, Table
+from imitative.elicitation.pairs import Pair
+from imitative.elicitation.stakes import CURIOSITY, Beside, own
+from imitative.posterior import Posterior
+from imitative.prior import StatementPrior
+from imitative.records import Kind, Query
+from imitative.scoring import Scorer
+
+COMPARISONS = (Kind.COMPARE_HYPOTHESES, Kind.ODDS)
+
+
+class Check(NamedTuple):
+    """A comparison asked again, its sides exchanged.
+
+    Args:
+        query: what is asked.
+        gain: what it is worth per unit of cost.
+    """
+
+    query: Query
+    gain: float
+
+    @property
+    def sides(self) -> frozenset[str]:
+        """The hypotheses compared."""
+        return frozenset(self.query.hypotheses)
+
+
+def checks(beside: Beside, posterior: Posterior, sample: Table, scorer: Scorer) -> list[Check]:
+    """Every comparison that was asked once, as asked again, those worth most first.
+
+    Args:
+        beside: z*, and what every statement of the pool would do beside it.
+        posterior: what z* is chosen by.
+        sample: of D′.
+        scorer: the posterior over the pool.
+    """
+    prior = posterior.prior
+    assert isinstance(prior, StatementPrior)
+    if prior.preference is None:
+        return []
+    chance, moved = prior.preference.slips()
+    times = Counter(frozenset(judgement.query.hypotheses) for judgement in prior.heard)
+    once = np.array(
+        [j.query.kind in COMPARISONS and times[frozenset(j.query.hypotheses)] == 1 for j in prior.heard], dtype=np.bool_
+    )
+    at = np.flatnonzero(once)
+    lost = chance[at] * _lost(beside, posterior, sample, scorer, moved[at])
+    space, found = prior.traits.space, list[Check]()
+    for i, nats in zip(at, lost, strict=True):
+        query = prior.heard[i].query
+        cost = Pair(*map(space.read, query.hypotheses)).cost
+        found.append(Check(replace(query.swapped(), purpose="prior", repeat=0), float(nats) / cost))
+    return sorted(found, key=lambda check: -check.gain)
+
+
+def _lost(beside: Beside, posterior: Posterior, sample: Table, scorer: Scorer, moved: Floats) -> Floats:
+    """What going by the weights costs where they lie elsewhere by each of `moved`, (N, d): (N,) nats."""
+    prior = posterior.prior
+    assert isinstance(prior, StatementPrior)
+    lost = np.zeros(len(moved))
+    if scorer.options and len(moved):
+        change = prior.shares(moved, scorer.pool).reshape(scorer.options, len(moved))
+        if beside.again is not None:
+            change += np.outer(beside.again, moved[:, prior.traits.claimed_at])
+        gained = np.maximum(beside.gain[:, None] + change, 0.0) - np.maximum(beside.gain, 0.0)[:, None]
+        lost = (gained * (beside.relabelled + CURIOSITY)[:, None]).max(axis=0)
+    z = own(beside.z, posterior, sample)
+    if len(z.gain) and len(moved):
+        change = z.traits @ moved.T
+        regretted = np.maximum(-z.gain[:, None] - change, 0.0) - np.maximum(-z.gain, 0.0)[:, None]
+        lost = np.maximum(lost, (regretted * (z.relabelled + CURIOSITY)[:, None]).max(axis=0))
+    return lost

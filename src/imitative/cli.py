@@ -127,10 +127,12 @@ def run(
 
     A run that was stopped, at any point and in any way, goes on with the same command: nothing is asked twice.
     """
-    if budget is not None and budget < 1:
-        raise InputError("--budget", str(budget), "at least 1 judgement", "give a larger number")
-    if seed is not None and seed < 0:
-        raise InputError("--seed", str(seed), "0 or more", "give another number")
+    from imitative.records import LAST_SEED, MOST_JUDGEMENTS
+
+    if budget is not None and not 1 <= budget <= MOST_JUDGEMENTS:
+        raise InputError("--budget", str(budget), f"1 to {MOST_JUDGEMENTS:,} judgements", "give another number")
+    if seed is not None and not 0 <= seed <= LAST_SEED:
+        raise InputError("--seed", str(seed), f"0 to {LAST_SEED:,}", "give another number")
     if belief := _belief(problem):
         if recorded:
             raise InputError("--recorded", "a problem of beliefs", "one over statements", "leave it out")

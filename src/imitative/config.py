@@ -232,9 +232,9 @@ class _Loader:
             if f.kind is FeatureKind.NUMERIC
         }
         limits = Limits(section.statements, section.conditions, section.cuts)
+        answers, rated = dict(self._file.answers), self._rated(words)
         try:
-            answers = dict(self._file.answers)
-            return StatementSpace(features, tuple(answers), answers, limits, words, cuts, self._rated(words))
+            return StatementSpace(features, tuple(answers), answers, limits, words, cuts, rated)
         except ValueError as error:
             raise InputError(self._source.at("features"), str(error), "sentences that can be told apart") from None
 

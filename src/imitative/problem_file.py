@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from imitative.data import FeatureKind
 from imitative.errors import InputError, did_you_mean, listed, one_line, shown
+from imitative.records import LAST_SEED, MOST_JUDGEMENTS
 from imitative.row_filter import RowTest
 from imitative.text_files import read_text
 
@@ -47,7 +48,7 @@ Named = BeforeValidator(lambda said: {"file": said} if isinstance(said, str) els
 """A table of which nothing but the file is said: its path will do."""
 Cell = str | int | float
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
-Amount = Annotated[float, Field(ge=0.0)]
+Amount = Annotated[float, Field(ge=0.0, le=1e12)]
 Count = Annotated[int, Field(ge=1)]
 M = TypeVar("M", bound=BaseModel)
 
@@ -61,8 +62,8 @@ class ProblemSection(_Section):
 
     name: Annotated[str, AfterValidator(_name)]
     question: Line
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    budget: Annotated[int, Field(ge=1, le=10**9)] = 300
+    seed: Annotated[int, Field(ge=0, le=LAST_SEED)] = 0
+    budget: Annotated[int, Field(ge=1, le=MOST_JUDGEMENTS)] = 300
 
 
 class FileSection(_Section):
@@ -114,7 +115,7 @@ class FeatureSection(_Section):
     words: dict[str, Line] = {}
     phrases: dict[str, Line] = {}
     values: list[Cell] = []
-    unit: str = ""
+    unit: Line = ""
     part_of: PartSection | None = None
 
     @property
@@ -177,7 +178,7 @@ class SimulatedSection(_Section):
     relevance_file: str | RelevanceFile | None = None
     irrelevant: float | None = None
     covers: dict[str, dict[str, list[str]]] = {}
-    tolerance: Annotated[float, Field(gt=0.0)] | None = None
+    tolerance: Annotated[float, Field(ge=1e-3, le=1e6)] | None = None
     length: float | None = None
     noise: Amount | None = None
     careless: Share | None = None

@@ -234,9 +234,10 @@ def _answers(
         i = int(wrong[0])
         place = f"{source.named}: row {rows.numbers[i]}, column {shown(column)}"
         cell = cells[i]
-        remedy = (
-            did_you_mean(cell or "", answers) or f"add it to [answers], or filter such rows out ({wrong.size} of them)"
-        )
+        filtered_out = f"filter such rows out ({wrong.size} of them)"
+        remedy = did_you_mean(cell or "", answers) or f"add it to [answers], or {filtered_out}"
+        if silent[i]:
+            remedy = f"fill it in, or {filtered_out}"
         raise InputError(place, "no answer" if silent[i] else shown(cell), f"one of {listed(answers)}", remedy)
     return y
 

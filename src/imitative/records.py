@@ -27,6 +27,8 @@ ODDS_SCALE = (1.0, 2.0, 5.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 """The labels of the scale people mark odds on; the last one says *so much or more*."""
 MOST_ODDS = math.log(ODDS_SCALE[-1])
 """Where that scale ends, in nats: beyond it neither side can say more."""
+LAST_SEED, MOST_JUDGEMENTS = 2**63 - 1, 10**9
+"""The largest seed, which a database's integers must hold, and the largest budget."""
 LITERAL_READER = "literal reading"
 """The judge's name on answers that nobody gave: they follow z to the letter."""
 LEAST_RATIO = 1e-300

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,7 +19,7 @@ import numpy as np
 
 from imitative.attended import attended
 from imitative.data import Floats
-from imitative.errors import InputError, shown
+from imitative.errors import InputError, one_line, shown
 from imitative.guidance import Guide, Heard
 from imitative.induction import Induced, Progress, induce
 from imitative.labelling import transfer
@@ -29,6 +30,7 @@ from imitative.overseers.people import People
 from imitative.overseers.presenting import checks, presenter
 from imitative.preference import Preference
 from imitative.preference.reliability import reliabilities
+from imitative.records import LAST_SEED, MOST_JUDGEMENTS
 from imitative.results import clauses_told
 from imitative.settings import Settings
 from imitative.statement_results import result_of
@@ -37,6 +39,7 @@ from imitative.store.mailbox import StoredMailbox
 from imitative.traits import Encode
 
 VECTORS = "vectors.sqlite"
+_MARKS = re.compile(r"[\\`*<&\[\]]")  # what a word may hold and Markdown would take for its own
 """The sentence encoder's vectors, kept in the run's folder so that a run that goes on reads nothing twice."""
 
 Watch = Callable[[Progress], None]
@@ -69,13 +72,13 @@ def run_problem(
         What `result.json` holds.
 
     Raises:
-        InputError: for a budget below 1, or a folder that cannot be used.
+        InputError: for a budget below 1, a negative seed, or a folder that cannot be used.
     """
     seed, budget = loaded.seed if seed is None else seed, loaded.budget if budget is None else budget
-    if budget < 1:
-        raise InputError("the budget", str(budget), "at least 1 judgement", "give --budget a larger number")
-    if seed < 0:
-        raise InputError("the seed", str(seed), "0 or more", "give --seed another number")
+    if not 1 <= budget <= MOST_JUDGEMENTS:
+        raise InputError("the budget", str(budget), f"1 to {MOST_JUDGEMENTS:,} judgements", "give another number")
+    if not 0 <= seed <= LAST_SEED:
+        raise InputError("the seed", str(seed), f"0 to {LAST_SEED:,}", "give another number")
     loaded = loaded if loaded.keep_in is None else loaded.keep_in(str(out))
     problem, settings = loaded.problem, settings or loaded.settings
     described = dataclasses.asdict(settings) | {runs.JUDGED: loaded.judged}
@@ -163,8 +166,10 @@ def render(result: Mapping[str, Any]) -> str:
 
 def hypothesis_page(result: Mapping[str, Any]) -> str:
     """`hypothesis.md`: the question, and z* a sentence a line."""
-    lines = "\n".join(f"- {line}" for line in result["hypothesis"].splitlines() if line.strip())
-    return f"# {result['question']}\n\n{lines}\n\nProblem {result['problem']}, seed {result['seed']}.\n"
+    said = (_MARKS.sub(r"\\\g<0>", one_line(line)) for line in result["hypothesis"].splitlines() if line.strip())
+    lines = "\n".join(f"- {line}" for line in said)
+    question = _MARKS.sub(r"\\\g<0>", one_line(result["question"]))
+    return f"# {question}\n\n{lines}\n\nProblem {result['problem']}, seed {result['seed']}.\n"
 
 
 def default_folder(loaded: LoadedProblem, seed: int | None) -> Path:

@@ -170,10 +170,11 @@ def _figures(found: Mapping[str, Any]) -> list[str]:
             f"of D′ ({audit['confidence']:.0%} interval {low:.3f} to {high:.3f})"
         )
     if audit is not None and audit["score"] is not None:
-        score = audit["score"]
+        score, parts = audit["score"], len(found.get("statements", ()))
+        some = f"{score['n']} of z*'s {parts}" if score["n"] < parts else "z*'s"
         lines.append(
-            f"audit: M_prior scores z*'s statements {score['model']:.2f} nats, the overseer's fresh judgement "
-            f"{score['overseer']:.2f} (gap {score['gap']:+.2f})"
+            f"audit: M_prior scores {some} statements {score['model']:.2f} nats, the overseer's fresh judgement "
+            f"{score['overseer']:.2f} (gap {score['gap']:+.2f}; of each, no more than the scale of odds can tell)"
         )
     calibration = found["calibration"]
     if calibration is not None:

@@ -84,7 +84,7 @@ class English:
                     other = self._clauses.setdefault(text, condition)
                     if other != condition:
                         raise ValueError(
-                            f"{feature.name}={value} and {other.feature}={other.values[0]} would both be written "
+                            f"{feature.name}={value!r} and {other.feature}={other.values[0]!r} would both be written "
                             f"“{text}”: give one of them another word, phrase or spoken name"
                         )
         for name, first, second in _repeated({feature.name: feature.spoken for feature in features}):

@@ -56,16 +56,22 @@ def write_atomically(path: Path, text: str | bytes) -> None:
     """Write a file, text as UTF-8, so that `path` holds either what it held before or all of `text`, on disk.
 
     A temporary file in the same folder (a rename across file systems is a copy) is written, synced and renamed, and
-    then the folder is synced, without which the rename itself may be lost with the power.
+    then the folder is synced, without which the rename itself may be lost with the power. A link stays one, and what it
+    leads to is written; what is no file, such as /dev/stdout or a pipe, is written to as it is.
 
     Raises:
         InputError: if the file cannot be written; what was there before is untouched.
     """
+    data = text.encode("utf-8", "backslashreplace") if isinstance(text, str) else text
     with explained(path, "written"):
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+            return
+        path = path.resolve()
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=_TEMPORARY)
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(text.encode("utf-8", "backslashreplace") if isinstance(text, str) else text)
+                file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
             os.chmod(name, 0o666 & ~_umask())  # mkstemp makes files that only their owner may read

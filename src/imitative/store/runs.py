@@ -22,7 +22,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.dml import Insert
 
-from imitative.errors import InputError
+from imitative.errors import InputError, listed
 from imitative.records import Answer, Judgement, Query
 from imitative.store import database, files, tables
 
@@ -94,7 +94,8 @@ class Run:
         queries to people is not `alone`: it locks nothing and tells no event.
 
         Raises:
-            InputError: if the folder holds another problem's run, is in use, damaged, or cannot be written.
+            InputError: if the folder holds another problem's run, or files of other origin where a run's results are
+                to be, is in use, damaged, or cannot be written.
         """
         folder = Path(folder)
         files.make_folder(folder)
@@ -112,6 +113,7 @@ class Run:
                 row = _begun(connection, name, problem, fingerprint, seed, budget, settings or {})
                 _check_same(folder, row, problem, fingerprint, seed, (settings or {}).get(JUDGED))
                 if alone:
+                    _check_own(connection, folder, row.id)
                     add_event(connection, row.id, "opened", {"budget": budget, "process": os.getpid()})
                 return row
 
@@ -455,6 +457,16 @@ def _check_same(folder: Path, row: Row[Any], problem: str, fingerprint: str, see
     if judged and before and judged != before:  # its judgements would be taken for the new overseer's
         found = f"a run of {problem!r} that another overseer judged, or under another question"
         raise InputError(str(folder), found, "[overseer] and question as they are now", f"restore them, or {remedy}")
+
+
+def _check_own(connection: Connection, folder: Path, run_id: int) -> None:
+    """Whether files named as results are this run's: a folder may hold somebody's own `labels.csv`."""
+    found = [name for name in (HYPOTHESIS, LABELS, REPORT, MODEL, RESULT) if (folder / name).exists()]
+    event = tables.event.c
+    ended = select(event.id).where(event.run_id == run_id, event.kind == "finished").limit(1)
+    if found and connection.execute(ended).first() is None:
+        remedy = "name another folder with --out, or move them away"
+        raise InputError(str(folder), f"{listed(found)} of no run", "a folder of its own", remedy)
 
 
 def add_event(connection: Connection, run_id: int, kind: str, body: Mapping[str, Any]) -> None:

@@ -15,6 +15,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from markdown_it import MarkdownIt
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -500,6 +502,76 @@ def test_a_damaged_model_is_named(finished: tuple[Path, Path], tmp_path: Path) -
         fails("label", tmp_path, path.parent / "new.csv", "--out", tmp_path / "o.csv", saying="run the problem again")
 
 
+def test_a_result_that_says_nothing_is_named(finished: tuple[Path, Path], tmp_path: Path) -> None:
+    (tmp_path / runs.RESULT).write_text("{}")
+    fails("report", tmp_path, saying="result.json: found nothing that says what z")
+    fails("show", tmp_path, saying="result.json: found a damaged result .KeyError: 'question'")
+    whole = runs.read_result(finished[1])
+    (tmp_path / runs.RESULT).write_text(json.dumps({key: whole[key] for key in whole if key != "accuracy"}))
+    ended = call("show", tmp_path)
+    assert (ended.exit_code, ended.stderr.count("\n")) == (cli.BAD_INPUT, 1)
+
+
+def test_results_are_written_over_nobody_s_files(tmp_path: Path) -> None:
+    """Not even over what the problem reads: D may be called labels.csv, and lie where --out points to."""
+    for name in (runs.LABELS, runs.REPORT, runs.RESULT):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / name).write_text("mine")
+        fails("run", "finite", "--out", folder, saying=f"found '{name}' of no run")
+        assert (folder / name).read_text() == "mine"
+
+
+def test_labels_are_written_over_no_file_of_the_run(finished: tuple[Path, Path]) -> None:
+    path, folder = finished
+    for name in (runs.DATABASE, runs.LABELS, runs.MODEL):
+        before = (folder / name).read_bytes()
+        fails("label", folder, path.parent / "new.csv", "--out", folder / name, saying="a file of the run itself")
+        assert (folder / name).read_bytes() == before
+
+
+def test_labels_go_where_a_link_leads_and_into_a_pipe(finished: tuple[Path, Path], tmp_path: Path) -> None:
+    path, folder = finished
+    new, target, link, pipe = path.parent / "new.csv", tmp_path / "target.csv", tmp_path / "link.csv", tmp_path / "pipe"
+    target.write_text("before")
+    link.symlink_to(target)
+    assert call("label", folder, new, "--out", link).exit_code == 0
+    assert link.is_symlink()
+    os.mkfifo(pipe)
+    read = list[str]()
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text("utf-8")), daemon=True)
+    reader.start()
+    assert call("label", folder, new, "--out", pipe).exit_code == 0
+    reader.join(10)
+    assert read == [target.read_text("utf-8")]
+    assert pipe.is_fifo()
+
+
+def test_what_was_paid_for_under_another_budget_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    first = run_problem(load_problem("huskies"), folder, budget=24, settings=QUICK, encode=encode)
+    assert not any("another budget" in note for note in first["notes"])
+    second = run_problem(load_problem("huskies"), folder, budget=30, settings=QUICK, encode=encode)
+    [told] = [note for note in second["notes"] if "another budget" in note]
+    with Run.load(folder) as run:
+        more = len(run.known()) - sum(second["judgements"]["asked"].values())
+    assert told.startswith(f"the folder holds {more}")
+
+
+def test_a_page_of_z_star_holds_no_marks_but_its_own() -> None:
+    result = {
+        "question": "Is <b>x</b> *it*?",
+        "hypothesis": "If c is `<i>`, y.\nBy default, [z](u).",
+        "problem": "p",
+        "seed": 1,
+    }
+    page = running.hypothesis_page(result)
+    html = MarkdownIt().render(page)
+    assert "<h1>Is &lt;b&gt;x&lt;/b&gt; *it*?</h1>" in html
+    assert "<li>If c is `&lt;i&gt;`, y.</li>" in html
+    assert "<li>By default, [z](u).</li>" in html
+
+
 def test_report_is_written_again(finished: tuple[Path, Path]) -> None:
     _, folder = finished
     before = (folder / runs.REPORT).read_text("utf-8")
@@ -567,7 +639,9 @@ def test_problems_lists_every_built_in_problem() -> None:
 def test_bad_input_is_one_line(finished: tuple[Path, Path], tmp_path: Path) -> None:
     path, folder = finished
     (tmp_path / "file").write_text("x")
-    fails("run", path, "--budget", "0", saying="--budget: found 0; expected at least 1")
+    fails("run", path, "--budget", "0", saying="--budget: found 0; expected 1 to 1,000,000,000")
+    for option in ("--budget", "--seed"):
+        fails("run", path, option, str(2**63), saying=f"{option}: found {2**63}; expected . to ")
     fails("run", path, "--budget", "-5", saying="--budget")
     fails("run", path, "--seed", "-1", saying="--seed")
     fails("run", "nothing", saying="nothing.*huskies")

@@ -199,6 +199,15 @@ def test_recorded_people(folder: Path) -> None:
         "overseer",
         "neither judgements nor comparisons nor ratings",
     )
+    missing = ratings | {"file": "nope.txt", "item": "w", "rating": "mean"}
+    refused(
+        folder, changed() | {"overseer": {"kind": "recorded", "ratings": missing}}, "nope.txt", "no such file; expected"
+    )
+
+
+def test_a_unit_is_one_line(folder: Path) -> None:
+    sections = changed(features={"size": {"unit": "c\nm"}}) | {"overseer": {"kind": "simulated"}}
+    assert load_problem(write(folder, sections)).problem.space.feature["size"].unit == "c m"
 
 
 def test_d2_may_be_another_file(folder: Path) -> None:
@@ -360,6 +369,7 @@ def test_built_in_problems(name: str) -> None:
             {"features": {"grade": {"part_of": {"column": "note", "pattern": "(a)(b)"}}}},
             ["features.grade.part_of.pattern", "2 groups", "at most one group"],
         ),
+        ({"overseer": {"kind": "simulated", "tolerance": 1e-300}}, ["overseer.tolerance", "greater than or equal"]),
         ({"features": {"names": {"file": "rows.csv"}}}, ["features.names.value", "no column 'orig'"]),
         (
             {"features": {"names": {"file": "names.csv", "value": "friendly"}}},

@@ -111,7 +111,10 @@ def run(
     seed: Seed = None,
     budget: Annotated[
         Optional[int],  # noqa: UP045
-        typer.Option(help="How many judgements may be asked in all; the problem's own by default."),
+        typer.Option(
+            help="How many judgements may be asked in all; the problem's own by default. A run goes on with the one it "
+            "began with: with another, most is asked for anew."
+        ),
     ] = None,
     data: Data = None,
     store: Store = None,
@@ -183,7 +186,7 @@ def show(
     whole: Annotated[bool, typer.Option("--whole", help="Print every statement, however many there are.")] = False,
 ) -> None:
     """Print a run's z*, runners-up, scores, audit and cost."""
-    from imitative.store.runs import read_result
+    from imitative.store.runs import RESULT, read_result
 
     found = read_result(run)
     if as_json:
@@ -196,9 +199,13 @@ def show(
 
         belief_showing.result(found)
         return
-    showing.result(found, whole=whole)
-    showing.clauses(found, whole=whole)
-    showing.runners_up(found, whole=whole)
+    try:
+        showing.result(found, whole=whole)
+        showing.clauses(found, whole=whole)
+        showing.runners_up(found, whole=whole)
+    except (KeyError, TypeError) as error:
+        damaged = f"a damaged result ({type(error).__name__}: {error})"
+        raise InputError(str(run / RESULT), damaged, "what a run wrote", "run the problem again") from None
     showing.notes(found.get("notes", ()))
 
 

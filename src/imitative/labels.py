@@ -63,8 +63,8 @@ def label_file(folder: Path, file: Path, out: Path) -> Labels:
         raise InputError(str(out), "the file to be labelled", "another one", "give --out another name")
     if file.is_dir() and out.resolve().is_relative_to(file.resolve()):
         raise InputError(str(out), "a file in the folder to be labelled", "one elsewhere", "give --out another path")
-    if out.resolve().parent == folder.resolve() and (folder / runs.RESULT).exists():
-        raise InputError(str(out), "a file in the run's own folder", "one elsewhere", "give --out another path")
+    if out.resolve() in {(folder / name).resolve() for name in runs.FILES}:
+        raise InputError(str(out), "a file of the run itself", "another one", "give --out another name")
     if not out.parent.is_dir():
         raise InputError(str(out.parent), "no such folder", "one to write in", "make it, or give --out another path")
     row = runs.read_model(folder)

@@ -19,13 +19,14 @@ import numpy as np
 
 from imitative.attended import attended
 from imitative.data import Floats
+from imitative.display import counted
 from imitative.errors import InputError, one_line, shown
 from imitative.guidance import Guide, Heard
 from imitative.induction import Induced, Progress, induce
 from imitative.labelling import transfer
 from imitative.labels import labels_csv
 from imitative.loaded import LoadedProblem
-from imitative.overseers.overseer import Overseer
+from imitative.overseers.overseer import Ledger, Overseer
 from imitative.overseers.people import People
 from imitative.overseers.presenting import checks, presenter
 from imitative.preference import Preference
@@ -106,9 +107,24 @@ def run_problem(
         watch(_stage("measuring", induced))
         result = result_of(loaded, induced, transferred, overseer, seed, source)
         result["proposals"] = _proposals(run, induced) if guide is not None else []
+        result["notes"] = [*result["notes"], *_unused(run, induced.ledger)]
         seconds |= induced.seconds | transferred.seconds | {"evaluation": time.perf_counter() - started}
         result["seconds"] = {stage: round(spent, 3) for stage, spent in seconds.items()}
         return _written(run, result, transferred.probabilities, transferred.model.to_json(), loaded)
+
+
+def _unused(run: Run, ledger: Ledger) -> list[str]:
+    """What should be said of judgements that are kept in the folder, and that this run did not ask for."""
+    used = {judgement.query.key for judgement in ledger.judgements}
+    others = [judgement for key, judgement in run.known().items() if key not in used]
+    if not others:
+        return []
+    cost = sum(judgement.cost for judgement in others)
+    return [
+        f"the folder holds {counted(len(others), 'judgement', 'judgements')} more, of a cost of {cost:g}, asked for "
+        "with another budget or by another version, that are not among these: a run goes on with the budget it began "
+        "with"
+    ]
 
 
 def _written(
@@ -152,8 +168,11 @@ def write_report(folder: Path) -> Path:
     Raises:
         InputError: if there is no finished run, or the file cannot be written.
     """
-    path = folder / runs.REPORT
-    files.write_atomically(path, render(runs.read_result(folder)))
+    path, result = folder / runs.REPORT, runs.read_result(folder)
+    if not isinstance(result.get("hypothesis"), str):
+        remedy = "run the problem again, with another --out"
+        raise InputError(str(folder / runs.RESULT), "nothing that says what z* is", "the result of a run", remedy)
+    files.write_atomically(path, render(result))
     return path
 
 

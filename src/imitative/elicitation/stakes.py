@@ -179,12 +179,13 @@ def own(z: Hypothesis, posterior: Posterior, sample: Table) -> Own:
     score, labels = _mean_score(z, posterior), _labels(z, posterior, sample)
     gain = score - np.array([_mean_score(less, posterior) for less in without])
     apart = np.array([(_labels(less, posterior, sample) != labels).mean() for less in without])
-    traits = np.array([prior.traits.statement(statement) for statement in z.statements])
+    traits = np.empty((len(without), prior.traits.size))
     claimed_at = prior.traits.claimed_at
     whole = prior.traits.hypothesis(z)[claimed_at]
-    if without:
-        traits[:, claimed_at] = [whole - prior.traits.hypothesis(less)[claimed_at] for less in without]
-    return Own(traits.reshape(len(without), -1), gain, apart)
+    for row, statement, less in zip(traits, z.statements, without, strict=True):
+        row[:] = prior.traits.statement(statement)
+        row[claimed_at] = whole - prior.traits.hypothesis(less)[claimed_at]
+    return Own(traits, gain, apart)
 
 
 def _stake(gain: Floats, sd: Floats, relabelled: Floats) -> Floats:

@@ -33,6 +33,9 @@ LABELS: Final = "labels.csv"
 REPORT: Final = "report.html"
 MODEL: Final = "model.json"
 LOCK: Final = "run.lock"
+RESULTS: Final = (HYPOTHESIS, LABELS, REPORT, MODEL, RESULT)
+FILES: Final = (*RESULTS, DATABASE, LOCK)
+"""What a run's folder holds that cannot be made again, or is made again over whatever is there."""
 JUDGED: Final = "judged"
 
 T = TypeVar("T")
@@ -87,8 +90,9 @@ class Run:
     ) -> Run:
         """Begin the run, or go on with it; close it when done (it is a context manager).
 
-        A larger or smaller budget than before is welcome. The folder is locked until the run is closed or the
-        process ends, however it ends: two processes would ask, and pay for, the same judgements twice.
+        A larger or smaller budget than before is welcome, though most is asked for anew by it. The folder is locked
+        until the run is closed or the process ends, however it ends: two processes would ask, and pay for, the same
+        judgements twice.
 
         With `store`, the URL of a database, several runs share it, each by the name of its folder. Whoever only shows
         queries to people is not `alone`: it locks nothing and tells no event.
@@ -461,7 +465,7 @@ def _check_same(folder: Path, row: Row[Any], problem: str, fingerprint: str, see
 
 def _check_own(connection: Connection, folder: Path, run_id: int) -> None:
     """Whether files named as results are this run's: a folder may hold somebody's own `labels.csv`."""
-    found = [name for name in (HYPOTHESIS, LABELS, REPORT, MODEL, RESULT) if (folder / name).exists()]
+    found = [name for name in RESULTS if (folder / name).exists()]
     event = tables.event.c
     ended = select(event.id).where(event.run_id == run_id, event.kind == "finished").limit(1)
     if found and connection.execute(ended).first() is None:

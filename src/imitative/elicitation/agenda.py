@@ -15,7 +15,7 @@ import numpy as np
 
 from imitative.data import Labelled, Table
 from imitative.elicitation import comparisons, stakes
-from imitative.elicitation.checks import checks
+from imitative.elicitation.checks import Check, checks
 from imitative.elicitation.pairs import Pair, query_of, silent
 from imitative.elicitation.readings import heard, readings
 from imitative.hypotheses.conditions import overlap
@@ -207,13 +207,19 @@ class Agenda:
         near = comparisons.around((known.found[0], *rivals, *known.found[1:]), hopefuls, scorer, rng)
         hanging = stakes.at_stake(beside, posterior, self.sample, scorer, NEIGHBOURS)
         chosen, gains = comparisons.choose(fresh([*explored, *near]), hanging, known.prior, count)
-        again = [check for check in checks(beside, posterior, self.sample, scorer) if check.sides not in taken]
-        worse = sorted(gains)
-        kept = next((n for n, check in enumerate(again) if n >= count or check.gain <= worse[n]), len(again))
-        queries = comparisons.as_queries(chosen[: max(0, count - kept)], space, rng)
+        again = self._again(known, taken, checks(beside, posterior, self.sample, scorer))
+        # The best of both: the first check takes the place of what is worth least, and so on.
+        least = sorted([*gains, *[0.0] * (count - len(gains))])
+        kept = sum(check.gain > worth for check, worth in zip(again, least, strict=False))
+        queries = comparisons.as_queries(chosen[: count - kept], space, rng)
         candidates = self._candidates(known.found, rivals, hopefuls, posterior)
         asked = [*(check.query for check in again[:kept]), *queries]
         return asked, stakes.undecided(candidates, posterior, self.sample)
+
+    def _again(self, known: Known, taken: Set[frozenset[str]], found: Sequence[Check]) -> list[Check]:
+        """Those that are not asked in this round already, nor were before and skipped."""
+        before = {judgement.query.key for judgement in known.judgements}
+        return [check for check in found if check.sides not in taken and check.query.key not in before]
 
     def _rivals(self, known: Known, best: Hypothesis, scorer: Scorer, rng: np.random.Generator) -> list[Scored]:
         """What would be best if M_prior were one of its own draws (Thompson): rivals that differ in several places.

@@ -2,10 +2,14 @@
 
 An answer that alone tells of something looks careful, since nothing contradicts it, and M_prior is then sure of what it
 tells: no design asks about it any more. But one answer in twenty is a slip. If answer i was one, with the probability
-λ_i by what all others say (`preference/lapses.py`), the weights lie elsewhere by v_i, and with them what each statement
-would add to the score; deciding by what is believed now then costs the most that some statement would gain or that one
-of z* would lose. Times λ_i, and by the share of D′ that hangs on the statement, that is what asking again is worth: in
-the same nats as what a new comparison is worth (`comparisons.choose`), beside which it stands.
+λ_i by what all others say (`preference/lapses.py`), the weights lie elsewhere by v_i, and what statement s adds to the
+score is not μ_s but μ_s + φ(s) · v_i. Asking again is then worth
+
+    λ_i · max_s ( (μ_s + φ(s) · v_i)⁺ − μ_s⁺ ) · (the share of D′ that hangs on s + 2 %)
+
+nats over the statements that might stand beside z*, or the same with −μ_s and −v_i over those of z*: the most that one
+would gain, or lose, beyond what is believed. A new comparison's worth is in the same nats (`comparisons.choose`), and
+the two stand beside each other.
 """
 
 from __future__ import annotations

@@ -235,7 +235,9 @@ def description(found: Mapping[str, Any]) -> None:
     for feature in found["features"]:
         new = feature.get("never_in_labelled", [])
         count = str(feature.get("values", "")) + (f" ({len(new)} only in D′)" if new else "")
-        sentence = feature["sentence"] or "nothing to say: it has one value"
+        rare = "no word is in as many rows as space.words.minimum says"
+        nothing = f"nothing to say: {rare if feature['kind'] == 'text' else 'it has one value'}"
+        sentence = feature["sentence"] or nothing
         table.add_row(plain(feature["name"]), feature["kind"], count, plain(sentence))
     console.print(table)
     size = found["space"]

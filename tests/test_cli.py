@@ -520,6 +520,7 @@ def test_results_are_written_over_nobody_s_files(tmp_path: Path) -> None:
         (folder / name).write_text("mine")
         fails("run", "finite", "--out", folder, saying=f"found '{name}' of no run")
         assert (folder / name).read_text() == "mine"
+        assert list(folder.iterdir()) == [folder / name]
 
 
 def test_labels_are_written_over_no_file_of_the_run(finished: tuple[Path, Path]) -> None:

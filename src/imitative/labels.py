@@ -71,7 +71,7 @@ def label_file(folder: Path, file: Path, out: Path) -> Labels:
     model = _rebuilt(row, folder)
     read: Read = read_table(_as_kept(row, file, folder), model.features)
     probabilities = model.probabilities(read.table)
-    files.write_atomically(out, labels_csv(model.answers, probabilities, paths=read.files))
+    files.write_where_told(out, labels_csv(model.answers, probabilities, paths=read.files))
     return Labels(probabilities, model.answers, read.notes)
 
 

@@ -40,8 +40,8 @@ from imitative.store.mailbox import StoredMailbox
 from imitative.traits import Encode
 
 VECTORS = "vectors.sqlite"
-_MARKS = re.compile(r"[\\`*<&\[\]]")  # what a word may hold and Markdown would take for its own
 """The sentence encoder's vectors, kept in the run's folder so that a run that goes on reads nothing twice."""
+_MARKS = re.compile(r"[\\`*<&\[\]]")  # what a word may hold and Markdown would take for its own
 
 Watch = Callable[[Progress], None]
 

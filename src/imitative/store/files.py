@@ -56,22 +56,16 @@ def write_atomically(path: Path, text: str | bytes) -> None:
     """Write a file, text as UTF-8, so that `path` holds either what it held before or all of `text`, on disk.
 
     A temporary file in the same folder (a rename across file systems is a copy) is written, synced and renamed, and
-    then the folder is synced, without which the rename itself may be lost with the power. A link stays one, and what it
-    leads to is written; what is no file, such as /dev/stdout or a pipe, is written to as it is.
+    then the folder is synced, without which the rename itself may be lost with the power.
 
     Raises:
         InputError: if the file cannot be written; what was there before is untouched.
     """
-    data = text.encode("utf-8", "backslashreplace") if isinstance(text, str) else text
     with explained(path, "written"):
-        if path.exists() and not path.is_file():
-            path.write_bytes(data)
-            return
-        path = path.resolve()
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=_TEMPORARY)
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(data)
+                file.write(_bytes(text))
                 file.flush()
                 os.fsync(file.fileno())
             os.chmod(name, 0o666 & ~_umask())  # mkstemp makes files that only their owner may read
@@ -81,6 +75,24 @@ def write_atomically(path: Path, text: str | bytes) -> None:
                 os.unlink(name)
             raise
         _sync_folder(path.parent)
+
+
+def write_where_told(path: Path, text: str) -> None:
+    """The same for a path that a user gave: a link stays one, and what it leads to is written; what is no file, such as
+    /dev/stdout or a pipe, is written to as it is.
+
+    Raises:
+        InputError: if it cannot be written.
+    """
+    if path.exists() and not path.is_file():
+        with explained(path, "written"):
+            path.write_bytes(_bytes(text))
+    else:
+        write_atomically(path.resolve(), text)
+
+
+def _bytes(text: str | bytes) -> bytes:
+    return text.encode("utf-8", "backslashreplace") if isinstance(text, str) else text
 
 
 def _umask() -> int:

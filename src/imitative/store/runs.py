@@ -103,6 +103,8 @@ class Run:
         """
         folder = Path(folder)
         files.make_folder(folder)
+        if store is None and not (folder / DATABASE).exists():
+            _check_empty(folder)  # before anything is put there
         with contextlib.ExitStack() as undo:
             lock = undo.enter_context(_lock(folder)) if alone else None
             if alone:
@@ -117,7 +119,8 @@ class Run:
                 row = _begun(connection, name, problem, fingerprint, seed, budget, settings or {})
                 _check_same(folder, row, problem, fingerprint, seed, (settings or {}).get(JUDGED))
                 if alone:
-                    _check_own(connection, folder, row.id)
+                    if connection.execute(_finished(row.id)).first() is None:
+                        _check_empty(folder)
                     add_event(connection, row.id, "opened", {"budget": budget, "process": os.getpid()})
                 return row
 
@@ -463,14 +466,16 @@ def _check_same(folder: Path, row: Row[Any], problem: str, fingerprint: str, see
         raise InputError(str(folder), found, "[overseer] and question as they are now", f"restore them, or {remedy}")
 
 
-def _check_own(connection: Connection, folder: Path, run_id: int) -> None:
-    """Whether files named as results are this run's: a folder may hold somebody's own `labels.csv`."""
-    found = [name for name in RESULTS if (folder / name).exists()]
-    event = tables.event.c
-    ended = select(event.id).where(event.run_id == run_id, event.kind == "finished").limit(1)
-    if found and connection.execute(ended).first() is None:
+def _check_empty(folder: Path) -> None:
+    """A run that never finished has no results: what is called so is somebody's own, and may be what the run reads."""
+    if found := [name for name in RESULTS if (folder / name).exists()]:
         remedy = "name another folder with --out, or move them away"
         raise InputError(str(folder), f"{listed(found)} of no run", "a folder of its own", remedy)
+
+
+def _finished(run_id: int) -> Select[Any]:
+    event = tables.event.c
+    return select(event.id).where(event.run_id == run_id, event.kind == "finished").limit(1)
 
 
 def add_event(connection: Connection, run_id: int, kind: str, body: Mapping[str, Any]) -> None:

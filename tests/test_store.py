@@ -556,7 +556,7 @@ def test_results_are_read_back(own: Run) -> None:
 
 def test_an_unfinished_run_says_how_far_it_is(own: Run) -> None:
     own.record(judgement(0))
-    with pytest.raises(InputError, match="unfinished run of huskies with 1 judgements and a budget of 300"):
+    with pytest.raises(InputError, match="unfinished run of huskies with 1 judgement and a budget of 300"):
         runs.read_result(own.folder)
 
 

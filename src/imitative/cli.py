@@ -226,7 +226,7 @@ def label(
     showing.notes(labels.notes)
     counts = labels.probabilities.argmax(axis=1)
     told = ", ".join(f"{int((counts == i).sum())} {name}" for i, name in enumerate(labels.answers))
-    showing.line(f"{len(counts)} questions labelled ({told}): {out}")
+    showing.line(f"{len(counts)} question{'' if len(counts) == 1 else 's'} labelled ({told}): {out}")
 
 
 @app.command()

@@ -374,7 +374,9 @@ def _read_finished(folder: Path, name: str) -> dict[str, Any]:
     if (folder / RESULT).is_file():
         return files.read_json(folder / name)
     with Run.load(folder) as run:
-        told = f"an unfinished run of {run.problem} with {len(run.known())} judgements and a budget of {run.budget}"
+        known = len(run.known())
+        so_far = f"{known} judgement{'' if known == 1 else 's'}"
+        told = f"an unfinished run of {run.problem} with {so_far} and a budget of {run.budget}"
         raise InputError(str(folder), told, remedy="the same command goes on")
 
 

@@ -217,7 +217,7 @@ def test_a_word_that_could_be_more_than_a_word_is_quoted() -> None:
 @pytest.mark.parametrize(
     ("features", "spoken", "message"),
     [
-        ([Feature("a", FeatureKind.BOOLEAN, "the a", {"1": "x", "2": "x"}, {}, ("1", "2"))], SPOKEN, "a=2 and a=1"),
+        ([Feature("a", FeatureKind.BOOLEAN, "the a", {"1": "x", "2": "x"}, {}, ("1", "2"))], SPOKEN, "a='2' and a='1'"),
         ([REVIEW, Feature("b", FeatureKind.TEXT, "the review")], SPOKEN, "features review and b"),
         ([HEIGHT], {"p": "yes", "e": "yes"}, "answers p and e"),
         ([HEIGHT], {"p": "yes"}, "no clause says the answer 'e'"),

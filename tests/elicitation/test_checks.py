@@ -13,11 +13,15 @@ from imitative.elicitation.pairs import Pair, alone, query_of, silent
 from imitative.elicitation.stakes import Beside
 from imitative.hypotheses.statements import Hypothesis, Statement
 from imitative.likelihood import LITERAL
+from imitative.overseers.overseer import OrderSwapped
+from imitative.overseers.simulated import Simulated
 from imitative.posterior import Posterior
 from imitative.prior import StatementPrior
 from imitative.records import Answer, Judgement, Kind, Query
 from imitative.scoring import Scorer
+from imitative.testing import Counting
 from imitative.traits import Traits
+from imitative.waiting import waited
 from tests.places import CLAY, PLACE, SOIL, SPACE, SUN, D, says
 
 SHADE = says(PLACE, "shade", "e")
@@ -47,7 +51,11 @@ def test_a_lone_answer_that_keeps_something_out_of_z_is_asked_for_again_from_the
     against = said(SUN, 1e-3)
     found = checked([*SURE, against])
     [(query, gain)] = found  # the others were asked more than once
-    assert query == against.query.swapped()
+    assert query == replace(against.query.swapped(), repeat=1)
+    shown = [Counting(simulated) for simulated in 2 * [Simulated(SPACE)]]
+    for counting, asked in zip(shown, (against.query, query), strict=True):
+        waited(OrderSwapped(counting).judge([asked]))
+    assert not set(shown[0].asked) & set(shown[1].asked)  # in whatever order the sides are shown
     assert gain > 0.0
 
 

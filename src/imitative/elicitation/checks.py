@@ -72,7 +72,8 @@ def checks(beside: Beside, posterior: Posterior, sample: Table, scorer: Scorer) 
     for i, nats in zip(at, lost, strict=True):
         query = prior.heard[i].query
         cost = Pair(*map(space.read, query.hypotheses)).cost
-        found.append(Check(replace(query.swapped(), purpose="prior", repeat=0), float(nats) / cost))
+        # Whoever exchanges sides at random may show the very query of before: that it is a repetition must be told.
+        found.append(Check(replace(query.swapped(), purpose="prior", repeat=1), float(nats) / cost))
     return sorted(found, key=lambda check: -check.gain)
 
 

@@ -314,7 +314,7 @@ def test_the_program_can_be_stopped_and_called_again(tmp_path: Path, stopping: s
     fails(
         "show",
         out,
-        saying=f"unfinished run of berries with {before} judgements and a budget of 30.*same command goes on",
+        saying=f"unfinished run of berries with {before} judgements? and a budget of 30.*same command goes on",
     )
     loaded, overseer = counted(path)
     result = run_problem(loaded, out, budget=30, settings=QUICK, encode=encode)

@@ -23,7 +23,7 @@ from imitative.records import MOST_ODDS, Judgement, Kind
 from imitative.traits import NATS, Traits
 
 HEARD = (Kind.COMPARE_HYPOTHESES, Kind.BET, Kind.ODDS)
-"""What M_prior learns from."""
+"""What M_prior learns from, in the order in which a fit numbers its answers."""
 ENSEMBLE = 48
 """Draws of θ that carry M_prior's uncertainty: their standard deviation is known to about 10 %."""
 
@@ -188,11 +188,7 @@ def evidence_of(
     judgements: Sequence[Judgement], traits: Described
 ) -> tuple[Comparisons | None, Odds | None, Bets | None] | None:
     """Judgements on hypotheses as rows of traits for `fit_preference`; None if there is nothing to learn from."""
-    said: dict[Kind, list[tuple[Floats, float, str, float]]] = {
-        Kind.COMPARE_HYPOTHESES: [],
-        Kind.ODDS: [],
-        Kind.BET: [],
-    }
+    said: dict[Kind, list[tuple[Floats, float, str, float]]] = {kind: [] for kind in HEARD}
     for judgement in judgements:
         query, answer = judgement.query, judgement.answer
         if not judgement.answered or query.kind not in said:

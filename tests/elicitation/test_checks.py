@@ -44,7 +44,7 @@ def checked(judgements: Sequence[Judgement]) -> list[tuple[Query, float]]:
     posterior = Posterior(D, prior, LITERAL)
     scorer = Scorer(posterior, [(condition,) for condition in SPACE.conditions()])
     beside = Beside.of(Z, posterior, D.table, scorer)
-    return [(check.query, check.gain) for check in checks(beside, posterior, D.table, scorer)]
+    return [(check.query, check.gain) for check in checks(beside, prior, scorer)]
 
 
 def test_a_lone_answer_that_keeps_something_out_of_z_is_asked_for_again_from_the_other_side() -> None:

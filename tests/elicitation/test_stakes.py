@@ -110,7 +110,7 @@ def test_what_a_statement_would_do_beside_z_is_what_it_does(seed: int, conjuncti
 def test_a_stake_is_what_less_variance_saves(seed: int, conjunctions: bool) -> None:
     case = Case.drawn(seed, conjunctions)
     beside = case.beside()
-    found = stakes.at_stake(beside, case.posterior, ELSEWHERE, case.scorer, 5)
+    found = stakes.at_stake(beside, case.prior, case.scorer, 5)
     own = len(case.z.statements)
     assert len(found.statements) == len(found.worth) == 5 + own
     assert len({statement.conditions for statement in found.statements[:5]}) == 5
@@ -168,7 +168,7 @@ def test_where_nothing_can_be_said_nothing_is_at_stake() -> None:
     beside = Beside.of(silent("e"), posterior, ELSEWHERE, scorer)
     assert stakes.hopeful(beside, scorer, 5) == []
     assert stakes.promising(scorer, prior, 5).statements == []
-    assert stakes.at_stake(beside, posterior, ELSEWHERE, scorer, 5).statements == []
+    assert stakes.at_stake(beside, prior, scorer, 5).statements == []
 
 
 @few
@@ -227,7 +227,7 @@ def test_a_round_leaves_less_at_stake_than_one_drawn_at_random(later: bool) -> N
         best = find_statements(posterior, problem.space, problem.unlabelled, (), 40, rng)
         known = Known(prior, LITERAL, best, said)
         beside = Beside.of(best[0].hypothesis, posterior, problem.unlabelled, scorer_of(prior))
-        found = stakes.at_stake(beside, posterior, problem.unlabelled, scorer_of(prior), 100)
+        found = stakes.at_stake(beside, prior, scorer_of(prior), 100)
 
     def doubt(active: bool, seed: int) -> float:
         return left(found, known.prior, planned(active, known, seed))

@@ -205,9 +205,9 @@ class Agenda:
         rivals = self._rivals(known, best, scorer, rng)
         hopefuls = stakes.hopeful(beside, scorer, HOPEFULS)
         near = comparisons.around((known.found[0], *rivals, *known.found[1:]), hopefuls, scorer, rng)
-        hanging = stakes.at_stake(beside, posterior, self.sample, scorer, NEIGHBOURS)
+        hanging = stakes.at_stake(beside, known.prior, scorer, NEIGHBOURS)
         chosen, gains = comparisons.choose(fresh([*explored, *near]), hanging, known.prior, count)
-        again = self._again(known, taken, checks(beside, posterior, self.sample, scorer))
+        again = self._again(known, taken, checks(beside, known.prior, scorer))
         # The best of both: the first check takes the place of what is worth least, and so on.
         least = sorted([*gains, *[0.0] * (count - len(gains))])
         kept = sum(check.gain > worth for check, worth in zip(again, least, strict=False))

@@ -20,10 +20,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from imitative.data import Floats, Table
+from imitative.data import Floats
 from imitative.elicitation.pairs import Pair
-from imitative.elicitation.stakes import CURIOSITY, Beside, own
-from imitative.posterior import Posterior
+from imitative.elicitation.stakes import CURIOSITY, Beside
 from imitative.prior import StatementPrior
 from imitative.records import Kind, Query
 from imitative.scoring import Scorer
@@ -48,17 +47,14 @@ class Check(NamedTuple):
         return frozenset(self.query.hypotheses)
 
 
-def checks(beside: Beside, posterior: Posterior, sample: Table, scorer: Scorer) -> list[Check]:
+def checks(beside: Beside, prior: StatementPrior, scorer: Scorer) -> list[Check]:
     """Every comparison that was asked once, as asked again, those worth most first.
 
     Args:
         beside: z*, and what every statement of the pool would do beside it.
-        posterior: what z* is chosen by.
-        sample: of D′.
+        prior: M_prior.
         scorer: the posterior over the pool.
     """
-    prior = posterior.prior
-    assert isinstance(prior, StatementPrior)
     if prior.preference is None:
         return []
     chance, moved = prior.preference.slips()
@@ -67,7 +63,7 @@ def checks(beside: Beside, posterior: Posterior, sample: Table, scorer: Scorer) 
         [j.query.kind in COMPARISONS and times[frozenset(j.query.hypotheses)] == 1 for j in prior.heard], dtype=np.bool_
     )
     at = np.flatnonzero(once)
-    lost = chance[at] * _lost(beside, posterior, sample, scorer, moved[at])
+    lost = chance[at] * _lost(beside, prior, scorer, moved[at])
     space, found = prior.traits.space, list[Check]()
     for i, nats in zip(at, lost, strict=True):
         query = prior.heard[i].query
@@ -77,10 +73,8 @@ def checks(beside: Beside, posterior: Posterior, sample: Table, scorer: Scorer) 
     return sorted(found, key=lambda check: -check.gain)
 
 
-def _lost(beside: Beside, posterior: Posterior, sample: Table, scorer: Scorer, moved: Floats) -> Floats:
+def _lost(beside: Beside, prior: StatementPrior, scorer: Scorer, moved: Floats) -> Floats:
     """What going by the weights costs where they lie elsewhere by each of `moved`, (N, d): (N,) nats."""
-    prior = posterior.prior
-    assert isinstance(prior, StatementPrior)
     lost = np.zeros(len(moved))
     if scorer.options and len(moved):
         change = prior.shares(moved, scorer.pool).reshape(scorer.options, len(moved))
@@ -88,9 +82,9 @@ def _lost(beside: Beside, posterior: Posterior, sample: Table, scorer: Scorer, m
             change += np.outer(beside.again, moved[:, prior.traits.claimed_at])
         gained = np.maximum(beside.gain[:, None] + change, 0.0) - np.maximum(beside.gain, 0.0)[:, None]
         lost = (gained * (beside.relabelled + CURIOSITY)[:, None]).max(axis=0)
-    z = own(beside.z, posterior, sample)
-    if len(z.gain) and len(moved):
-        change = z.traits @ moved.T
-        regretted = np.maximum(-z.gain[:, None] - change, 0.0) - np.maximum(-z.gain, 0.0)[:, None]
-        lost = np.maximum(lost, (regretted * (z.relabelled + CURIOSITY)[:, None]).max(axis=0))
+    own = beside.own
+    if len(own.gain) and len(moved):
+        change = own.traits @ moved.T
+        regretted = np.maximum(-own.gain[:, None] - change, 0.0) - np.maximum(-own.gain, 0.0)[:, None]
+        lost = np.maximum(lost, (regretted * (own.relabelled + CURIOSITY)[:, None]).max(axis=0))
     return lost

@@ -66,8 +66,39 @@ def promising(scorer: Scorer, prior: StatementPrior, count: int) -> Stakes:
     return Stakes(statements, np.array([prior.traits.statement(s) for s in statements]), explained[options])
 
 
+class Own(NamedTuple):
+    """What each statement of z* does there.
+
+    Args:
+        traits: (S, d) of what each adds beside the others.
+        gain: (S,) what it adds to the score's mean, in nats.
+        relabelled: (S,) the share of a sample of D′ that z* would label otherwise without it.
+    """
+
+    traits: Floats
+    gain: Floats
+    relabelled: Floats
+
+
+def _own(z: Hypothesis, posterior: Posterior, sample: Table) -> Own:
+    """Of z*, in the order of its statements."""
+    prior = posterior.prior
+    assert isinstance(prior, StatementPrior)
+    without = [z.without(statement) for statement in z.statements]
+    score, labels = _mean_score(z, posterior), _labels(z, posterior, sample)
+    gain = score - np.array([_mean_score(less, posterior) for less in without])
+    apart = np.array([(_labels(less, posterior, sample) != labels).mean() for less in without])
+    traits = np.empty((len(without), prior.traits.size))
+    claimed_at = prior.traits.claimed_at
+    whole = prior.traits.hypothesis(z)[claimed_at]
+    for row, statement, less in zip(traits, z.statements, without, strict=True):
+        row[:] = prior.traits.statement(statement)
+        row[claimed_at] = whole - prior.traits.hypothesis(less)[claimed_at]
+    return Own(traits, gain, apart)
+
+
 class Beside(NamedTuple):
-    """What each statement of the pool would do beside z*.
+    """What each statement of the pool would do beside z*, and what those of z* do there.
 
     Args:
         z: z*.
@@ -75,6 +106,7 @@ class Beside(NamedTuple):
         sd: (K·A·W,) σ, how uncertain that is, in nats.
         relabelled: (K·A·W,) the share of a sample of D′ that it would label otherwise.
         again: (K·A·W,) what it claims again of what z* claims already, nats²; None where nothing can be.
+        own: of the statements of z*.
     """
 
     z: Hypothesis
@@ -82,12 +114,14 @@ class Beside(NamedTuple):
     sd: Floats
     relabelled: Floats
     again: Floats | None
+    own: Own
 
     @classmethod
     def of(cls, z: Hypothesis, posterior: Posterior, sample: Table, scorer: Scorer) -> Beside:
         """Every statement of the scorer's pool beside z."""
+        own = _own(z, posterior, sample)
         if not scorer.options:
-            return cls(z, np.empty(0), np.empty(0), np.empty(0), None)
+            return cls(z, np.empty(0), np.empty(0), np.empty(0), None, own)
         reading = posterior.likelihood
         assert isinstance(reading, Reading)
         logits, elsewhere = (reading.logits(t, z, scorer.answers).T for t in (posterior.labelled.table, sample))
@@ -99,7 +133,7 @@ class Beside(NamedTuple):
         for a in range(len(scorer.answers)):
             turned = (labels != a) & (elsewhere[a] + NATS[:, None] * scorer.sharpness > top)
             relabelled[:, a] = held @ turned.T.astype(np.float32) / len(sample)
-        return cls(z, scorer.likelihood_of_all([logits])[0] + mean, sd, relabelled.reshape(-1), again)
+        return cls(z, scorer.likelihood_of_all([logits])[0] + mean, sd, relabelled.reshape(-1), again, own)
 
 
 def hopeful(beside: Beside, scorer: Scorer, count: int) -> list[Statement]:
@@ -125,18 +159,16 @@ def _best_of_each(value: Floats, count: int) -> list[int]:
     return [int(k) * value.shape[1] + int(value[k].argmax()) for k in order]
 
 
-def at_stake(beside: Beside, posterior: Posterior, sample: Table, scorer: Scorer, count: int) -> Stakes:
+def at_stake(beside: Beside, prior: StatementPrior, scorer: Scorer, count: int) -> Stakes:
     """What hangs on each statement of z* and on those others that might best stand beside them.
 
     Args:
-        beside: what the others would do.
-        posterior: what z* is chosen by.
-        sample: of D′.
+        beside: what they do, or would do.
+        prior: M_prior.
         scorer: the posterior over the pool.
         count: how many others, one for each condition.
     """
-    prior, z = posterior.prior, beside.z
-    assert isinstance(prior, StatementPrior)
+    z, mine = beside.z, beside.own
     found, claimed_at = Stakes.none(prior), prior.traits.claimed_at
     if scorer.options:
         worth = _stake(beside.gain, beside.sd, beside.relabelled)
@@ -147,7 +179,6 @@ def at_stake(beside: Beside, posterior: Posterior, sample: Table, scorer: Scorer
             traits[:, claimed_at] += beside.again[options]
         found = Stakes(statements, traits, worth[options])
     if z.statements:
-        mine = own(z, posterior, sample)
         worth = _stake(mine.gain, np.array([prior.sd_of(row) for row in mine.traits]), mine.relabelled)
         found = Stakes(
             [*found.statements, *z.statements],
@@ -155,37 +186,6 @@ def at_stake(beside: Beside, posterior: Posterior, sample: Table, scorer: Scorer
             np.concatenate([found.worth, worth]),
         )
     return found
-
-
-class Own(NamedTuple):
-    """What each statement of z* does there.
-
-    Args:
-        traits: (S, d) of what each adds beside the others.
-        gain: (S,) what it adds to the score's mean, in nats.
-        relabelled: (S,) the share of a sample of D′ that z* would label otherwise without it.
-    """
-
-    traits: Floats
-    gain: Floats
-    relabelled: Floats
-
-
-def own(z: Hypothesis, posterior: Posterior, sample: Table) -> Own:
-    """Of z*, in the order of its statements."""
-    prior = posterior.prior
-    assert isinstance(prior, StatementPrior)
-    without = [z.without(statement) for statement in z.statements]
-    score, labels = _mean_score(z, posterior), _labels(z, posterior, sample)
-    gain = score - np.array([_mean_score(less, posterior) for less in without])
-    apart = np.array([(_labels(less, posterior, sample) != labels).mean() for less in without])
-    traits = np.empty((len(without), prior.traits.size))
-    claimed_at = prior.traits.claimed_at
-    whole = prior.traits.hypothesis(z)[claimed_at]
-    for row, statement, less in zip(traits, z.statements, without, strict=True):
-        row[:] = prior.traits.statement(statement)
-        row[claimed_at] = whole - prior.traits.hypothesis(less)[claimed_at]
-    return Own(traits, gain, apart)
 
 
 def _stake(gain: Floats, sd: Floats, relabelled: Floats) -> Floats:

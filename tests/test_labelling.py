@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.special import log_softmax
+from scipy.special import log_softmax, softmax
 from scipy.stats import binom
 
 from imitative import labelling
@@ -20,7 +20,7 @@ from imitative.data import Feature, FeatureKind, Labelled, Table
 from imitative.evaluation import clopper_pearson
 from imitative.hypotheses.statements import Hypothesis, Limits, StatementSpace
 from imitative.induction import Induced, induce
-from imitative.labelling import TransferModel, samples, transfer
+from imitative.labelling import BY_DEFAULT, TransferModel, samples, transfer
 from imitative.likelihood import LITERAL, Reading
 from imitative.overseers.overseer import Overseer
 from imitative.overseers.simulated import Simulated
@@ -76,13 +76,37 @@ def test_a_value_that_came_later_is_labelled_as_if_it_had_been_known(cells: list
 
 @few
 @given(st.data())
-def test_probabilities_sum_to_one_and_start_as_the_reading(data: st.DataObject) -> None:
+def test_probabilities_sum_to_one_and_start_as_the_reading_and_a_grain_for_the_default(data: st.DataObject) -> None:
     space = data.draw(spaces())
     z, table = data.draw(hypotheses(space)), data.draw(tables(space))
     nothing = np.array([], dtype=np.int64)
     model = TransferModel.fit(space, z, LITERAL, table.take([]), nothing)
     np.testing.assert_allclose(model.probabilities(table).sum(axis=1), 1.0)
-    np.testing.assert_allclose(model.log_probabilities(table), LITERAL.log_probabilities(table, z, space.answers))
+    logits = LITERAL.logits(table, z, space.answers)
+    logits[:, space.answers.index(z.default)] += BY_DEFAULT
+    np.testing.assert_allclose(model.log_probabilities(table), log_softmax(logits, axis=1), atol=1e-9)
+    read = LITERAL.logits(table, z, space.answers)
+    ahead = np.diff(np.sort(read, axis=1)[:, -2:], axis=1)[:, 0] > 1e-9
+    np.testing.assert_array_equal(model.probabilities(table)[ahead].argmax(axis=1), read[ahead].argmax(axis=1))
+
+
+def test_what_z_is_even_about_is_answered_by_default_however_coins_fall() -> None:
+    """Strengths are few and often cancel; whoever reads to the letter then answers at random."""
+    z = SPACE.read("If the smell is foul, it is poisonous (slight evidence).\n"
+                   "By default, it is edible (slight evidence).")  # fmt: skip
+    table = rows(45)
+    log_p = LITERAL.log_probabilities(table, z, SPACE.answers)
+    even = np.abs(log_p[:, 0] - log_p[:, 1]) < 1e-9
+    assert 5 < even.sum() < 40
+    held = []
+    for seed in range(20):
+        answers = (np.random.default_rng(seed).random(45) < np.exp(log_p[:, 1])).astype(np.int64)
+        labels = TransferModel.fit(SPACE, z, LITERAL, table, answers).probabilities(table).argmax(axis=1)
+        held.append(bool((labels[even] == SPACE.answers.index("e")).all()))
+    assert np.mean(held) >= 0.9
+    people = np.where(even, SPACE.answers.index("p"), log_p.argmax(axis=1))  # and where all agree, people are heard
+    labels = TransferModel.fit(SPACE, z, LITERAL, table, people).probabilities(table).argmax(axis=1)
+    assert (labels[even] == SPACE.answers.index("p")).all()
 
 
 @few
@@ -257,7 +281,8 @@ def test_what_is_no_answer_is_not_counted() -> None:
     assert found.audit is None
     assert found.answered == 0
     literal = done.reading.log_probabilities(done.problem.unlabelled, done.best, SPACE.answers)
-    np.testing.assert_allclose(found.probabilities, np.exp(literal))
+    default = np.array([name == done.best.default for name in SPACE.answers])
+    np.testing.assert_allclose(found.probabilities, softmax(literal + BY_DEFAULT * default, axis=1))
     with pytest.raises(ValueError, match="is no answer to answer"):
         transfer(induced(Scripted(lambda query: Answer(choice="neither") if query.kind is Kind.ANSWER else None)))
 

@@ -440,6 +440,35 @@ def test_an_answer_nothing_contradicts_may_still_be_a_slip() -> None:
     assert doubted[1] < doubted[0] / 5
 
 
+def test_the_mean_does_not_rest_on_one_answer_as_on_two() -> None:
+    """What the answer is believed less by alone is the share of the draws that leave it out."""
+    once, twice = (
+        fit_preference(odds=Odds(np.eye(4)[[0, 0, 0, 1, 1, 1, *[3] * n]], [*[1.0, 1.1, 0.9] * 2, *[4.0] * n]))
+        for n in (1, 2)
+    )
+    assert 0.5 < once.mean[3] < twice.mean[3] < 4.0
+    assert once.sd(np.eye(4))[3] > 2.0 * twice.sd(np.eye(4))[3]
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_the_mean_and_the_covariance_are_those_of_the_draws(alone: bool) -> None:
+    """With fewer rows than features, and some with a direction to themselves."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(30, 40)) * (0.3 if alone else 1.0)
+    rows[5:9] = np.eye(40)[30:34] * 2.0
+    said = np.clip(rows @ rng.normal(size=40), -7.0, 7.0)
+    fitted = fit_preference(
+        Comparisons(3.0 * rows[15:], np.sign(said[15:]).astype(int)), Odds(rows, said, most=7.0), precision=0.5
+    )
+    draws = fitted.sample(60_000, np.random.default_rng(1))
+    seen = np.vstack([np.eye(40)[[0, 30, 31, 39]], rng.normal(size=(3, 40))])
+    spread = fitted.covariance(seen)
+    assert fitted._lapses.shift.any()
+    np.testing.assert_allclose(draws.mean(axis=0), fitted.mean, atol=0.03)
+    np.testing.assert_allclose(np.cov((draws @ seen.T).T), spread, atol=0.03 * spread.max())
+    np.testing.assert_allclose(np.sqrt(np.diagonal(spread)), fitted.sd(seen), rtol=1e-9)
+
+
 def test_leaving_an_answer_out_is_fitting_without_it() -> None:
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(30, 4))

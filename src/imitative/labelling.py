@@ -5,11 +5,12 @@ made by z*, in the open. A second random sample, which nothing is fitted to, aud
 
     M_test(y, x) = softmax_y( α · log P(y | x, z*) + c_y + Σ_s δ_sy · applies_s(x) ),
 
-with a Gaussian prior centred on the reading itself (α = 1, c = δ = 0), so that few answers suffice and many can correct
-it statement by statement. How far people depart from the reading, the standard deviation σ of c and δ, is what the
-answers make likeliest (Laplace's approximation of their evidence): a literal reader's noise seldom bends the model, and
-somebody who skips a statement does. While fitting, an answer is taken to be careless (drawn at random) with
-probability ε, so that one slip on a clear case does not bend it either.
+with a Gaussian prior centred on the reading itself (α = 1, δ = 0, and c = 0 but for a grain towards the default, which
+answers what z* is otherwise even about), so that few answers suffice and many can correct it statement by statement.
+How far people depart from the reading, the standard deviation σ of c and δ, is what the answers make likeliest
+(Laplace's approximation of their evidence): a literal reader's noise seldom bends the model, and somebody who skips a
+statement does. While fitting, an answer is taken to be careless (drawn at random) with probability ε, so that one slip
+on a clear case does not bend it either.
 """
 
 from __future__ import annotations
@@ -39,6 +40,10 @@ ALPHA_SD = 0.5
 DEPARTURES = (0.05, 0.25, 1.0)
 """σ, in nats: people read to the letter, take a hint for slight evidence, or skip what is moderate; each of these is e
 times less likely beforehand than the one before."""
+BY_DEFAULT = 0.05
+"""c of the default beforehand, in nats: less than any two answers differ by unless z* is even about them. Strengths are
+few, so that they often cancel; *by default* then says what holds, and not which way a few answers happened to fall.
+"""
 CARELESS = 0.05
 """ε, the share of answers expected to be slips: the mean of the preference model's prior on carelessness."""
 FITTED_SHARE = 0.6
@@ -98,7 +103,7 @@ class TransferModel:
         answers: np.ndarray[Any, np.dtype[np.int64]],
     ) -> TransferModel:
         """M_test after the overseer's answers to the N questions of `table`, indices into `space.answers`."""
-        unfitted = cls(space, hypothesis, reading, _start(len(hypothesis.statements), len(space.answers)))
+        unfitted = cls(space, hypothesis, reading, _start(hypothesis, space.answers))
         if len(answers) == 0:
             return unfitted
         literal, applies = unfitted._inputs(table)
@@ -328,9 +333,10 @@ def _fit(
     return _Fit(weights, -float(found.fun) - 0.5 * float(log_det))
 
 
-def _start(statements: int, answers: int) -> Floats:
-    weights = np.zeros((2 + statements, answers))
+def _start(z: Hypothesis, answers: Sequence[str]) -> Floats:
+    weights = np.zeros((2 + len(z.statements), len(answers)))
     weights[0] = 1.0
+    weights[1, answers.index(z.default)] = BY_DEFAULT
     return weights
 
 

@@ -63,7 +63,9 @@ def checks(beside: Beside, prior: StatementPrior, scorer: Scorer) -> list[Check]
         [j.query.kind in COMPARISONS and times[frozenset(j.query.hypotheses)] == 1 for j in prior.heard], dtype=np.bool_
     )
     at = np.flatnonzero(once)
-    lost = chance[at] * _lost(beside, prior, scorer, moved[at])
+    slipped, meant = chance[at], 1.0 - chance[at]
+    lost = slipped * _lost(beside, prior, scorer, meant[:, None] * moved[at])
+    lost += meant * _lost(beside, prior, scorer, -slipped[:, None] * moved[at])
     space, found = prior.traits.space, list[Check]()
     for i, nats in zip(at, lost, strict=True):
         query = prior.heard[i].query

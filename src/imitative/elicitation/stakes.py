@@ -35,6 +35,10 @@ CURIOSITY = 0.02
 """The share of D′ that a nat of the score counts for before it is known to bear on any answer."""
 
 
+EVEN = 1e-9
+"""Nats by which two answers differ that are even."""
+
+
 class Stakes(NamedTuple):
     """What hangs on what is not known.
 
@@ -87,7 +91,7 @@ def _own(z: Hypothesis, posterior: Posterior, sample: Table) -> Own:
     without = [z.without(statement) for statement in z.statements]
     score, labels = _mean_score(z, posterior), _labels(z, posterior, sample)
     gain = score - np.array([_mean_score(less, posterior) for less in without])
-    apart = np.array([(_labels(less, posterior, sample) != labels).mean() for less in without])
+    apart = np.array([_apart(_labels(less, posterior, sample), labels) for less in without])
     traits = np.empty((len(without), prior.traits.size))
     claimed_at = prior.traits.claimed_at
     whole = prior.traits.hypothesis(z)[claimed_at]
@@ -129,9 +133,11 @@ class Beside(NamedTuple):
         mean, sd = scorer.added(again)
         held = np.array([reading.conditions(conditions, sample) for conditions in scorer.pool], dtype=np.float32)
         relabelled = np.empty((len(scorer.pool), len(scorer.answers), len(NATS)))
-        top, labels = elsewhere.max(axis=0), elsewhere.argmax(axis=0)
+        given, top = _given(elsewhere.T), elsewhere.max(axis=0)
+        beaten = np.count_nonzero(given, axis=1)  # how many answers are level where z is even
         for a in range(len(scorer.answers)):
-            turned = (labels != a) & (elsewhere[a] + NATS[:, None] * scorer.sharpness > top)
+            ahead = elsewhere[a] + NATS[:, None] * scorer.sharpness - top
+            turned = np.where(ahead > EVEN, 1.0 - given[:, a], (np.abs(ahead) <= EVEN) / (1.0 + beaten))
             relabelled[:, a] = held @ turned.T.astype(np.float32) / len(sample)
         return cls(z, scorer.likelihood_of_all([logits])[0] + mean, sd, relabelled.reshape(-1), again, own)
 
@@ -200,10 +206,20 @@ def _mean_score(z: Hypothesis, posterior: Posterior) -> float:
     return posterior.prior.log_prior(z) + posterior.log_likelihood(z)
 
 
-def _labels(z: Hypothesis, posterior: Posterior, table: Table) -> Integers:
-    """The answers z gives, as indices."""
-    found = posterior.likelihood.log_probabilities(table, z, posterior.labelled.names)
-    return np.asarray(found.argmax(axis=1), dtype=np.int64)
+def _labels(z: Hypothesis, posterior: Posterior, table: Table) -> Floats:
+    """The chance that z gives each answer to each question: (N, |Y|)."""
+    return _given(posterior.likelihood.log_probabilities(table, z, posterior.labelled.names))
+
+
+def _given(logits: Floats) -> Floats:
+    """(N, |Y|) → the chance of each answer, those that are even being given alike."""
+    best = logits > logits.max(axis=1, keepdims=True) - EVEN
+    return np.asarray(best / best.sum(axis=1, keepdims=True))
+
+
+def _apart(first: Floats, second: Floats) -> float:
+    """The share of questions labelled otherwise: total variation."""
+    return float(0.5 * np.abs(first - second).sum(axis=-1).mean())
 
 
 def doubting(z: Hypothesis, answers: Sequence[str]) -> list[Hypothesis]:
@@ -229,6 +245,6 @@ def undecided(candidates: Sequence[Hypothesis], posterior: Posterior, sample: Ta
     deviations = np.array([prior.deviations(z) for z in candidates])
     best, times = np.unique((scores[:, None] + deviations).argmax(axis=0), return_counts=True)
     labels = np.array([_labels(candidates[i], posterior, sample) for i in best])
-    between = np.array([(labels != row).mean(axis=1) for row in labels])
+    between = np.array([[_apart(row, other) for other in labels] for row in labels])
     share = times / times.sum()
     return float(share @ between @ share)

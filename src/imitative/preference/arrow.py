@@ -36,10 +36,10 @@ class Design(NamedTuple):
         return len(self.alone) + int(self.shared.shape[1])
 
     def scores(self, t: Floats) -> Floats:
-        """design · t: (C,)."""
+        """design · t, for t (p,) or (p, n): (C,) or (C, n)."""
         if not len(self.alone):
             return np.asarray(self.shared @ t)
-        return np.asarray(self.alone * t[: len(self.alone)] + self.shared @ t[len(self.alone) :])
+        return np.asarray((self.alone * t[: len(self.alone)].T).T + self.shared @ t[len(self.alone) :])
 
     def back(self, slope: Floats) -> Floats:
         """designᵀ · slope: (p,)."""

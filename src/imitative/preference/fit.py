@@ -45,7 +45,7 @@ class Preference:
     """The fitted score: a Gaussian over w, given the judges' parameters, all in nats.
 
     Args:
-        mean: (d,) the weights' posterior mode.
+        mean: (d,) of the weights: their mode, less what was believed of answers that may have been careless.
         cuts: (−c₂, −c₁, c₁, c₂) in logits. c₁ = 0 where no tie was seen, c₂ = ∞ where no *much*.
         odds_sd: σ_odds in nats; NaN without odds.
         scale: nats per logit.
@@ -78,16 +78,23 @@ class Preference:
         white = matrix("x", x, len(self.mean)) / self._space.root
         inside = self._space.into(white)
         outside = np.maximum(np.sum(white**2, axis=1) - np.sum(inside**2, axis=1), 0.0)
-        spread = self._factor.half(inside.T)
-        return np.asarray(np.sqrt(np.sum(spread**2, axis=0) + (outside if self._space.basis is not None else 0.0)))
+        variance = np.sum(self._spread(inside) ** 2, axis=0)
+        return np.asarray(np.sqrt(variance + (outside if self._space.basis is not None else 0.0)))
 
     def covariance(self, x: ArrayLike) -> Floats:
         """The posterior covariance of x·w for feature rows (N, d): (N, N); its diagonal is sd²."""
         white = matrix("x", x, len(self.mean)) / self._space.root
         inside = self._space.into(white)
-        spread = self._factor.half(inside.T)
         outside = white @ white.T - inside @ inside.T if self._space.basis is not None else 0.0
+        spread = self._spread(inside)
         return np.asarray(spread.T @ spread + outside)
+
+    def _spread(self, inside: Floats) -> Floats:
+        """V, (p + C, N), for rows in t coordinates, (N, p): Vᵀ·V is the covariance of what they see of t."""
+        half = self._factor.half(inside.T)
+        return np.concatenate(
+            [half, self._lapses.width[:, None] * self._lapses.design.scores(self._factor.other_half(half))]
+        )
 
     def sample(self, n: int, rng: np.random.Generator) -> Floats:
         """Draw w n times from the posterior, each draw without the answers it takes for careless: (n, d)."""
@@ -101,7 +108,7 @@ class Preference:
 
     def slips(self) -> tuple[Floats, Floats]:
         """Of each answer, the comparisons first, then bets, then odds: the probability that it was careless by what all
-        others say, (C,), and what the mean would gain without it, (C, d) nats.
+        others say, λ (C,), and v, (C, d) nats: if it was, the mean is too little by (1 − λ)·v, else too much by λ·v.
         """
         out = np.diag(self._lapses.jump)
         moved = np.stack([self._lapses.design.back(row) for row in out], axis=1)
@@ -262,7 +269,9 @@ def _finish(answers: Answers, mode: Floats, factor: Factor) -> Preference:
     if not data.levels[3:].all():
         c2 = c1 if data.levels[4] else math.inf
     wide = math.exp(min(1.959964 * answers.log_beta_sd, 700.0)) if answers.identified else math.inf
-    white = mode if data.space.basis is None else data.space.basis @ mode
+    lapses = _lapses(answers, mode, factor)
+    mean = mode + factor.solve(data.design.back(lapses.shift))
+    white = mean if data.space.basis is None else data.space.basis @ mean
     return Preference(
         mean=data.prior_mean + white / data.space.root,
         cuts=(-c2, -c1, c1, c2),
@@ -275,7 +284,7 @@ def _finish(answers: Answers, mode: Floats, factor: Factor) -> Preference:
         _levels=data.levels,
         _space=data.space,
         _factor=factor,
-        _lapses=_lapses(answers, mode, factor),
+        _lapses=lapses,
         _answers=answers,
     )
 

@@ -142,7 +142,8 @@ class TextAgenda:
         for turn in range(count - whole if order else 0):
             section, towards = order[turn % len(order)], turn // len(order) % 2 == 0
             queries.append(self._reading(section, self.lexicon.literal(section), towards, turn, rng))
-        return list({query.key: query for query in queries}.values())
+        before = {judgement.query.key for judgement in known.judgements}  # no judgement is fitted twice
+        return list({query.key: query for query in queries if query.key not in before}.values())
 
     def _reading(self, text: str, read: Floats, towards: bool | None, turn: int, rng: np.random.Generator) -> Query:
         """About an x of the quarter that a text says most of, or least, or of all: the two likeliest answers."""

@@ -10,7 +10,7 @@ import pytest
 
 from imitative.elicitation.checks import checks
 from imitative.elicitation.pairs import Pair, alone, query_of, silent
-from imitative.elicitation.stakes import Beside
+from imitative.elicitation.stakes import Beside, Own
 from imitative.hypotheses.statements import Hypothesis, Statement
 from imitative.likelihood import LITERAL
 from imitative.overseers.overseer import OrderSwapped
@@ -44,7 +44,7 @@ def checked(judgements: Sequence[Judgement]) -> list[tuple[Query, float]]:
     posterior = Posterior(D, prior, LITERAL)
     scorer = Scorer(posterior, [(condition,) for condition in SPACE.conditions()])
     beside = Beside.of(Z, posterior, D.table, scorer)
-    return [(check.query, check.gain) for check in checks(beside, prior, scorer)]
+    return [(check.query, check.gain) for check in checks(beside, Own.of(Z, posterior, D.table), prior, scorer)]
 
 
 def test_a_lone_answer_that_keeps_something_out_of_z_is_asked_for_again_from_the_other_side() -> None:

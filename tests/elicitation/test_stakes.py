@@ -16,7 +16,7 @@ from imitative.elicitation import stakes
 from imitative.elicitation.agenda import Agenda, Known
 from imitative.elicitation.comparisons import ANSWER_VARIANCE
 from imitative.elicitation.pairs import silent
-from imitative.elicitation.stakes import CURIOSITY, Beside
+from imitative.elicitation.stakes import CURIOSITY, Beside, Own
 from imitative.hypotheses.statements import Hypothesis, Statement, Strength
 from imitative.likelihood import LITERAL
 from imitative.posterior import Posterior
@@ -63,6 +63,9 @@ class Case(NamedTuple):
     def beside(self) -> Beside:
         return Beside.of(self.z, self.posterior, ELSEWHERE, self.scorer)
 
+    def own(self) -> Own:
+        return Own.of(self.z, self.posterior, ELSEWHERE)
+
     def score(self, z: Hypothesis) -> float:
         return self.prior.log_prior(z) + self.posterior.log_likelihood(z)
 
@@ -78,6 +81,11 @@ class Case(NamedTuple):
     def told_apart(self, z: Hypothesis, other: Hypothesis) -> float:
         """The share of questions labelled otherwise, those about which one is even by halves."""
         return float(np.mean([abs(a - b) for a, b in zip(self.labels(z), self.labels(other), strict=True)]))
+
+
+def said(found: stakes.Stakes) -> list[Statement]:
+    """The statements that something hangs on."""
+    return [each for each in found.about if isinstance(each, Statement)]
 
 
 def expected_cost(gain: float, variance: float) -> float:
@@ -106,13 +114,13 @@ def test_what_a_statement_would_do_beside_z_is_what_it_does(seed: int, conjuncti
 def test_a_stake_is_what_less_variance_saves(seed: int, conjunctions: bool) -> None:
     case = Case.drawn(seed, conjunctions)
     beside = case.beside()
-    found = stakes.at_stake(beside, case.prior, case.scorer, 5)
+    found = stakes.at_stake(beside, case.own(), case.prior, case.scorer, 5)
     own = len(case.z.statements)
-    assert len(found.statements) == len(found.worth) == 5 + own
-    assert len({statement.conditions for statement in found.statements[:5]}) == 5
-    assert set(found.statements[5:]) == set(case.z.statements)
+    assert len(said(found)) == len(found.worth) == 5 + own
+    assert len({statement.conditions for statement in said(found)[:5]}) == 5
+    assert set(said(found)[5:]) == set(case.z.statements)
     options = {case.scorer.statement(option): option for option in range(case.scorer.options)}
-    for place, (statement, worth) in enumerate(zip(found.statements, found.worth, strict=True)):
+    for place, (statement, worth) in enumerate(zip(said(found), found.worth, strict=True)):
         if place < 5:
             option = options[statement]
             gain, sd, share = (float(a[option]) for a in (beside.gain, beside.sd, beside.relabelled))
@@ -136,10 +144,10 @@ def test_a_stake_is_what_less_variance_saves(seed: int, conjunctions: bool) -> N
 def test_what_is_promising_explains_d_by_itself(seed: int) -> None:
     case = Case.drawn(seed)
     found = stakes.promising(case.scorer, case.prior, 5)
-    assert len({statement.conditions for statement in found.statements}) == len(found.statements) > 0
+    assert len({statement.conditions for statement in said(found)}) == len(said(found)) > 0
     assert found.worth.tolist() == sorted(found.worth.tolist(), reverse=True)
     nothing = -len(D) * np.log(len(SPACE.answers))  # what is explained by a z that is even about every answer
-    for statement, nats in zip(found.statements, found.worth, strict=True):
+    for statement, nats in zip(said(found), found.worth, strict=True):
         logits = np.zeros((len(D), len(SPACE.answers)))
         held = LITERAL.conditions(statement.conditions, D.table)
         logits[:, SPACE.answers.index(statement.answer)] += held * statement.strength.nats
@@ -163,8 +171,8 @@ def test_where_nothing_can_be_said_nothing_is_at_stake() -> None:
     scorer = Scorer(posterior, [])
     beside = Beside.of(silent("e"), posterior, ELSEWHERE, scorer)
     assert stakes.hopeful(beside, scorer, 5) == []
-    assert stakes.promising(scorer, prior, 5).statements == []
-    assert stakes.at_stake(beside, prior, scorer, 5).statements == []
+    assert stakes.promising(scorer, prior, 5).about == []
+    assert stakes.at_stake(beside, Own.of(silent("e"), posterior, ELSEWHERE), prior, scorer, 5).about == []
 
 
 @few
@@ -223,7 +231,8 @@ def test_a_round_leaves_less_at_stake_than_one_drawn_at_random(later: bool) -> N
         best = find_statements(posterior, problem.space, problem.unlabelled, (), 40, rng)
         known = Known(prior, LITERAL, best, said)
         beside = Beside.of(best[0].hypothesis, posterior, problem.unlabelled, scorer_of(prior))
-        found = stakes.at_stake(beside, prior, scorer_of(prior), 100)
+        own = Own.of(best[0].hypothesis, posterior, problem.unlabelled)
+        found = stakes.at_stake(beside, own, prior, scorer_of(prior), 100)
 
     def doubt(active: bool, seed: int) -> float:
         return left(found, known.prior, planned(active, known, seed))

@@ -22,7 +22,7 @@ import numpy as np
 
 from imitative.data import Floats
 from imitative.elicitation.pairs import Pair
-from imitative.elicitation.stakes import CURIOSITY, Beside
+from imitative.elicitation.stakes import CURIOSITY, Beside, Own
 from imitative.prior import StatementPrior
 from imitative.records import Kind, Query
 from imitative.scoring import Scorer
@@ -47,11 +47,12 @@ class Check(NamedTuple):
         return frozenset(self.query.hypotheses)
 
 
-def checks(beside: Beside, prior: StatementPrior, scorer: Scorer) -> list[Check]:
+def checks(beside: Beside, own: Own, prior: StatementPrior, scorer: Scorer) -> list[Check]:
     """Every comparison that was asked once, as asked again, those worth most first.
 
     Args:
         beside: z*, and what every statement of the pool would do beside it.
+        own: what those of z* do there.
         prior: M_prior.
         scorer: the posterior over the pool.
     """
@@ -64,8 +65,8 @@ def checks(beside: Beside, prior: StatementPrior, scorer: Scorer) -> list[Check]
     )
     at = np.flatnonzero(once)
     slipped, meant = chance[at], 1.0 - chance[at]
-    lost = slipped * _lost(beside, prior, scorer, meant[:, None] * moved[at])
-    lost += meant * _lost(beside, prior, scorer, -slipped[:, None] * moved[at])
+    lost = slipped * _lost(beside, own, prior, scorer, meant[:, None] * moved[at])
+    lost += meant * _lost(beside, own, prior, scorer, -slipped[:, None] * moved[at])
     space, found = prior.traits.space, list[Check]()
     for i, nats in zip(at, lost, strict=True):
         query = prior.heard[i].query
@@ -75,7 +76,7 @@ def checks(beside: Beside, prior: StatementPrior, scorer: Scorer) -> list[Check]
     return sorted(found, key=lambda check: -check.gain)
 
 
-def _lost(beside: Beside, prior: StatementPrior, scorer: Scorer, moved: Floats) -> Floats:
+def _lost(beside: Beside, own: Own, prior: StatementPrior, scorer: Scorer, moved: Floats) -> Floats:
     """What going by the weights costs where they lie elsewhere by each of `moved`, (N, d): (N,) nats."""
     lost = np.zeros(len(moved))
     if scorer.options and len(moved):
@@ -84,7 +85,6 @@ def _lost(beside: Beside, prior: StatementPrior, scorer: Scorer, moved: Floats) 
             change += np.outer(beside.again, moved[:, prior.traits.claimed_at])
         gained = np.maximum(beside.gain[:, None] + change, 0.0) - np.maximum(beside.gain, 0.0)[:, None]
         lost = (gained * (beside.relabelled + CURIOSITY)[:, None]).max(axis=0)
-    own = beside.own
     if len(own.gain) and len(moved):
         change = own.traits @ moved.T
         regretted = np.maximum(-own.gain[:, None] - change, 0.0) - np.maximum(-own.gain, 0.0)[:, None]

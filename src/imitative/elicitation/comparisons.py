@@ -107,7 +107,7 @@ def choose(pairs: Sequence[Pair], stakes: Stakes, prior: StatementPrior, count: 
     Scores that differ by more than the labelled scale of odds can say are heard as *at least so much*: a comparison
     counts for the chance that the difference lies on the scale.
     """
-    if not pairs or not count or not stakes.statements:
+    if not pairs or not count or not stakes.about:
         return list(pairs[:count]), [0.0] * len(pairs[:count])
     traits = prior.traits
     targets = stakes.traits

@@ -43,12 +43,12 @@ class Stakes(NamedTuple):
     """What hangs on what is not known.
 
     Args:
-        statements: what they add to a score is to be known.
+        about: statements, or other hypotheses than z*: what they add to its score is to be known.
         traits: (T, d) of what each adds.
         worth: (T,) what a nat² less of the variance of each is worth.
     """
 
-    statements: list[Statement]
+    about: Sequence[Statement | Hypothesis]
     traits: Floats
     worth: Floats
 
@@ -57,13 +57,21 @@ class Stakes(NamedTuple):
         """Where nothing is at stake."""
         return cls([], np.empty((0, prior.traits.size)), np.empty(0))
 
+    def joined(self, other: Stakes) -> Stakes:
+        """Both."""
+        return Stakes(
+            [*self.about, *other.about],
+            np.concatenate([self.traits, other.traits]),
+            np.concatenate([self.worth, other.worth]),
+        )
+
 
 def promising(scorer: Scorer, prior: StatementPrior, count: int) -> Stakes:
     """The statements that explain most of D by themselves, one for each condition, by the nats they explain, > 0."""
     if not scorer.options:
         return Stakes.none(prior)
     explained = np.asarray(scorer.explained, dtype=np.float64)
-    options = [o for o in _best_of_each(_by_condition(explained, scorer), count) if explained[o] > 0.0]
+    options = [o for o in best_of_each(by_condition(explained, scorer), count) if explained[o] > 0.0]
     if not options:
         return Stakes.none(prior)
     statements = [scorer.statement(option) for option in options]
@@ -83,34 +91,33 @@ class Own(NamedTuple):
     gain: Floats
     relabelled: Floats
 
-
-def _own(z: Hypothesis, posterior: Posterior, sample: Table) -> Own:
-    """Of z*, in the order of its statements."""
-    prior = posterior.prior
-    assert isinstance(prior, StatementPrior)
-    without = [z.without(statement) for statement in z.statements]
-    score, labels = _mean_score(z, posterior), _labels(z, posterior, sample)
-    gain = score - np.array([_mean_score(less, posterior) for less in without])
-    apart = np.array([_apart(_labels(less, posterior, sample), labels) for less in without])
-    traits = np.empty((len(without), prior.traits.size))
-    claimed_at = prior.traits.claimed_at
-    whole = prior.traits.hypothesis(z)[claimed_at]
-    for row, statement, less in zip(traits, z.statements, without, strict=True):
-        row[:] = prior.traits.statement(statement)
-        row[claimed_at] = whole - prior.traits.hypothesis(less)[claimed_at]
-    return Own(traits, gain, apart)
+    @classmethod
+    def of(cls, z: Hypothesis, posterior: Posterior, sample: Table) -> Own:
+        """In the order of z's statements."""
+        prior = posterior.prior
+        assert isinstance(prior, StatementPrior)
+        without = [z.without(statement) for statement in z.statements]
+        score, given = mean_score(z, posterior), given_by(z, posterior, sample)
+        gain = score - np.array([mean_score(less, posterior) for less in without])
+        relabelled = np.array([apart(given_by(less, posterior, sample), given) for less in without])
+        traits = np.empty((len(without), prior.traits.size))
+        claimed_at = prior.traits.claimed_at
+        whole = prior.traits.hypothesis(z)[claimed_at]
+        for row, statement, less in zip(traits, z.statements, without, strict=True):
+            row[:] = prior.traits.statement(statement)
+            row[claimed_at] = whole - prior.traits.hypothesis(less)[claimed_at]
+        return cls(traits, gain, relabelled)
 
 
 class Beside(NamedTuple):
-    """What each statement of the pool would do beside z*, and what those of z* do there.
+    """What each statement of the pool would do beside a hypothesis.
 
     Args:
-        z: z*.
+        z: the hypothesis.
         gain: (K·A·W,) μ, what it adds to the score's mean, in nats.
         sd: (K·A·W,) σ, how uncertain that is, in nats.
         relabelled: (K·A·W,) the share of a sample of D′ that it would label otherwise.
-        again: (K·A·W,) what it claims again of what z* claims already, nats²; None where nothing can be.
-        own: of the statements of z*.
+        again: (K·A·W,) what it claims again of what z claims already, nats²; None where nothing can be.
     """
 
     z: Hypothesis
@@ -118,14 +125,12 @@ class Beside(NamedTuple):
     sd: Floats
     relabelled: Floats
     again: Floats | None
-    own: Own
 
     @classmethod
     def of(cls, z: Hypothesis, posterior: Posterior, sample: Table, scorer: Scorer) -> Beside:
         """Every statement of the scorer's pool beside z."""
-        own = _own(z, posterior, sample)
         if not scorer.options:
-            return cls(z, np.empty(0), np.empty(0), np.empty(0), None, own)
+            return cls(z, np.empty(0), np.empty(0), np.empty(0), None)
         reading = posterior.likelihood
         assert isinstance(reading, Reading)
         logits, elsewhere = (reading.logits(t, z, scorer.answers).T for t in (posterior.labelled.table, sample))
@@ -133,13 +138,13 @@ class Beside(NamedTuple):
         mean, sd = scorer.added(again)
         held = np.array([reading.conditions(conditions, sample) for conditions in scorer.pool], dtype=np.float32)
         relabelled = np.empty((len(scorer.pool), len(scorer.answers), len(NATS)))
-        given, top = _given(elsewhere.T), elsewhere.max(axis=0)
+        given, top = given_of(elsewhere.T), elsewhere.max(axis=0)
         beaten = np.count_nonzero(given, axis=1)  # how many answers are level where z is even
         for a in range(len(scorer.answers)):
             ahead = elsewhere[a] + NATS[:, None] * scorer.sharpness - top
             turned = np.where(ahead > EVEN, 1.0 - given[:, a], (np.abs(ahead) <= EVEN) / (1.0 + beaten))
             relabelled[:, a] = held @ turned.T.astype(np.float32) / len(sample)
-        return cls(z, scorer.likelihood_of_all([logits])[0] + mean, sd, relabelled.reshape(-1), again, own)
+        return cls(z, scorer.likelihood_of_all([logits])[0] + mean, sd, relabelled.reshape(-1), again)
 
 
 def hopeful(beside: Beside, scorer: Scorer, count: int) -> list[Statement]:
@@ -150,74 +155,76 @@ def hopeful(beside: Beside, scorer: Scorer, count: int) -> list[Statement]:
     """
     if not scorer.options:
         return []
-    value = _by_condition(ndtr(beside.gain / beside.sd) * (beside.relabelled + 0.01), scorer)
-    value[[k for s in beside.z.statements if (k := scorer.find(s.conditions)) is not None]] = -np.inf
-    return [scorer.statement(option) for option in _best_of_each(value, count)]
+    value = unsaid(by_condition(ndtr(beside.gain / beside.sd) * (beside.relabelled + 0.01), scorer), beside.z, scorer)
+    return [scorer.statement(option) for option in best_of_each(value, count)]
 
 
-def _by_condition(value: Floats, scorer: Scorer) -> Floats:
+def by_condition(value: Floats, scorer: Scorer) -> Floats:
+    """Of the options, (K·A·W,), as (K, A·W)."""
     return value.reshape(len(scorer.pool), scorer.per_condition)
 
 
-def _best_of_each(value: Floats, count: int) -> list[int]:
+def unsaid(value: Floats, z: Hypothesis, scorer: Scorer) -> Floats:
+    """(K, A·W), −∞ for the conditions that z speaks of already."""
+    value[[k for s in z.statements if (k := scorer.find(s.conditions)) is not None]] = -np.inf
+    return value
+
+
+def best_of_each(value: Floats, count: int) -> list[int]:
     """The options of the greatest values, one for each condition: from (K, A·W), at most `count`."""
     order = np.argsort(-value.max(axis=1), kind="stable")[:count]
     return [int(k) * value.shape[1] + int(value[k].argmax()) for k in order]
 
 
-def at_stake(beside: Beside, prior: StatementPrior, scorer: Scorer, count: int) -> Stakes:
+def at_stake(beside: Beside, own: Own, prior: StatementPrior, scorer: Scorer, count: int) -> Stakes:
     """What hangs on each statement of z* and on those others that might best stand beside them.
 
     Args:
-        beside: what they do, or would do.
+        beside: what others would do beside z*.
+        own: what those of z* do.
         prior: M_prior.
         scorer: the posterior over the pool.
         count: how many others, one for each condition.
     """
-    z, mine = beside.z, beside.own
     found, claimed_at = Stakes.none(prior), prior.traits.claimed_at
     if scorer.options:
-        worth = _stake(beside.gain, beside.sd, beside.relabelled)
-        options = _best_of_each(_by_condition(worth, scorer), count)
+        worth = stake(beside.gain, beside.sd, beside.relabelled)
+        options = best_of_each(by_condition(worth, scorer), count)
         statements = [scorer.statement(option) for option in options]
         traits = np.array([prior.traits.statement(statement) for statement in statements])
         if beside.again is not None:
             traits[:, claimed_at] += beside.again[options]
         found = Stakes(statements, traits, worth[options])
-    if z.statements:
-        worth = _stake(mine.gain, np.array([prior.sd_of(row) for row in mine.traits]), mine.relabelled)
-        found = Stakes(
-            [*found.statements, *z.statements],
-            np.concatenate([found.traits, mine.traits]),
-            np.concatenate([found.worth, worth]),
-        )
+    if beside.z.statements:
+        worth = stake(own.gain, np.array([prior.sd_of(row) for row in own.traits]), own.relabelled)
+        found = found.joined(Stakes(beside.z.statements, own.traits, worth))
     return found
 
 
-def _stake(gain: Floats, sd: Floats, relabelled: Floats) -> Floats:
+def stake(gain: Floats, sd: Floats, relabelled: Floats) -> Floats:
     """φ(μ/σ) / 2σ · (share of D′ + `CURIOSITY`)."""
     sd = np.maximum(sd, 1e-6)
     density = np.exp(-0.5 * (gain / sd) ** 2) / np.sqrt(2.0 * np.pi)
     return np.asarray(density / (2.0 * sd) * (relabelled + CURIOSITY))
 
 
-def _mean_score(z: Hypothesis, posterior: Posterior) -> float:
+def mean_score(z: Hypothesis, posterior: Posterior) -> float:
     """The score without caution, in nats."""
     return posterior.prior.log_prior(z) + posterior.log_likelihood(z)
 
 
-def _labels(z: Hypothesis, posterior: Posterior, table: Table) -> Floats:
+def given_by(z: Hypothesis, posterior: Posterior, table: Table) -> Floats:
     """The chance that z gives each answer to each question: (N, |Y|)."""
-    return _given(posterior.likelihood.log_probabilities(table, z, posterior.labelled.names))
+    return given_of(posterior.likelihood.log_probabilities(table, z, posterior.labelled.names))
 
 
-def _given(logits: Floats) -> Floats:
+def given_of(logits: Floats) -> Floats:
     """(N, |Y|) → the chance of each answer, those that are even being given alike."""
     best = logits > logits.max(axis=1, keepdims=True) - EVEN
     return np.asarray(best / best.sum(axis=1, keepdims=True))
 
 
-def _apart(first: Floats, second: Floats) -> float:
+def apart(first: Floats, second: Floats) -> float:
     """The share of questions labelled otherwise: total variation."""
     return float(0.5 * np.abs(first - second).sum(axis=-1).mean())
 
@@ -241,10 +248,10 @@ def undecided(candidates: Sequence[Hypothesis], posterior: Posterior, sample: Ta
     """
     prior = posterior.prior
     assert isinstance(prior, StatementPrior)
-    scores = np.array([_mean_score(z, posterior) for z in candidates])
+    scores = np.array([mean_score(z, posterior) for z in candidates])
     deviations = np.array([prior.deviations(z) for z in candidates])
     best, times = np.unique((scores[:, None] + deviations).argmax(axis=0), return_counts=True)
-    labels = np.array([_labels(candidates[i], posterior, sample) for i in best])
-    between = np.array([[_apart(row, other) for other in labels] for row in labels])
+    given = [given_by(candidates[i], posterior, sample) for i in best]
+    between = np.array([[apart(one, other) for other in given] for one in given])
     share = times / times.sum()
     return float(share @ between @ share)

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import norm
 
 from imitative.config import load_problem
-from imitative.data import Table
 from imitative.elicitation import stakes
 from imitative.elicitation.agenda import Agenda, Known
 from imitative.elicitation.comparisons import ANSWER_VARIANCE
 from imitative.elicitation.pairs import silent
 from imitative.elicitation.stakes import CURIOSITY, Beside, Own
-from imitative.hypotheses.statements import Hypothesis, Statement, Strength
+from imitative.hypotheses.statements import Hypothesis, Statement
 from imitative.likelihood import LITERAL
 from imitative.posterior import Posterior
 from imitative.prior import StatementPrior
@@ -28,70 +24,14 @@ from imitative.settings import Settings
 from imitative.testing import random_prior
 from imitative.traits import Traits
 from imitative.waiting import waited
-from tests.places import ROWS, SPACE, D
+from tests.places import ELSEWHERE, SPACE, Case, D, expected_cost
 
 few = settings(max_examples=25)
-ELSEWHERE = Table.of(SPACE.features, [ROWS[i] for i in (0, 0, 1, 3, 4, 4, 4)])
-
-
-class Case(NamedTuple):
-    """A posterior, its pool, and a z within it."""
-
-    posterior: Posterior
-    scorer: Scorer
-    z: Hypothesis
-
-    @classmethod
-    def drawn(cls, seed: int, conjunctions: bool = False) -> Case:
-        rng = np.random.default_rng(seed)
-        single = [(condition,) for condition in SPACE.conditions()]
-        both = [(*a, *b) for a in single for b in single if (a[0].feature, b[0].feature) == ("place", "soil")]
-        conditions = single + (both if conjunctions else [])
-        posterior = Posterior(D, random_prior(SPACE, seed), LITERAL)
-        named = rng.choice(len(conditions), size=int(rng.integers(0, 4)), replace=False)
-        statements = tuple(
-            Statement(conditions[k], SPACE.answers[int(rng.integers(2))], tuple(Strength)[int(rng.integers(4))])
-            for k in named
-        )
-        return cls(posterior, Scorer(posterior, conditions), Hypothesis(statements, "e"))
-
-    @property
-    def prior(self) -> StatementPrior:
-        assert isinstance(self.posterior.prior, StatementPrior)
-        return self.posterior.prior
-
-    def beside(self) -> Beside:
-        return Beside.of(self.z, self.posterior, ELSEWHERE, self.scorer)
-
-    def own(self) -> Own:
-        return Own.of(self.z, self.posterior, ELSEWHERE)
-
-    def score(self, z: Hypothesis) -> float:
-        return self.prior.log_prior(z) + self.posterior.log_likelihood(z)
-
-    def labels(self, z: Hypothesis) -> list[float]:
-        """Of each question: 0 or 1, and a half where z is even about it."""
-        logits = LITERAL.logits(ELSEWHERE, z, SPACE.answers)
-        return [0.5 + 0.5 * float(np.sign(round(second - first, 6))) for first, second in logits]
-
-    def adds(self, z: Hypothesis, less: Hypothesis) -> float:
-        """How uncertain it is what z has over `less`, by the draws."""
-        return float((self.prior.deviations(z) - self.prior.deviations(less)).std())
-
-    def told_apart(self, z: Hypothesis, other: Hypothesis) -> float:
-        """The share of questions labelled otherwise, those about which one is even by halves."""
-        return float(np.mean([abs(a - b) for a, b in zip(self.labels(z), self.labels(other), strict=True)]))
 
 
 def said(found: stakes.Stakes) -> list[Statement]:
     """The statements that something hangs on."""
     return [each for each in found.about if isinstance(each, Statement)]
-
-
-def expected_cost(gain: float, variance: float) -> float:
-    """E[max(g, 0)] − max(E[g], 0) for g ~ N(gain, variance): what deciding by the mean costs."""
-    sd = float(np.sqrt(variance))
-    return float(sd * norm.pdf(gain / sd) - abs(gain) * norm.cdf(-abs(gain) / sd))
 
 
 @few

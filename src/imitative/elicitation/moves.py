@@ -78,18 +78,22 @@ class Moves(NamedTuple):
         def relabelled(other: Hypothesis) -> float:
             return apart(given_by(other, posterior, sample), given)
 
-        room = space.limits.statements
-        edits = [(edit, mean_score(edit, posterior)) for edit in _edits(z, space) if relabelled(edit) >= MUCH]
-        likeliest = [edit for edit, _ in sorted(edits, key=lambda scored: -scored[1])[:BEGUN]]
-        begun = [*_claims(beside, scorer, room), *likeliest]
-        reached = list[Hypothesis]()
-        for move in begun:
-            for _ in range(min(REPAIRS, room - len(move.statements))):
+        def repaired(move: Hypothesis) -> Hypothesis:
+            """As far as it can be, while it still labels much otherwise."""
+            for _ in range(min(REPAIRS, space.limits.statements - len(move.statements))):
                 repairs = _promising(Beside.of(move, posterior, sample, scorer), scorer)
-                repaired = (replace(move, statements=(*move.statements, repair)) for repair in repairs)
-                move = next((found for found in repaired if relabelled(found) >= MUCH), move)
-            reached.append(move)
-        reached = list(dict.fromkeys(reached))
+                longer = (replace(move, statements=(*move.statements, repair)) for repair in repairs)
+                better = next((other for other in longer if relabelled(other) >= MUCH), None)
+                if better is None:
+                    break
+                move = better
+            return move
+
+        edits = [neighbour.hypothesis for neighbour in space.refinements(z)]
+        edits = [edit for edit in edits if relabelled(edit) >= MUCH]
+        likeliest = sorted(edits, key=lambda edit: -mean_score(edit, posterior))[:BEGUN]
+        begun = [*_claims(beside, scorer, space.limits.statements), *likeliest]
+        reached = list(dict.fromkeys(map(repaired, begun)))
         if not reached:
             return cls(z, [], Stakes.none(prior))
         own, score = prior.traits.hypothesis(z), mean_score(z, posterior)
@@ -120,11 +124,6 @@ def _claims(beside: Beside, scorer: Scorer, room: int) -> Iterator[Hypothesis]:
     for option in best_of_each(unsaid(value, z, scorer), BEGUN):
         if np.isfinite(value.flat[option]):
             yield replace(z, statements=(*z.statements, scorer.statement(option)))
-
-
-def _edits(z: Hypothesis, space: StatementSpace) -> Iterator[Hypothesis]:
-    """z* with one of its statements, or its default, otherwise or left out."""
-    return (neighbour.hypothesis for neighbour in space.refinements(z))
 
 
 def _promising(beside: Beside, scorer: Scorer) -> Iterator[Statement]:

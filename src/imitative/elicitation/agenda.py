@@ -16,7 +16,7 @@ import numpy as np
 from imitative.data import Labelled, Table
 from imitative.elicitation import comparisons, stakes
 from imitative.elicitation.checks import Check, checks
-from imitative.elicitation.moves import Moves
+from imitative.elicitation.compounds import Compounds
 from imitative.elicitation.pairs import Pair, query_of, silent
 from imitative.elicitation.readings import heard, readings
 from imitative.hypotheses.conditions import overlap
@@ -204,19 +204,19 @@ class Agenda:
         best = known.found[0].hypothesis
         beside = stakes.Beside.of(best, posterior, self.sample, scorer)
         own = stakes.Own.of(best, posterior, self.sample)
-        moves = Moves.of(beside, posterior, self.sample, scorer, space)
+        compounds = Compounds.of(beside, posterior, self.sample, scorer, space)
         rivals = self._rivals(known, best, scorer, rng)
         hopefuls = stakes.hopeful(beside, scorer, HOPEFULS)
-        spoken = [*hopefuls, *moves.said]
+        spoken = [*hopefuls, *compounds.said]
         near = comparisons.around((known.found[0], *rivals, *known.found[1:]), spoken, scorer, rng)
-        hanging = stakes.at_stake(beside, own, known.prior, scorer, NEIGHBOURS).joined(moves.stakes)
-        chosen, gains = comparisons.choose(fresh([*explored, *near, *moves.pairs]), hanging, known.prior, count)
+        hanging = stakes.at_stake(beside, own, known.prior, scorer, NEIGHBOURS).joined(compounds.stakes)
+        chosen, gains = comparisons.choose(fresh([*explored, *near, *compounds.pairs]), hanging, known.prior, count)
         again = self._again(known, taken, checks(beside, own, known.prior, scorer))
         # The best of both: the first check takes the place of what is worth least, and so on.
         least = sorted([*gains, *[0.0] * (count - len(gains))])
         kept = sum(check.gain > worth for check, worth in zip(again, least, strict=False))
         queries = comparisons.as_queries(chosen[: count - kept], space, rng)
-        candidates = [*self._candidates(known.found, rivals, hopefuls, posterior), *moves.reached]
+        candidates = [*self._candidates(known.found, rivals, hopefuls, posterior), *compounds.reached]
         asked = [*(check.query for check in again[:kept]), *queries]
         return asked, stakes.undecided(candidates, posterior, self.sample)
 

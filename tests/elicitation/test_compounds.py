@@ -1,4 +1,4 @@
-"""A move is what its words say, and what no statement is worth by itself is at stake as part of one."""
+"""A compound is what its words say, and what no statement is worth by itself is at stake as part of one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from imitative.data import Feature, FeatureKind, Labelled, Table
 from imitative.elicitation import stakes
-from imitative.elicitation.moves import BEGUN, MUCH, REPAIRS, Moves
+from imitative.elicitation.compounds import BEGUN, MUCH, REPAIRS, Compounds
 from imitative.elicitation.stakes import CURIOSITY, Beside, Own
 from imitative.hypotheses.statements import Hypothesis, Limits, Statement, StatementSpace
 from imitative.likelihood import LITERAL
@@ -24,11 +24,11 @@ from tests.places import ELSEWHERE, SPACE, Case, expected_cost
 
 @settings(max_examples=15)
 @given(st.integers(0, 10_000), st.booleans())
-def test_a_move_stays_in_z_labels_much_otherwise_and_its_stake_is_what_less_variance_saves(
+def test_a_compound_stays_in_z_labels_much_otherwise_and_its_stake_is_what_less_variance_saves(
     seed: int, conjunctions: bool
 ) -> None:
     case = Case.drawn(seed, conjunctions)
-    found = Moves.of(case.beside(), case.posterior, ELSEWHERE, case.scorer, SPACE)
+    found = Compounds.of(case.beside(), case.posterior, ELSEWHERE, case.scorer, SPACE)
     edits = {neighbour.hypothesis for neighbour in SPACE.refinements(case.z)}
     assert len(set(found.reached)) == len(found.reached) <= 2 * BEGUN
     assert list(found.stakes.about) == found.reached
@@ -70,7 +70,7 @@ def test_that_no_smell_is_harmless_needs_that_green_spores_are_not() -> None:
     posterior = Posterior(known, prior, LITERAL, evidence=0.3)
     scorer = Scorer(posterior, build_pool(MEADOW, posterior, elsewhere, [z]))
     beside, own = Beside.of(z, posterior, elsewhere, scorer), Own.of(z, posterior, elsewhere)
-    found = Moves.of(beside, posterior, elsewhere, scorer, MEADOW)
+    found = Compounds.of(beside, posterior, elsewhere, scorer, MEADOW)
 
     def labels(one: Hypothesis, table: Table) -> list[int]:
         answers: list[int] = LITERAL.log_probabilities(table, one, MEADOW.answers).argmax(axis=1).tolist()
@@ -88,9 +88,11 @@ def test_that_no_smell_is_harmless_needs_that_green_spores_are_not() -> None:
     assert max(found.stakes.worth[both]) > max(alone)
 
 
-def test_where_nothing_can_be_said_there_is_no_move() -> None:
+def test_where_nothing_can_be_said_there_is_no_compound() -> None:
     case = Case.drawn(0)
     nothing = Scorer(case.posterior, [])
-    found = Moves.of(Beside.of(case.z, case.posterior, ELSEWHERE, nothing), case.posterior, ELSEWHERE, nothing, SPACE)
+    found = Compounds.of(
+        Beside.of(case.z, case.posterior, ELSEWHERE, nothing), case.posterior, ELSEWHERE, nothing, SPACE
+    )
     assert (found.reached, found.said, found.pairs) == ([], [], [])
     assert len(found.stakes.worth) == 0

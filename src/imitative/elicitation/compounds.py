@@ -1,10 +1,10 @@
-"""Moves of z* in several places at once, none of which would be worth making without the others.
+"""Compound moves: z* edited in several places at once, where no edit would be worth making without the others.
 
 Where every odourless mushroom of D is poisonous, *no smell is harmless* is against all D shows, and *green spores are a
 warning* explains nothing that the default does not explain. Together they may explain D as well as z* does, and label
 half of D′ otherwise. By itself either has next to no stake (`stakes.py`), so that neither would ever be asked about.
 
-A move is begun by a statement that people may well believe, or by an edit of z*, which would label much of D′
+A compound is begun by a statement that people may well believe, or by an edit of z*, which would label much of D′
 otherwise. What D then misses is made good by the statements that promise most in the light of what is not known, by
 μ + σ of what they add. What the whole has over z* is then at stake as a single statement is.
 """
@@ -36,17 +36,19 @@ from imitative.prior import StatementPrior
 from imitative.scoring import Scorer
 
 MUCH = 0.05
-"""The share of D′ that a move labels otherwise, at least."""
+"""The share of D′ that a compound labels otherwise, at least."""
 BEGUN = 6
-"""Moves begun by a statement, and by an edit of z*, at most so many of each."""
+"""Compounds begun by a statement, and by an edit of z*: at most so many of each."""
 REPAIRS = 2
-"""Statements that make good what D misses, at most so many in a move."""
+"""Statements that make good what D misses, at most so many in a compound."""
 TRIED = 12
-"""Conditions tried for a repair, the most promising first: the best may undo what the move was begun for."""
+"""Conditions tried for a repair, the most promising first: the best may undo what the compound was begun for."""
+LONG = 30
+"""Statements of z* above which no compound is begun by an edit: each rereads all of z."""
 
 
-class Moves(NamedTuple):
-    """Where z* might go in one move.
+class Compounds(NamedTuple):
+    """Where z* might go by a compound move.
 
     Args:
         z: z*.
@@ -59,7 +61,9 @@ class Moves(NamedTuple):
     stakes: Stakes
 
     @classmethod
-    def of(cls, beside: Beside, posterior: Posterior, sample: Table, scorer: Scorer, space: StatementSpace) -> Moves:
+    def of(
+        cls, beside: Beside, posterior: Posterior, sample: Table, scorer: Scorer, space: StatementSpace
+    ) -> Compounds:
         """From z*, the statements of the pool being weighed `beside` it.
 
         Args:
@@ -78,22 +82,22 @@ class Moves(NamedTuple):
         def relabelled(other: Hypothesis) -> float:
             return apart(given_by(other, posterior, sample), given)
 
-        def repaired(move: Hypothesis) -> Hypothesis:
+        def repaired(begun: Hypothesis) -> Hypothesis:
             """As far as it can be, while it still labels much otherwise."""
-            for _ in range(min(REPAIRS, space.limits.statements - len(move.statements))):
-                repairs = _promising(Beside.of(move, posterior, sample, scorer), scorer)
-                longer = (replace(move, statements=(*move.statements, repair)) for repair in repairs)
+            for _ in range(min(REPAIRS, space.limits.statements - len(begun.statements))):
+                repairs = _promising(Beside.of(begun, posterior, sample, scorer), scorer)
+                longer = (replace(begun, statements=(*begun.statements, repair)) for repair in repairs)
                 better = next((other for other in longer if relabelled(other) >= MUCH), None)
                 if better is None:
                     break
-                move = better
-            return move
+                begun = better
+            return begun
 
-        edits = [neighbour.hypothesis for neighbour in space.refinements(z)]
+        edits = [] if len(z.statements) > LONG else [neighbour.hypothesis for neighbour in space.refinements(z)]
         edits = [edit for edit in edits if relabelled(edit) >= MUCH]
         likeliest = sorted(edits, key=lambda edit: -mean_score(edit, posterior))[:BEGUN]
-        begun = [*_claims(beside, scorer, space.limits.statements), *likeliest]
-        reached = list(dict.fromkeys(map(repaired, begun)))
+        claims = _claims(beside, scorer, space.limits.statements)
+        reached = list(dict.fromkeys(map(repaired, [*claims, *likeliest])))
         if not reached:
             return cls(z, [], Stakes.none(prior))
         own, score = prior.traits.hypothesis(z), mean_score(z, posterior)

@@ -154,6 +154,7 @@ def fit_preference(
             q ← Laplace at argmax_w log N(w; mean, precision⁻¹) + Σ_i P(i careful)·log P(i | w, θ)    damped Newton
             P(i careful), ε_j ← expectation–maximisation under q
             θ ← θ + (H_θθ − H_θw H_ww⁻¹ H_wθ)⁻¹ E_q[∂ log P / ∂θ]
+        mean, covariance of w ← those of q with each answer left out as likely as it was careless        `lapses.py`
 
     The step of θ has the fixed point of expectation–maximisation, ∂ log P(answers | θ)/∂θ = 0 by Fisher's identity,
     without its crawl along β·|w| = constant. As w is averaged out, not maximised, β is not inflated by overfitting.

@@ -1,15 +1,16 @@
 """Which answers to ask for again: those that may have been slips, and would change z* if they were.
 
-An answer that alone tells of something looks careful, since nothing contradicts it, and M_prior is then sure of what it
-tells: no design asks about it any more. But one answer in twenty is a slip. If answer i was one, with the probability
-λ_i by what all others say (`preference/lapses.py`), the weights lie elsewhere by v_i, and what statement s adds to the
-score is not μ_s but μ_s + φ(s) · v_i. Asking again is then worth
+An answer that alone tells of something looks careful, since nothing contradicts it, and M_prior then knows next to
+nothing else of it: no design asks about it any more. But one answer in twenty is a slip. With the probability λ_i by
+what all others say (`preference/lapses.py`) answer i was one; then the weights lie elsewhere by v = (1 − λ_i)·v_i, and
+what statement s adds to the score is not μ_s but μ_s + φ(s) · v. If it was meant, they lie elsewhere by v = −λ_i·v_i.
+Going by the mean costs, in either case,
 
-    λ_i · max_s ( (μ_s + φ(s) · v_i)⁺ − μ_s⁺ ) · (the share of D′ that hangs on s + 2 %)
+    max_s ( (μ_s + φ(s) · v)⁺ − μ_s⁺ ) · (the share of D′ that hangs on s + 2 %)
 
-nats over the statements that might stand beside z*, or the same with −μ_s and −v_i over those of z*: the most that one
-would gain, or lose, beyond what is believed. A new comparison's worth is in the same nats (`comparisons.choose`), and
-the two stand beside each other.
+nats over the statements that might stand beside z*, or the same with −μ_s and −v over those of z*: the most that one
+would gain, or lose, beyond what is believed. Asking again is worth what it costs on average. A new comparison's worth
+is in the same nats (`comparisons.choose`), and the two stand beside each other.
 """
 
 from __future__ import annotations

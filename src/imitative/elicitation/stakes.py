@@ -139,10 +139,10 @@ class Beside(NamedTuple):
         held = np.array([reading.conditions(conditions, sample) for conditions in scorer.pool], dtype=np.float32)
         relabelled = np.empty((len(scorer.pool), len(scorer.answers), len(NATS)))
         given, top = given_of(elsewhere.T), elsewhere.max(axis=0)
-        beaten = np.count_nonzero(given, axis=1)  # how many answers are level where z is even
+        level = np.count_nonzero(given, axis=1)  # how many answers are level at the top
         for a in range(len(scorer.answers)):
             ahead = elsewhere[a] + NATS[:, None] * scorer.sharpness - top
-            turned = np.where(ahead > EVEN, 1.0 - given[:, a], (np.abs(ahead) <= EVEN) / (1.0 + beaten))
+            turned = np.where(ahead > EVEN, 1.0 - given[:, a], (np.abs(ahead) <= EVEN) / (1.0 + level))
             relabelled[:, a] = held @ turned.T.astype(np.float32) / len(sample)
         return cls(z, scorer.likelihood_of_all([logits])[0] + mean, sd, relabelled.reshape(-1), again)
 

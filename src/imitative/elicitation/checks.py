@@ -66,8 +66,9 @@ def checks(beside: Beside, own: Own, prior: StatementPrior, scorer: Scorer) -> l
     )
     at = np.flatnonzero(once)
     slipped, meant = chance[at], 1.0 - chance[at]
-    lost = slipped * _lost(beside, own, prior, scorer, meant[:, None] * moved[at])
-    lost += meant * _lost(beside, own, prior, scorer, -slipped[:, None] * moved[at])
+    there, mine = _changes(beside, own, prior, scorer, moved[at])
+    lost = slipped * _lost(beside, own, meant * there, meant * mine)
+    lost += meant * _lost(beside, own, -slipped * there, -slipped * mine)
     space, found = prior.traits.space, list[Check]()
     for i, nats in zip(at, lost, strict=True):
         query = prior.heard[i].query
@@ -77,17 +78,22 @@ def checks(beside: Beside, own: Own, prior: StatementPrior, scorer: Scorer) -> l
     return sorted(found, key=lambda check: -check.gain)
 
 
-def _lost(beside: Beside, own: Own, prior: StatementPrior, scorer: Scorer, moved: Floats) -> Floats:
-    """What going by the weights costs where they lie elsewhere by each of `moved`, (N, d): (N,) nats."""
-    lost = np.zeros(len(moved))
-    if scorer.options and len(moved):
-        change = prior.shares(moved, scorer.pool).reshape(scorer.options, len(moved))
+def _changes(beside: Beside, own: Own, prior: StatementPrior, scorer: Scorer, moved: Floats) -> tuple[Floats, Floats]:
+    """What statements add, where the weights lie elsewhere by each of `moved`, (N, d), beyond what they do: (K·A·W, N)
+    of the pool's and (S, N) of z*'s own, nats.
+    """
+    there = np.empty((0, len(moved)))
+    if scorer.options:
+        there = prior.shares(moved, scorer.pool).reshape(scorer.options, len(moved))
         if beside.again is not None:
-            change += np.outer(beside.again, moved[:, prior.traits.claimed_at])
-        gained = np.maximum(beside.gain[:, None] + change, 0.0) - np.maximum(beside.gain, 0.0)[:, None]
-        lost = (gained * (beside.relabelled + CURIOSITY)[:, None]).max(axis=0)
-    if len(own.gain) and len(moved):
-        change = own.traits @ moved.T
-        regretted = np.maximum(-own.gain[:, None] - change, 0.0) - np.maximum(-own.gain, 0.0)[:, None]
-        lost = np.maximum(lost, (regretted * (own.relabelled + CURIOSITY)[:, None]).max(axis=0))
-    return lost
+            there += np.outer(beside.again, moved[:, prior.traits.claimed_at])
+    return there, own.traits @ moved.T
+
+
+def _lost(beside: Beside, own: Own, there: Floats, mine: Floats) -> Floats:
+    """What going by the mean costs where statements add so much more, by `_changes`: (N,) nats."""
+    gained = np.maximum(beside.gain[:, None] + there, 0.0) - np.maximum(beside.gain, 0.0)[:, None]
+    regretted = np.maximum(-own.gain[:, None] - mine, 0.0) - np.maximum(-own.gain, 0.0)[:, None]
+    gained *= (beside.relabelled + CURIOSITY)[:, None]
+    regretted *= (own.relabelled + CURIOSITY)[:, None]
+    return np.asarray(np.maximum(gained.max(axis=0, initial=0.0), regretted.max(axis=0, initial=0.0)))

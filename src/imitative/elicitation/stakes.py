@@ -18,7 +18,6 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from imitative.data import Floats, Table
@@ -29,12 +28,8 @@ from imitative.prior import StatementPrior
 from imitative.scoring import Scorer
 from imitative.traits import NATS
 
-Integers = NDArray[np.int64]
-
 CURIOSITY = 0.02
 """The share of D′ that a nat of the score counts for before it is known to bear on any answer."""
-
-
 EVEN = 1e-9
 """Nats by which two answers differ that are even."""
 

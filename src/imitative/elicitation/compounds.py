@@ -30,7 +30,7 @@ from imitative.elicitation.stakes import (
     stake,
     unsaid,
 )
-from imitative.hypotheses.statements import Hypothesis, Statement, StatementSpace
+from imitative.hypotheses.statements import MANY, Hypothesis, Statement, StatementSpace
 from imitative.posterior import Posterior
 from imitative.prior import StatementPrior
 from imitative.scoring import Scorer
@@ -43,8 +43,6 @@ REPAIRS = 2
 """Statements that make good what D misses, at most so many in a compound."""
 TRIED = 12
 """Conditions tried for a repair, the most promising first: the best may undo what the compound was begun for."""
-LONG = 30
-"""Statements of z* above which no compound is begun by an edit: each rereads all of z."""
 
 
 class Compounds(NamedTuple):
@@ -93,7 +91,7 @@ class Compounds(NamedTuple):
                 begun = better
             return begun
 
-        edits = [] if len(z.statements) > LONG else [neighbour.hypothesis for neighbour in space.refinements(z)]
+        edits = [] if len(z.statements) > MANY else [neighbour.hypothesis for neighbour in space.refinements(z)]
         edits = [edit for edit in edits if relabelled(edit) >= MUCH]
         likeliest = sorted(edits, key=lambda edit: -mean_score(edit, posterior))[:BEGUN]
         claims = _claims(beside, scorer, space.limits.statements)

@@ -20,7 +20,10 @@ from imitative.hypotheses.conditions import Condition, Relation, one_of, overlap
 from imitative.hypotheses.english import English
 from imitative.hypotheses.space import Neighbour
 
-__all__ = ["Condition", "Hypothesis", "Limits", "Relation", "Statement", "StatementSpace", "Strength"]
+__all__ = ["MANY", "Condition", "Hypothesis", "Limits", "Relation", "Statement", "StatementSpace", "Strength"]
+
+MANY = 30
+"""Statements above which z is long: an edit that rereads all of it is no longer tried."""
 
 
 class Strength(Enum):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from imitative.data import Table
-from imitative.hypotheses.statements import Hypothesis, StatementSpace
+from imitative.hypotheses.statements import MANY, Hypothesis, StatementSpace
 from imitative.pool import build_pool
 from imitative.posterior import Posterior
 from imitative.scoring import Scorer
@@ -15,9 +15,6 @@ from imitative.search.search import Scored, run
 from imitative.search.sweeping import Sweeping
 from imitative.search.tempering import Tempering
 
-MANY = 30
-"""Statements above which z is swept condition by condition: a slot at a time would take minutes, and an edit that
-rereads all of z is no longer tried to polish it."""
 KEPT = 100
 """Hypotheses whose exact score is worth knowing."""
 CLIMBS = 20
@@ -52,7 +49,7 @@ def find_statements(
     starts = tuple(starts)
     for draws in (steps // 2, steps - steps // 2):
         scorer = Scorer(posterior, build_pool(space, posterior, unlabelled, starts))
-        if slots > MANY:
+        if slots > MANY:  # swept condition by condition: a slot at a time would take minutes
             found = run(Sweeping(scorer, slots, start=starts[:1]), rng)
             if space.limits.conditions == 1:
                 break

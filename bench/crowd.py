@@ -303,7 +303,7 @@ def crowd_mushrooms(bench: Bench) -> Iterator[Row]:
         loaded = habitat(code, bench.data, CROWD)
         labelled = loaded.problem.labelled
         run = finish(bench, loaded, 0)
-        literal = LITERAL.logits(labelled.table, run.induced.best, labelled.names).argmax(axis=1)
+        literal = LITERAL.answered(labelled.table, run.induced.best, labelled.names)
         found[name] = {
             "unlabelled": run.accuracy,
             "labelled": float((literal == labelled.answers).mean()),

@@ -108,4 +108,4 @@ def right(loaded: LoadedProblem, labels: NDArray[np.int64]) -> float:
 def literal_accuracy(loaded: LoadedProblem, z: Hypothesis) -> float:
     """The accuracy on D′ of z, read to the letter."""
     problem = loaded.problem
-    return right(loaded, LITERAL.log_probabilities(problem.unlabelled, z, problem.answers).argmax(axis=1))
+    return right(loaded, LITERAL.answered(problem.unlabelled, z, problem.answers))

@@ -49,11 +49,11 @@ class Case(NamedTuple):
         conditions = single + (both if conjunctions else [])
         posterior = Posterior(D, random_prior(SPACE, seed), LITERAL)
         named = rng.choice(len(conditions), size=int(rng.integers(0, 4)), replace=False)
-        statements = tuple(
-            Statement(conditions[k], SPACE.answers[int(rng.integers(2))], tuple(Strength)[int(rng.integers(4))])
-            for k in named
-        )
-        return cls(posterior, Scorer(posterior, conditions), Hypothesis(statements, "e"))
+        z = Hypothesis((), "e")
+        for k in named:
+            answer, strength = SPACE.answers[int(rng.integers(2))], tuple(Strength)[int(rng.integers(4))]
+            z = SPACE.adopting(z, Statement(conditions[k], answer, strength))
+        return cls(posterior, Scorer(posterior, conditions), z)
 
     @property
     def prior(self) -> StatementPrior:

@@ -173,13 +173,15 @@ def test_no_judgement_is_learned_from_twice_however_little_there_is_to_ask(
 def test_an_audit_asks_of_no_row_that_anything_was_learned_from(seed: int) -> None:
     problem = problem_of(seed=seed)
     overseer = person(problem.space, seed)
-    ran = go(problem, 120, seed=seed, overseer=overseer, settings=Settings(rounds=3, steps=16))
+    ran = go(problem, 120, seed=seed, overseer=overseer, settings=Settings(rounds=5, steps=16))
     judged = ran.induced.ledger.judgements
     rows = {
         purpose: {j.query.repeat for j in judged if j.query.purpose == purpose and j.query.question is not None}
         for purpose in ("likelihood", "transfer", "audit")
     }
-    assert min(map(len, rows.values())) > 0
+    assert rows["transfer"]
+    assert rows["audit"]
+    assert rows["likelihood"]
     assert not rows["audit"] & (rows["likelihood"] | rows["transfer"])
 
 
@@ -256,6 +258,31 @@ def test_shares_of_the_budget_may_be_all_or_nothing(share: float, reading: float
 def test_a_budget_below_one_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 1, found 0"):
         induce(problem_of(rows=4), Scripted(lambda query: None), budget=0)
+
+
+def test_where_there_is_nothing_to_label_nothing_is_asked() -> None:
+    problem = problem_of(rows=4)
+    nothing = replace(problem, unlabelled=problem.unlabelled.take([]))
+    with pytest.raises(ValueError, match="unlabelled has no rows"):
+        induce(nothing, Scripted(lambda query: None))
+
+
+def test_a_z_that_says_nothing_ends_a_run_when_nothing_is_in_doubt() -> None:
+    """Whoever finds every claim a thousand times less plausible than none need not be asked for all of the budget."""
+    problem = problem_of(rows=12)
+
+    def doubts(text: str) -> float:
+        return -9.0 * text.count("If")
+
+    ran = go(
+        problem, 400, overseer=Scripted(follows(doubts, problem.space)), settings=Settings(steps=16, evidence=0.01)
+    )
+    assert not ran.induced.best.statements
+    assert ran.counted.total < 300
+    audit = ran.transferred.audit
+    assert audit is not None
+    rounds = sum(ended.asked for ended in ran.induced.rounds)  # a bet on z* and the same on silence would count twice
+    assert rounds + ran.transferred.answered + audit.n == ran.counted.total
 
 
 # -- who is asked ------------------------------------------------------------------------------------------------------

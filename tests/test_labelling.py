@@ -170,6 +170,24 @@ def test_the_noise_of_a_literal_reader_seldom_bends_the_model() -> None:
     assert np.mean(np.array(agreed) == 1.0) >= 0.8
 
 
+@given(st.integers(0, 1000), st.integers(1, 12), st.integers(0, 12), st.integers(2, 4))
+def test_the_evidence_is_the_same_counted_among_the_answers_and_among_the_weights(
+    seed: int, count: int, statements: int, answers: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    chance = rng.dirichlet(np.ones(answers), count)
+    curve = chance[:, :, None] * np.eye(answers) - chance[:, :, None] * chance[:, None]
+    literal, applies = rng.normal(size=(count, answers)), rng.integers(2, size=(count, statements)).astype(float)
+    rows = np.zeros((count * answers, 1 + statements * answers))  # a logit's derivatives by α, then by each δ
+    rows[:, 0] = labelling.ALPHA_SD * literal.ravel()
+    rows[:, 1:] = 0.7 * np.kron(applies, np.eye(answers))
+    hessian = np.zeros((count, answers, count, answers))
+    hessian[np.arange(count), :, np.arange(count), :] = curve
+    size = count * answers
+    expected = np.linalg.slogdet(np.eye(size) + hessian.reshape(size, size) @ rows @ rows.T)[1]
+    assert labelling._log_det(curve, literal, applies, 0.7) == pytest.approx(expected, abs=1e-8)
+
+
 @pytest.mark.parametrize("sd", [0.05, 0.25, 1.0])
 def test_the_evidence_counted_among_answers_is_the_evidence_counted_among_weights(sd: float) -> None:
     """Without slips the Hessian is exact: log det(I + Σ·H), weight by weight, from finite differences of the loss."""

@@ -70,6 +70,21 @@ def test_the_order_of_answers_is_only_an_order(data: st.DataObject) -> None:
     np.testing.assert_allclose(LITERAL.log_probabilities(table, z, answers), expected)
 
 
+@few
+@given(st.data())
+def test_what_z_is_even_about_is_answered_by_default_in_any_order_of_the_answers(data: st.DataObject) -> None:
+    space = data.draw(spaces())
+    z, table = data.draw(hypotheses(space)), data.draw(tables(space))
+    answers = data.draw(st.permutations(space.answers))
+    said = [answers[i] for i in LITERAL.answered(table, z, answers)]
+    log_p = LITERAL.log_probabilities(table, z, space.answers)
+    for row, answer in zip(log_p, said, strict=True):
+        best = {y for y, value in zip(space.answers, row, strict=True) if value == row.max()}
+        assert answer == (z.default if z.default in best else answer)
+        assert answer in best
+    assert said == [space.answers[i] for i in LITERAL.answered(table, z, space.answers)] or len(space.answers) > 2
+
+
 def test_sharpness_multiplies_the_log_odds() -> None:
     table = Table.of(SPACE.features, [{"odour": "foul"}, {"odour": "anise"}])
     literal = LITERAL.logits(table, says("foul"), SPACE.answers)
@@ -130,6 +145,13 @@ def test_a_cover_is_learned_whichever_side_the_answer_stood_on() -> None:
     first, second = Reading.fit(SPACE, judgements), Reading.fit(SPACE, turned)
     assert first.covers == second.covers
     assert first.sharpness == pytest.approx(second.sharpness, abs=1e-6)
+
+
+def test_a_decided_judge_is_not_one_who_makes_more_of_strength_words() -> None:
+    """Half a nat, the default's, is all there is between the answers: what M_prior knows of the judge explains it."""
+    decided = judged({"fishy": -1, "musty": -1, "almond": -1, "anise": -1}, times=20)
+    assert Reading.fit(SPACE, decided).sharpness > 1.05
+    assert Reading.fit(SPACE, decided, discrimination=8.0).sharpness == pytest.approx(1.0, abs=0.03)
 
 
 def test_a_cover_is_learned_for_statements_about_the_other_answer() -> None:

@@ -13,8 +13,8 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from scipy.stats import binomtest, kendalltau, wilcoxon
 
-from imitative.preference import Bets, Comparisons, Odds, Preference, bradley_terry, fit_preference
-from imitative.preference.answers import Answers
+from imitative.preference import Bets, Comparisons, Odds, Preference, bradley_terry, fit_preference, reliability
+from imitative.preference.answers import CARELESS, Answers
 from imitative.preference.evidence import prepare
 from imitative.preference.reliability import reliabilities
 from imitative.records import GRADES
@@ -511,6 +511,12 @@ def test_the_interval_of_a_judges_reliability_covers_what_it_should() -> None:
             means.append((truth, each.mean))
     assert covered >= 0.85 * judges, f"{covered} of {judges}"
     assert np.corrcoef(np.array(means).T)[0, 1] > 0.8
+
+
+def test_before_a_judge_has_said_anything_they_are_as_careless_as_the_prior_says() -> None:
+    weight = np.exp(reliability._LIKELY)
+    assert weight.sum() == pytest.approx(1.0)
+    assert weight @ reliability.ERRING == pytest.approx(CARELESS[0] / sum(CARELESS), rel=0.01)
 
 
 def test_a_judge_who_never_judged_much_is_taken_for_the_average_one_and_widely() -> None:

@@ -254,6 +254,7 @@ def test_a_stretch_is_a_line(a: float, b: float) -> None:
 # -- reading to the letter -------------------------------------------------------------------------------------------
 
 Z = "If the odour is foul, the mushroom is poisonous (strong evidence).\nBy default, the mushroom is edible (a hint)."
+EVEN = "If the odour is foul, the mushroom is edible (a hint).\nBy default, the mushroom is poisonous (a hint)."
 QUESTION: dict[str, Value] = {"odor": "f", "cap-color": "g", "width": 1.0, "note": ""}
 
 
@@ -263,6 +264,8 @@ QUESTION: dict[str, Value] = {"odor": "f", "cap-color": "g", "width": 1.0, "note
         (Query(Kind.ANSWER, (Z,), QUESTION, ("e", "p")), Answer(choice="p")),
         (Query(Kind.ANSWER, (Z,), QUESTION | {"odor": "a"}, ("e", "p")), Answer(choice="e")),
         (Query(Kind.ANSWER, (Z,), QUESTION | {"odor": None}, ("e", "p")), Answer(choice="e")),
+        (Query(Kind.ANSWER, (EVEN,), QUESTION, ("e", "p")), Answer(choice="p")),
+        (Query(Kind.ANSWER, (EVEN,), QUESTION, ("p", "e")), Answer(choice="p")),
         (Query(Kind.COMPARE_ANSWERS, (Z,), QUESTION, ("p", "e")), Answer(grade=1)),
         (Query(Kind.COMPARE_ANSWERS, (Z,), QUESTION, ("e", "p")), Answer(grade=-1)),
         (Query(Kind.ANSWER, (Z,), None, ("e", "p")), Answer(Outcome.SKIPPED)),
@@ -468,6 +471,19 @@ def test_what_was_heard_of_some_words_tells_claims_about_rated_words_from_others
 
     known, unknown = ([claimed(word) for word in words[20:]] for words in (rated, unrated))
     assert min(known) > max(unknown) + 1.5
+
+
+def test_a_price_of_strong_claims_is_learned_as_stated_however_much_is_beyond_the_scale() -> None:
+    """Strong claims are 12 nats down here: hundreds of answers that say no more than *at least 1,000* bend the fit."""
+    rated, unrated = ([f"{kind}{i}" for i in range(120)] for kind in ("rated", "unrated"))
+    space = StatementSpace(
+        (NOTE,), ("e", "p"), SPOKEN, Limits(4, 1, 2), words={"note": [*rated, *unrated]}, rated={"note": rated}
+    )
+    rows = [Rating(word, float(i % 9 - 4), 0.3, "ann") for i, word in enumerate(rated)]
+    archive = Recorded(space, ratings=rows, favours="e", doubts=(0.2, 2.5), unrated_doubt=2.3)
+    traits = Traits(space, None)
+    weights = StatementPrior.fit(traits, said(archive)).weights
+    assert -(weights[traits.claimed_at] + weights[traits.words_at]) == pytest.approx(2.5, abs=0.1)
 
 
 def test_claims_about_rated_words_are_heard_for_every_answer_as_far_as_the_scale_goes() -> None:

@@ -29,6 +29,9 @@ CROSS_VALIDATED = 20_000
 """Up to so many rows of D, every row is held out once in five folds; beyond it one fifth is, which is 4,000 rows and
 already places an accuracy to within 0.01."""
 
+FOLDS_STREAM = 12
+"""Tells these draws of a seed from those of other stages, which have numbers of their own."""
+
 
 class Fold(NamedTuple):
     """Rows of D to fit on and rows held out from the fit; never one row in both."""
@@ -187,7 +190,7 @@ def folds(answers: NDArray[np.int64], seed: int, count: int = 5) -> tuple[Fold, 
     n = len(answers)
     if n < 2:
         return ()
-    shuffled = np.random.default_rng(seed).permutation(n)
+    shuffled = np.random.default_rng([seed, FOLDS_STREAM]).permutation(n)
     dealt = np.empty(n, dtype=np.int64)
     # Dealt out like cards, answer by answer: every fold gets the same number of each, give or take one.
     dealt[shuffled[np.argsort(answers[shuffled], kind="stable")]] = np.arange(n) % min(count, n)

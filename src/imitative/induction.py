@@ -48,6 +48,10 @@ AUDITS = 3
 heard by M_prior, and need not stay in z*."""
 
 
+ROUNDS_STREAM, ROWS_STREAM = 10, 11
+"""Tell these draws of a seed from those of other stages, which have numbers of their own."""
+
+
 class Round(NamedTuple):
     """What a round did: for eyes, plots and the report."""
 
@@ -153,9 +157,9 @@ class Induction:
         self._guide, self._guided = guide, Guided()
         self._traits = None if problem.candidates else traits or Traits(problem.space, encode)
         rows = len(problem.labelled)
-        chosen = np.random.default_rng(seed).permutation(rows)[: settings.most_rows]
+        chosen = np.random.default_rng([seed, ROWS_STREAM]).permutation(rows)[: settings.most_rows]
         self._labelled = problem.labelled if rows <= settings.most_rows else problem.labelled.take(np.sort(chosen))
-        self._evidence = settings.evidence * rows / len(self._labelled)
+        self._evidence = settings.evidence * rows / max(1, len(self._labelled))
         for_induction = budget - round(settings.transfer_share * budget)
         self._agenda = Agenda(problem, self._labelled, self._evidence, settings, for_induction, seed)
 
@@ -190,7 +194,7 @@ class Induction:
         with Timer(self.seconds, "fit"):
             used = [j for j in self._guided.split(judgements) if j.judge not in self._guided.excluded]
             prior = self._fit(used, rng)
-            reading = Reading.fit(self.problem.space, used)
+            reading = Reading.fit(self.problem.space, used, _discrimination(prior))
         last = self._last(number) or self._left <= self._agenda.reserve
         with Timer(self.seconds, "search"):
             found = self._search(prior, reading, state.found, rng, last)
@@ -200,7 +204,8 @@ class Induction:
             audit, audited = await self._audit(found[0].hypothesis, prior, number, state)
         ended = Round(number + 1, len(fresh) + len(audited), found[0].hypothesis, found[0].score, audit)
         rounds = (*state.rounds, ended)
-        survived = settled and audit is not None and audit.survived
+        # A z* that says nothing has nothing that could be found implausible.
+        survived = settled and (not found[0].hypothesis.statements or (audit is not None and audit.survived))
         finished = last or survived
         # What an audit has said of this round's z* may teach the next round; the last round's audit teaches nobody.
         taught = judgements if finished else (*judgements, *audited)
@@ -309,7 +314,7 @@ class Induction:
     # -- odds and ends ----------------------------------------------------------------------------------------------
 
     def _rng(self, round_number: int) -> np.random.Generator:
-        return np.random.default_rng([self.seed, round_number])
+        return np.random.default_rng([self.seed, ROUNDS_STREAM, round_number])
 
     def _tell(self, stage: str, state: State) -> None:
         if self._progress is not None:
@@ -317,6 +322,12 @@ class Induction:
             fitted = state.prior.preference if isinstance(state.prior, StatementPrior) else None
             at = len(state.rounds) + 1, self._rounds
             self._progress(Progress.of(self.ledger, self.budget, stage, best, at, fitted))
+
+
+def _discrimination(prior: StatementPrior) -> float:
+    """β of those who judge, as far as M_prior's fit knows it."""
+    fitted = prior.preference
+    return fitted.population.discrimination if fitted is not None and fitted.scale.identified else 1.0
 
 
 def induce(
@@ -347,7 +358,7 @@ def induce(
         guide: what people do to a round besides judging.
 
     Raises:
-        ValueError: for a budget below 1.
+        ValueError: for a budget below 1, or a D′ without a row.
     """
     return waited(
         ainduce(
@@ -381,6 +392,8 @@ async def ainduce(
     """`induce` for callers that already run an event loop."""
     if budget < 1:
         raise ValueError(f"the budget is how many judgements may be asked: at least 1, found {budget}")
+    if len(problem.unlabelled) == 0:
+        raise ValueError("the problem's unlabelled has no rows: give the questions of D′, which are to be labelled")
     settings = settings or Settings()
     ledger = Ledger(overseer if isinstance(overseer, Archive) else OrderSwapped(overseer, seed), known, record)
     started = time.perf_counter()

@@ -30,7 +30,7 @@ from imitative.evaluation import clopper_pearson
 from imitative.guidance import Heard
 from imitative.hypotheses.statements import Hypothesis, StatementSpace
 from imitative.induction import Induced, Progress
-from imitative.likelihood import Reading
+from imitative.likelihood import BY_DEFAULT, Reading
 from imitative.problem import Problem
 from imitative.records import Judgement, Kind, Query
 from imitative.waiting import waited
@@ -40,10 +40,6 @@ ALPHA_SD = 0.5
 DEPARTURES = (0.05, 0.25, 1.0)
 """σ, in nats: people read to the letter, take a hint for slight evidence, or skip what is moderate; each of these is e
 times less likely beforehand than the one before."""
-BY_DEFAULT = 0.05
-"""c of the default beforehand, in nats: less than any two answers differ by unless z* is even about them. Strengths are
-few, so that they often cancel; *by default* then says what holds, and not which way a few answers happened to fall.
-"""
 CARELESS = 0.05
 """ε, the share of answers expected to be slips: the mean of the preference model's prior on carelessness."""
 FITTED_SHARE = 0.6
@@ -316,21 +312,30 @@ def _fit(
     found = minimize(loss, start.ravel(), jac=True, method="L-BFGS-B")
     weights = found.x.reshape(shape)
     weights[0] = weights[0].mean()
-    # log det(I + H·Σ) among the answers, N·|Y| square, instead of among the weights, of which a long z has thousands.
     chance = softmax(_logits(weights, literal, applies), axis=1)
     said = (chance * target).sum(axis=1)
     careful = (1.0 - careless) * said / ((1.0 - careless) * said + careless / shape[1])
-    n, k = chance.shape
-    curve = np.zeros((n, k, n, k))
-    rows = np.arange(n)
-    curve[rows, :, rows, :] = careful[:, None, None] * (
-        chance[:, :, None] * np.eye(k) - chance[:, :, None] * chance[:, None]
-    )
-    spread = ALPHA_SD**2 * np.multiply.outer(literal, literal)
-    spread += sd**2 * np.einsum("ij,kl->ikjl", applies @ applies.T, np.eye(k))
-    size = n * k
-    _, log_det = np.linalg.slogdet(np.eye(size) + curve.reshape(size, size) @ spread.reshape(size, size))
-    return _Fit(weights, -float(found.fun) - 0.5 * float(log_det))
+    curve = careful[:, None, None] * (chance[:, :, None] * np.eye(shape[1]) - chance[:, :, None] * chance[:, None])
+    return _Fit(weights, -float(found.fun) - 0.5 * _log_det(curve, literal, applies, sd))
+
+
+def _log_det(curve: Floats, literal: Floats, applies: Floats, sd: float) -> float:
+    """log det(I + H·Σ) of the curvatures (N, |Y|, |Y|), among the weights, 1 + (1 + S)·|Y| square, or among the
+    answers, N·|Y| square, whichever are fewer: a long z has thousands of statements, a long survey of answers.
+    """
+    (n, k), s = literal.shape, applies.shape[1]
+    if 1 + s * k <= n * k:
+        towards = np.einsum("ikm,im->ik", curve, literal)
+        product = np.empty((1 + s * k, 1 + s * k))
+        product[0, 0] = ALPHA_SD**2 * float((literal * towards).sum())
+        product[0, 1:] = product[1:, 0] = ALPHA_SD * sd * (applies.T @ towards).ravel()
+        within = np.einsum("is,it,ikm->sktm", applies, applies, curve, optimize=True)
+        product[1:, 1:] = sd**2 * within.reshape(s * k, s * k)
+    else:
+        spread = ALPHA_SD**2 * np.multiply.outer(literal, literal)
+        spread += sd**2 * np.einsum("ij,kl->ikjl", applies @ applies.T, np.eye(k))
+        product = np.einsum("ikm,imjl->ikjl", curve, spread).reshape(n * k, n * k)
+    return float(np.linalg.slogdet(np.eye(len(product)) + product)[1])
 
 
 def _start(z: Hypothesis, answers: Sequence[str]) -> Floats:

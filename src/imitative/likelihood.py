@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, final
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from imitative.data import Floats, Mask, Table
@@ -23,6 +24,12 @@ from imitative.hypotheses.conditions import Condition, Relation, one_of
 from imitative.hypotheses.statements import Hypothesis, Statement, StatementSpace
 from imitative.preference import Comparisons, fit_preference
 from imitative.records import Judgement, Kind, Query
+
+BY_DEFAULT = 0.05
+"""What the default counts for where z is otherwise even about a question, in nats: less than any two answers differ by
+unless z is even. Strengths are few, so that they often cancel; *by default* then says what holds, whichever answer
+happens to be named first.
+"""
 
 
 class LikelihoodModel(Protocol):
@@ -80,12 +87,24 @@ class Reading:
         logits = self.logits(table, z, answers)
         return np.asarray(logits - logsumexp(logits, axis=1, keepdims=True))
 
+    def answered(self, table: Table, z: Hypothesis, answers: Sequence[str]) -> NDArray[np.intp]:
+        """What z answers, (N,) indices into `answers`: the most probable; what it is even about, by its default."""
+        leaning = self.log_probabilities(table, z, answers)
+        leaning[:, answers.index(z.default)] += BY_DEFAULT
+        return np.asarray(leaning.argmax(axis=1))
+
     @classmethod
-    def fit(cls, space: StatementSpace, judgements: Sequence[Judgement]) -> Reading:
+    def fit(cls, space: StatementSpace, judgements: Sequence[Judgement], discrimination: float = 1.0) -> Reading:
         """M_L after comparisons of answers under hypotheses; other judgements are ignored.
 
         The log odds of a comparison are linear in what is to be learned, θ and, for every (feature, said, met) that a
         question raises, how much of the statement's strength people give it; a pair given more than half is covered.
+
+        Args:
+            space: Z.
+            judgements: all so far.
+            discrimination: β, logits per nat of those who compare, as M_prior has it: a decided judge is not one who
+                makes more of the strength words, and comparisons of answers alone cannot tell the two apart.
         """
         compared = [j for j in judgements if j.answered and j.query.kind is Kind.COMPARE_ANSWERS]
         if not compared:
@@ -100,7 +119,9 @@ class Reading:
         mean, precision = np.zeros(1 + len(pairs)), np.full(1 + len(pairs), 1.0 / COVER_SD**2)
         mean[0], precision[0] = 1.0, 1.0 / SHARPNESS_SD**2
         grades = [judgement.answer.grade or 0 for judgement in compared]
-        fitted = fit_preference(Comparisons(rows, grades), mean=mean, precision=precision, judges_model="none")
+        fitted = fit_preference(
+            Comparisons(discrimination * rows, grades), mean=mean, precision=precision, judges_model="none"
+        )
         covers: dict[tuple[str, str], frozenset[str]] = {}
         for (feature, said_value, met), i in pairs.items():
             if fitted.mean[i] > 0.5:

@@ -92,8 +92,8 @@ def _held_out(induced: Induced, seed: int) -> float | None:
     labelled, right = induced.problem.labelled, []
     for fold in folds(labelled.answers, seed):
         z = induce_again(induced, labelled.take(fold.fitted), seed)
-        log_p = induced.reading.log_probabilities(labelled.table.take(fold.held), z, labelled.names)
-        right.append(log_p.argmax(axis=1) == labelled.answers[fold.held])
+        said = induced.reading.answered(labelled.table.take(fold.held), z, labelled.names)
+        right.append(said == labelled.answers[fold.held])
     return float(np.concatenate(right).mean()) if right else None
 
 
@@ -103,9 +103,8 @@ def _statements(induced: Induced) -> list[dict[str, Any]]:
 
 
 def _labels(z: Hypothesis, induced: Induced) -> NDArray[np.intp]:
-    """The most probable answer under z to each question of D′."""
-    problem = induced.problem
-    return np.asarray(induced.reading.log_probabilities(problem.unlabelled, z, problem.answers).argmax(axis=1))
+    """What z answers to each question of D′."""
+    return induced.reading.answered(induced.problem.unlabelled, z, induced.problem.answers)
 
 
 def _statement(statement: Statement, labels: NDArray[np.intp], induced: Induced) -> dict[str, Any]:
@@ -151,8 +150,8 @@ def _scale(induced: Induced) -> dict[str, Any] | None:
 
 def _round(done: Round, loaded: LoadedProblem, induced: Induced) -> dict[str, Any]:
     problem = loaded.problem
-    p, p2 = (
-        np.exp(induced.reading.log_probabilities(table, done.best, problem.answers))
+    said, said2 = (
+        np.eye(len(problem.answers))[induced.reading.answered(table, done.best, problem.answers)]
         for table in (problem.labelled.table, problem.unlabelled)
     )
     return {
@@ -162,5 +161,5 @@ def _round(done: Round, loaded: LoadedProblem, induced: Induced) -> dict[str, An
         "log_posterior": done.score,
         "gap": None if done.audit is None else done.audit.gap,
         "survived": None if done.audit is None else done.audit.survived,
-        "unlabelled_accuracy": evaluate(problem, loaded.truth, p, p2)["accuracy"]["unlabelled"],
+        "unlabelled_accuracy": evaluate(problem, loaded.truth, said, said2)["accuracy"]["unlabelled"],
     }

@@ -577,6 +577,23 @@ def test_full_rank_is_exact_where_the_posterior_is_gaussian(gaussian: tuple[Targ
     assert found.score == pytest.approx(evidence, abs=1e-6)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_model_that_is_seldom_a_number_is_climbed_from_where_it_is(seed: int) -> None:
+    """One draw from the prior in 120 is possible: fewer draws than are checked may hold none."""
+    import jax.numpy as jnp
+    import numpyro
+    import numpyro.distributions as dist
+
+    def model() -> None:
+        a = numpyro.sample("a", dist.Normal(0.0, 1.0))
+        numpyro.factor("possible", jnp.where(a > 2.4, dist.Normal(a, 1.0).log_prob(2.7), -jnp.inf))
+
+    target = Target(model, {}, batch=16)
+    assert np.isfinite(target.heights(target.prior_draws(512, seed)).log_joint).any()
+    for top in tops(target, seed):
+        assert np.isfinite(target.heights(top[None]).log_joint).all()
+
+
 def test_poorer_families_score_less_and_a_mixture_no_less(gaussian: tuple[Target, Any, float]) -> None:
     target, cov, evidence = gaussian
     start = laplace(target, tops(target, 0)[0])

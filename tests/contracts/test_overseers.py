@@ -322,6 +322,14 @@ def test_someone_hasty_takes_in_only_so_much() -> None:
     assert (careful.answer.choice, hasty.answer.choice) == ("p", "e")
 
 
+@pytest.mark.parametrize("changes", [{"exact": True}, {"noise": 0.0}])
+def test_someone_decided_answers_by_default_what_z_is_even_about(changes: dict[str, object]) -> None:
+    z = "If the odour is foul, it is edible (slight evidence).\nBy default, it is poisonous (slight evidence)."
+    for answers in (("p", "e"), ("e", "p")):
+        [judgement] = ask(simulated(**changes), [Query(Kind.ANSWER, (z,), {"odour": "foul", "height": 1.0}, answers)])
+        assert judgement.answer.choice == "p"
+
+
 @pytest.mark.parametrize("reads", range(5))
 def test_what_stands_on_both_sides_is_no_reason_however_much_is_taken_in(reads: int) -> None:
     silent = SPACE.read(SILENT)

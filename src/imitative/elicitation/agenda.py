@@ -19,7 +19,6 @@ from imitative.elicitation.checks import Check, checks
 from imitative.elicitation.compounds import Compounds
 from imitative.elicitation.pairs import Pair, query_of, silent
 from imitative.elicitation.readings import heard, readings
-from imitative.hypotheses.conditions import overlap
 from imitative.hypotheses.statements import Hypothesis, Statement
 from imitative.likelihood import Reading
 from imitative.pool import build_pool
@@ -154,7 +153,8 @@ class Agenda:
         """Reference bets on silence and z*, at the stakes nearest to even by the present M_prior."""
         rounds = len({j.query.repeat for j in known.judgements if j.query.kind is Kind.BET})
         queries = []
-        for z in [silent(self._default), *(scored.hypothesis for scored in known.found[:1])]:
+        # A z* that says nothing is silence: nobody is asked of it twice.
+        for z in dict.fromkeys([silent(self._default), *(scored.hypothesis for scored in known.found[:1])]):
             heads = int(np.clip(round(-known.prior.log_prior(z) / np.log(2.0)), 1, 15))
             queries.append(Query(Kind.BET, (self.problem.space.show(z),), heads=heads, repeat=rounds))
         return queries
@@ -253,9 +253,10 @@ class Agenda:
     def _adopting(self, z: Hypothesis, statement: Statement, spare: Statement | None) -> Hypothesis:
         """z with the statement, without those it overlaps with, and without `spare` if it would be too long."""
         space = self.problem.space
-        kept = [s for s in z.statements if not overlap(s.conditions, statement.conditions, space.feature)]
-        if len(kept) >= space.limits.statements:
-            kept = [s for s in kept if s != spare][: space.limits.statements - 1]
+        longer = space.adopting(z, statement)
+        if len(longer.statements) <= space.limits.statements:
+            return longer
+        kept = [s for s in longer.statements if s not in (spare, statement)][: space.limits.statements - 1]
         return replace(z, statements=(*kept, statement))
 
     @property

@@ -85,7 +85,7 @@ class Compounds(NamedTuple):
             for _ in range(min(REPAIRS, space.limits.statements - len(begun.statements))):
                 repairs = _promising(Beside.of(begun, posterior, sample, scorer), scorer)
                 longer = (replace(begun, statements=(*begun.statements, repair)) for repair in repairs)
-                better = next((other for other in longer if relabelled(other) >= MUCH), None)
+                better = next((other for other in longer if other in space and relabelled(other) >= MUCH), None)
                 if better is None:
                     break
                 begun = better
@@ -94,7 +94,7 @@ class Compounds(NamedTuple):
         edits = [] if len(z.statements) > MANY else [neighbour.hypothesis for neighbour in space.refinements(z)]
         edits = [edit for edit in edits if relabelled(edit) >= MUCH]
         likeliest = sorted(edits, key=lambda edit: -mean_score(edit, posterior))[:BEGUN]
-        claims = _claims(beside, scorer, space.limits.statements)
+        claims = _claims(beside, scorer, space)
         reached = list(dict.fromkeys(map(repaired, [*claims, *likeliest])))
         if not reached:
             return cls(z, [], Stakes.none(prior))
@@ -116,16 +116,16 @@ class Compounds(NamedTuple):
         return [Pair(self.z, other) for other in self.reached]
 
 
-def _claims(beside: Beside, scorer: Scorer, room: int) -> Iterator[Hypothesis]:
+def _claims(beside: Beside, scorer: Scorer, space: StatementSpace) -> Iterator[Hypothesis]:
     """z* with a statement that would label much otherwise: by μ + σ of its log prior, whatever D says of it."""
     z = beside.z
-    if len(z.statements) >= room:
+    if len(z.statements) >= space.limits.statements:
         return
     mean, sd = scorer.added(beside.again)
     value = by_condition(np.where(beside.relabelled >= MUCH, mean + sd, -np.inf), scorer)
     for option in best_of_each(unsaid(value, z, scorer), BEGUN):
         if np.isfinite(value.flat[option]):
-            yield replace(z, statements=(*z.statements, scorer.statement(option)))
+            yield space.adopting(z, scorer.statement(option))
 
 
 def _promising(beside: Beside, scorer: Scorer) -> Iterator[Statement]:

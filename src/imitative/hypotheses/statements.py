@@ -319,6 +319,11 @@ class StatementSpace:
         default = self.answers[int(rng.integers(len(self.answers)))]
         return Hypothesis(tuple(chosen.values()), default, _STRENGTHS[int(rng.integers(len(_STRENGTHS)))])
 
+    def adopting(self, z: Hypothesis, statement: Statement) -> Hypothesis:
+        """z with one statement more, in the place of all that it overlaps with; z may then be longer than the limit."""
+        kept = (s for s in z.statements if not overlap(s.conditions, statement.conditions, self.feature))
+        return replace(z, statements=(*kept, statement))
+
     def neighbours(self, z: Hypothesis) -> Iterator[Neighbour[Hypothesis]]:
         """Every hypothesis one edit away: add, drop, replace, strengthen, weaken, widen, narrow, split, default."""
         yield from self._distinct(z, chain(self._edits_of_statements(z), self._narrowed(z), self._additions(z)))

@@ -201,10 +201,11 @@ class Recorded:
         if query.question is None or len(query.answers) < 2:
             return Answer(Outcome.SKIPPED)
         table = Table.of(self.space.features, [query.question])
-        log_p = LITERAL.log_probabilities(table, self.space.read(query.hypotheses[0]), self.space.answers)[0]
+        z = self.space.read(query.hypotheses[0])
+        log_p = LITERAL.log_probabilities(table, z, self.space.answers)[0]
         said = {answer: float(log_p[self.space.answers.index(answer)]) for answer in query.answers}
         if query.kind is Kind.ANSWER:
-            return Answer(choice=max(said, key=said.__getitem__))
+            return Answer(choice=max(said, key=lambda answer: (said[answer], answer == z.default)))
         first, second = (said[answer] for answer in query.answers)
         size = 0 if abs(first - second) < NO_DIFFERENCE else 2 if abs(first - second) > MUCH else 1
         return Answer(grade=size if first > second else -size)
@@ -353,7 +354,8 @@ class Recorded:
                 condition = Condition(feature.name, Relation.MENTIONS, (word,))
                 for answer, w in product(self.space.answers, DOUBTED):
                     worth = -sentence - square * w.nats**2
-                    self._odds((self._claim(condition, answer, w), silence), worth, UNRATED)
+                    if worth > -MOST_ODDS:  # as above
+                        self._odds((self._claim(condition, answer, w), silence), worth, UNRATED)
 
     def _claim(self, condition: Condition, answer: str, strength: Strength = Strength.MODERATE) -> Hypothesis:
         return Hypothesis((Statement((condition,), answer, strength),), self.space.answers[0])

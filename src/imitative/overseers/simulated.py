@@ -197,7 +197,8 @@ class Simulated:
         log_p = self._read(z, query)
         if query.kind is Kind.COMPARE_ANSWERS:
             return self._grade(log_p[query.answers[0]] - log_p[query.answers[1]] + self._noise(rng))
-        return Answer(choice=self._choose(log_p, query, rng))
+        noise = {answer: 0.0 if self.exact else self._noise(rng) for answer in query.answers}
+        return Answer(choice=max(noise, key=lambda answer: (log_p[answer] + noise[answer], answer == z.default)))
 
     def _difference(self, first: Hypothesis, second: Hypothesis, rng: np.random.Generator) -> float:
         if self.exact:
@@ -238,11 +239,6 @@ class Simulated:
             table, Hypothesis(tuple(bearing), z.default, z.default_strength), self.space.answers
         )
         return dict(zip(self.space.answers, log_p[0].tolist(), strict=True))
-
-    def _choose(self, log_p: Mapping[str, float], query: Query, rng: np.random.Generator) -> str:
-        if self.exact:
-            return max(query.answers, key=lambda answer: log_p[answer])
-        return max(query.answers, key=lambda answer: log_p[answer] + self._noise(rng))
 
     def _at_random(self, query: Query, rng: np.random.Generator) -> Answer:
         match query.kind:

@@ -17,6 +17,7 @@ import copy
 from typing import Final, NamedTuple
 
 import numpy as np
+from scipy.special import betainc
 
 from imitative.preference.answers import CARELESS, JUDGE_SD, Answers
 from imitative.preference.evidence import Floats
@@ -24,7 +25,9 @@ from imitative.preference.fit import Judge, Preference
 from imitative.records import GRADES
 
 STEEP: Final = np.linspace(-3.0, 3.0, 25) * JUDGE_SD  #: of log β_j/β
-ERRING: Final = (np.arange(60) + 0.5) / 60.0  #: of ε_j
+_EDGES: Final = np.linspace(0.0, 1.0, 61) ** 2  # finer where most judges are
+ERRING: Final = (_EDGES[:-1] + _EDGES[1:]) / 2.0  #: of ε_j
+_LIKELY: Final = np.log(np.diff(betainc(*CARELESS, _EDGES)))  # how likely ε_j lies between two edges
 
 
 class Reliability(NamedTuple):
@@ -46,7 +49,7 @@ def reliabilities(fitted: Preference) -> dict[str, Reliability]:
     value = ((1.0 - ERRING) * right[:, None] + 0.5 * ERRING).ravel()
     order = np.argsort(value)
     prior = -0.5 * (STEEP[:, None] / JUDGE_SD) ** 2
-    prior = prior + CARELESS[0] * np.log(ERRING) + CARELESS[1] * np.log1p(-ERRING)
+    prior = prior + _LIKELY
     found = {}
     for j, name in enumerate(answers.data.names):
         theirs = answers.data.judge == j

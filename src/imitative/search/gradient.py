@@ -27,6 +27,7 @@ CLOSE = 0.3
 """How near a known top a climb must have come for it to be no other."""
 DEAR = 64
 """Models that evaluate fewer points than this together are dear: they are climbed from fewer places."""
+_NOWHERE = 1e300  # what a search that minimises is told where the density is zero
 
 
 def root(covariance: Floats) -> Floats:
@@ -88,8 +89,13 @@ def tops(target: Target, seed: int, most: int = 4) -> list[Floats]:
     """Points of high log p(D, u), best first, a unit apart: from prior draws, uphill side by side, then polished."""
     dear = target.batch < DEAR
     most = 1 if dear else most
-    draws = target.prior_draws(128 if dear else 512, seed)
-    value = target.heights(draws).log_joint
+    for number in (128, 512) if dear else (512,):
+        draws = target.prior_draws(number, seed)
+        value = target.heights(draws).log_joint
+        if np.isfinite(value).any():
+            break
+    else:
+        return []
     start = draws[np.argsort(-value)[: target.batch if dear else STARTS]]
     u = _uphill(target, start[np.isfinite(np.sort(-value)[: len(start)])])
     value = target.heights(u).log_joint
@@ -126,10 +132,11 @@ def _polished(target: Target, start: Floats) -> tuple[Floats, float]:
     def loss(u: Floats) -> tuple[float, Floats]:
         parts = target.parts(u[None])
         value = float(parts.log_joint[0])
-        return (-value, -parts.gradient[0]) if math.isfinite(value) else (1e300, np.zeros_like(u))
+        return (-value, -parts.gradient[0]) if math.isfinite(value) else (_NOWHERE, np.zeros_like(u))
 
     found = optimize.minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 200, "ftol": 1e-13})
-    return np.asarray(found.x), -float(found.fun)
+    height = -float(found.fun)
+    return np.asarray(found.x), height if height > -_NOWHERE else -math.inf
 
 
 def laplace(target: Target, top: Floats) -> Gaussian:
@@ -174,7 +181,7 @@ def full_rank(target: Target, start: Gaussian, seed: int = 0, draws: int = 256, 
         parts = target.parts(belief.draw(noise))
         joint = parts.log_joint
         if not np.isfinite(joint).all():
-            return 1e300, np.zeros_like(numbers)
+            return _NOWHERE, np.zeros_like(numbers)
         pulled = parts.gradient @ start.factor
         slope = (pulled.T @ noise / len(noise))[places]
         slope = np.where(on_diagonal, slope * np.exp(np.clip(numbers[d:], -20, 20)) + 1.0, slope)
@@ -224,7 +231,7 @@ def mixture(target: Target, starts: list[Gaussian], seed: int = 0, draws: int = 
         u = np.concatenate([part.draw(noise) for part in q.parts])
         parts = target.parts(u)
         if not np.isfinite(parts.log_joint).all():
-            return 1e300, np.zeros_like(numbers)
+            return _NOWHERE, np.zeros_like(numbers)
         log_q = q.log_density(u)
         share = np.exp(np.stack([p.log_density(u) for p in q.parts], axis=1) + np.log(q.weights) - log_q[:, None])
         pull = parts.gradient.copy()

@@ -29,6 +29,7 @@ from typer.testing import CliRunner
 
 from bench.site import Site
 from imitative import cli, fetch, running, showing
+from imitative.beliefs import showing as belief_showing
 from imitative.config import load_problem
 from imitative.describing import describe
 from imitative.display import percent
@@ -39,7 +40,7 @@ from imitative.induction import Progress
 from imitative.labels import labels_csv
 from imitative.loaded import LoadedProblem
 from imitative.overseers.overseer import Overseer
-from imitative.records import Judgement, Query
+from imitative.records import Answer, Judgement, Kind, Outcome, Query
 from imitative.running import run_problem
 from imitative.settings import Settings
 from imitative.store import Run, runs
@@ -238,6 +239,34 @@ def test_what_the_ledger_says_is_what_the_overseer_was_asked(tmp_path: Path) -> 
         assert len(overseer.asked) == len(run.known()) == sum(result["judgements"]["asked"].values())
         assert [event.body["round"] for event in run.events("round")] == list(range(2, 2 + len(result["rounds"])))
         assert len(run.events("finished")) == 1
+
+
+def test_whoever_brings_an_overseer_of_their_own_keeps_the_run_in_a_folder(tmp_path: Path) -> None:
+    """One that answers nothing but comparisons; what it skips is told, and that there is no audit."""
+    loaded, asked = load_problem(berries(tmp_path)), list[str]()
+
+    def brief(queries: Sequence[Query]) -> list[Judgement]:
+        asked.extend(query.key for query in queries)
+        return [
+            Judgement(
+                query, Answer(grade=1) if query.kind is Kind.COMPARE_HYPOTHESES else Answer(Outcome.SKIPPED), "brief"
+            )
+            for query in queries
+        ]
+
+    result = run_problem(loaded, tmp_path / "run", settings=QUICK, encode=encode, overseer=brief)
+    told = result["judgements"]
+    assert sum(told["asked"].values()) == len(asked)
+    assert told["unanswered"] == len(asked) - told["asked"]["compare_hypotheses"] > 0
+    assert any(note.startswith("no audit") for note in result["notes"])
+    shown = call("show", tmp_path / "run").stdout
+    assert f"{told['unanswered']} of them skipped or not to be read" in " ".join(shown.split())
+    assert "skipped, or not to be read" in (tmp_path / "run" / runs.REPORT).read_text("utf-8")
+    before = len(asked)
+    run_problem(loaded, tmp_path / "run", settings=QUICK, encode=encode, overseer=brief)
+    assert len(asked) == before
+    with pytest.raises(InputError, match="another overseer judged"):
+        run_problem(loaded, tmp_path / "run", settings=QUICK, encode=encode)
 
 
 class Stop(BaseException):
@@ -711,6 +740,37 @@ def test_progress_is_live_on_a_terminal_and_a_few_lines_elsewhere() -> None:
         "round 2 of 5 · asking, fitting, searching: 0 of 40 judgements, cost 1.5; "
         "best so far: If [red]x[/red], y. By default, z."
     ]
+
+
+def test_what_takes_long_is_told_when_it_begins_and_without_rounds_where_there_are_none() -> None:
+    log = io.StringIO()
+    with showing.Watcher(40, Console(file=log, width=60)) as watcher:
+        watcher(told("asking", 12))
+        watcher(told("answering", 13)._replace(round=0, rounds=0))
+        watcher(told("measuring on D held out, part 1 of 5", 14))
+    lines = log.getvalue().splitlines()
+    assert [line.partition(":")[0] for line in lines] == [
+        "round 2 of 5 · asking, fitting, searching",
+        "answers on D′",
+        "round 2 of 5 · measuring on D held out, part 1 of 5",
+    ]
+
+
+def test_whoever_waits_for_people_is_told_once_how_they_come() -> None:
+    hint = showing.how_to_judge(Path("my runs"))
+    assert "`imitative serve 'my runs'`" in hint
+    cases: list[tuple[Any, Any]] = [
+        (lambda log: showing.Watcher(40, Console(file=log, width=60), hint), lambda stage: told(stage, 1)),
+        (lambda log: belief_showing.Watcher(Console(file=log, width=60), hint), str),
+    ]
+    for watcher, says in cases:
+        log = io.StringIO()
+        with watcher(log) as watching:
+            watching(says("asking"))
+            assert hint not in log.getvalue()
+            for judged in range(3):
+                watching(says(f"waiting for people: {judged} of 3 judged"))
+        assert log.getvalue().count(hint) == 1
 
 
 def test_progress_shows_of_a_long_hypothesis_what_fits() -> None:

@@ -23,7 +23,7 @@ from imitative.overseers.recorded import Recorded
 from imitative.overseers.simulated import Simulated
 from imitative.prior import StatementPrior
 from imitative.problem import Problem
-from imitative.records import Judgement, Kind, Outcome, Query, Value
+from imitative.records import Answer, Judgement, Kind, Outcome, Query, Value
 from imitative.settings import Settings
 from imitative.testing import Counting, Interrupted, Interrupting, Scripted, by_spelling, follows, problems
 from imitative.traits import Traits
@@ -293,6 +293,23 @@ def test_someone_who_skips_everything_is_survived() -> None:
     assert ran.counted.total <= 20
     assert ran.transferred.audit is None
     assert all(judgement.answer.outcome is Outcome.SKIPPED for judgement in ran.induced.ledger.judgements)
+
+
+def test_someone_who_only_compares_is_soon_asked_for_nothing_else() -> None:
+    problem = problem_of()
+    judge = person(problem.space)
+
+    class Compares:
+        async def judge(self, queries: Sequence[Query]) -> list[Judgement]:
+            said = await judge.judge(queries)
+            return [
+                j if j.query.kind is Kind.COMPARE_HYPOTHESES else replace(j, answer=Answer(Outcome.SKIPPED))
+                for j in said
+            ]
+
+    ran = go(problem, 200, overseer=Compares(), settings=Settings(rounds=6, steps=16))
+    prior = [j for j in ran.induced.ledger.judgements if j.query.purpose == "prior"]
+    assert sum(j.answered for j in prior) > 0.7 * len(prior)
 
 
 def test_an_archive_is_asked_once_for_all_it_holds() -> None:

@@ -20,8 +20,8 @@ from imitative.data import Feature, FeatureKind, Labelled, Table
 from imitative.evaluation import clopper_pearson
 from imitative.hypotheses.statements import Hypothesis, Limits, StatementSpace
 from imitative.induction import Induced, induce
-from imitative.labelling import BY_DEFAULT, TransferModel, samples, transfer
-from imitative.likelihood import LITERAL, Reading
+from imitative.labelling import TransferModel, samples, transfer
+from imitative.likelihood import BY_DEFAULT, LITERAL, Reading
 from imitative.overseers.overseer import Overseer
 from imitative.overseers.simulated import Simulated
 from imitative.problem import Problem

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from imitative.columns import Stated
 from imitative.data import FeatureKind
 from imitative.errors import InputError
 from imitative.reading import read_table
@@ -99,6 +100,63 @@ def test_a_third_value_of_two_reads_as_missing(tmp_path: Path) -> None:
     found = read_table(given_text(tmp_path, "ripe\nperhaps\n", "b.csv"), features)
     assert found.table.row(0) == {"ripe": None}
     assert any("'perhaps'" in note and "read as missing" in note for note in found.notes)
+
+
+def test_a_value_is_the_same_however_a_program_spells_it(tmp_path: Path) -> None:
+    """pandas writes `1.0` where a column of `0` and `1` has a gap, and `True` where polars writes `true`."""
+    first = given_text(tmp_path, "ripe,sold,colour,class\n0,True,1,y\n1,False,2,n\n", "a.csv")
+    second = given_text(tmp_path, "ripe,sold,colour,class\n1.0,false,1.00,Y\n,true,2,n\n".replace("Y", "y"), "b.csv")
+    stated = {"colour": Stated(words={"1": "red", "2": "blue"})}
+    data = read(first, second, answers=("y", "n"), stated=stated)
+    assert [(f.name, f.values) for f in data.unlabelled.features] == [
+        ("ripe", ("0", "1")), ("sold", ("False", "True")), ("colour", ("1", "2")),
+    ]  # fmt: skip
+    assert data.unlabelled.row(0) == {"ripe": "1", "sold": "False", "colour": "1"}
+    assert data.unlabelled.row(1) == {"ripe": None, "sold": "True", "colour": "2"}
+    assert any("'1.0' is read as '1'" in note for note in data.notes)
+    later = given_text(tmp_path, "ripe,sold,colour\n0.0,TRUE,2.0\n", "c.csv")
+    found = read_table(later, data.unlabelled.features)
+    assert found.table.row(0) == {"ripe": "0", "sold": "True", "colour": "2"}
+    assert found.notes == ()
+
+
+def test_answers_are_the_same_however_a_program_spells_them(tmp_path: Path) -> None:
+    first = given_text(tmp_path, "size,class\n1,True\n2,False\n", "a.csv")
+    second = given_text(tmp_path, "size,class\n1,true\n2,false\n3,\n", "b.csv")
+    data = read(first, second, answers=("True", "False"), truth="class")
+    assert data.labelled.answers.tolist() == [0, 1]
+    assert data.truth is not None
+    assert data.truth.tolist() == [0, 1, -1]
+
+
+@pytest.mark.parametrize("cell", ["1.5", "01", "1.10", "ja", "1,0"])
+def test_what_is_another_value_stays_another_value(tmp_path: Path, cell: str) -> None:
+    first = given_text(tmp_path, "code,class\n1,y\nyes,n\n", "a.csv")
+    second = given_text(tmp_path, f'code,class\n"{cell}",y\n', "b.csv")
+    data = read(first, second, answers=("y", "n"), stated={"code": Stated(FeatureKind.CATEGORICAL)})
+    assert set(data.unlabelled.features[0].values) == {"1", "yes", cell}
+
+
+def test_a_value_spoken_of_that_no_row_holds_may_be_a_slip_of_the_pen(tmp_path: Path) -> None:
+    source = given_text(tmp_path, "smell,class\nfoul,y\nsweet,n\n")
+    stated = {"smell": Stated(words={"fowl": "like a corpse", "sweet": "like honey", "musty": "like a cellar"})}
+    notes = read(source, answers=("y", "n"), stated=stated).notes
+    assert [note for note in notes if "no row holds" in note] == [
+        "features.smell: no row holds 'fowl', which is spoken of there; did you mean 'foul'?"
+    ]
+
+
+def test_row_numbers_are_remarked_on_and_measurements_are_not(tmp_path: Path) -> None:
+    def rows(start: int) -> str:
+        cells = [f"{start + i},{i % 7},{i}.5,{'yn'[i % 2]}" for i in range(40)]
+        return "\n".join(["customer,age,weight,class", *cells])
+
+    first, second = given_text(tmp_path, rows(100), "a.csv"), given_text(tmp_path, rows(500), "b.csv")
+    notes = read(first, second, answers=("y", "n")).notes
+    assert [note.split("'")[1] for note in notes if "as row numbers" in note] == ["customer"]
+    assert not any(
+        "as row numbers" in note for note in read(first, second, answers=("y", "n"), only=["customer"]).notes
+    )
 
 
 def test_d2_that_lacks_a_feature(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ polars is imported where it is used: importing this file is cheap.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import polars as pl
 
-MISSING = ("", "NA", "NaN", "nan", "null")
+MISSING = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL")
 """Cells that say nothing. A source may list more; a feature that lists one among its values takes it back."""
 
 NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
@@ -22,6 +23,26 @@ DECIMAL_COMMA = r"^[+-]?([0-9]+,[0-9]*|,[0-9]+)([eE][+-]?[0-9]+)?$"
 GROUPED = r"^[+-]?[1-9][0-9]{0,2}([,.'’\s][0-9]{3})+([.,][0-9]*)?$"
 """Thousands set apart: `1,234.5`. `1,234` may be one of these or have a decimal comma."""
 INFINITE = r"^(?i)[+-]?inf(inity)?$"
+
+
+WHOLE = re.compile(r"([+-]?(?:0|[1-9][0-9]*))\.0+")
+"""A whole number as programs write it whose column has a gap somewhere: `1.0`."""
+TRUTHS = ("true", "false", "yes", "no")
+
+
+def respellings(cells: Iterable[str], known: Iterable[str]) -> dict[str, str]:
+    """Cells that are another spelling of a known value → that value: `1.0` of `1`, `True` of `true`."""
+    by_spelling: dict[str, str] = {}
+    for value in known:
+        by_spelling.setdefault(_spelling(value), value)
+    return {cell: value for cell in cells if (value := by_spelling.get(_spelling(cell), cell)) != cell}
+
+
+def _spelling(cell: str) -> str:
+    if cell.lower() in TRUTHS:
+        return cell.lower()
+    whole = WHOLE.fullmatch(cell)
+    return cell if whole is None else whole[1]
 
 
 def distinct_cells(cells: pl.Series) -> list[str]:

@@ -156,7 +156,8 @@ def run(
         showing.notes(getattr(loaded.build_overseer(loaded.seed), "notes", ()))
         folder = out or folder.with_name(folder.name + "-recorded")  # another overseer's run is another run
     showing.notes(loaded.notes)
-    with showing.Watcher(loaded.budget if budget is None else budget) as watcher:
+    hint = showing.how_to_judge(folder)
+    with showing.Watcher(loaded.budget if budget is None else budget, waiting=hint) as watcher:
         result = run_problem(loaded, folder, seed=seed, budget=budget, progress=watcher, store=_store(store))
     showing.result(result)
     showing.notes([note for note in result["notes"] if note not in loaded.notes])
@@ -339,7 +340,9 @@ def invite(
     seed: Seed = None,
     data: Data = None,
     store: Store = None,
-    address: Annotated[str, typer.Option(help="Where judges reach the page.")] = "http://127.0.0.1:8000",
+    address: Annotated[
+        str, typer.Option(help="Where judges reach the page that `serve` serves.")
+    ] = "http://127.0.0.1:8000",
     program: Annotated[bool, typer.Option("--program", help="Print a token for a program instead of a link.")] = False,
     days: Annotated[float, typer.Option(help="How long it works.")] = 30.0,
 ) -> None:
@@ -481,7 +484,7 @@ def _run_belief(
     problem = asking_people(problem) if people else problem
     folder = out or default_folder(problem, seed)
     showing.notes(problem.notes)
-    with belief_showing.Watcher() as watcher:
+    with belief_showing.Watcher(waiting=showing.how_to_judge(folder)) as watcher:
         result = run_belief(problem, folder, seed=seed, budget=budget, tell=watcher, store=store)
     belief_showing.result(result)
     showing.line(f"The report is {folder / 'report.html'}")

@@ -17,18 +17,21 @@ from imitative.cells import (
     MISSING,
     NUMBER,
     decimal_commas,
+    distinct_cells,
     floats,
     pointed,
+    respellings,
     said_cells,
 )
 from imitative.data import Feature, FeatureKind
-from imitative.errors import InputError, listed, shown
+from imitative.errors import InputError, did_you_mean, listed, shown
 from imitative.rows import Rows, Source
 
 if TYPE_CHECKING:
     import polars as pl
 
 _CODE = r"^[+-]?0[0-9]"  # 007 is a code, not the number seven
+_WHOLE = r"^[0-9]+(\.0+)?$"
 _DATE = r"^[0-9]{1,4}([-./])[0-9]{1,2}[-./][0-9]{1,4}([ T][0-9:.,Z+-]*)?$"
 _UNIT = r"^(\p{Sc}\s?[+-]?[0-9][0-9.,]*|[+-]?[0-9][0-9.,]*(\s?(\p{Sc}|%|°)|\s?°?\p{L}[\p{L}/²³]+|\s°?\p{L}))$"
 _PAIRS = (("false", "true"), ("no", "yes"), ("f", "t"), ("n", "y"), ("0", "1"))
@@ -131,6 +134,7 @@ def feature_of(name: str, said: Stated, first: Column, second: Column, notes: li
     """
     import polars as pl
 
+    respelled = {} if said.kind in (FeatureKind.NUMERIC, FeatureKind.TEXT) else respell([first, second], said.named)
     distinct = pl.concat([first.distinct, second.distinct]).unique().sort()
     if not len(distinct) and said == Stated():
         notes.append(f"column {shown(name)} is empty in D and D′: left out")
@@ -153,6 +157,13 @@ def feature_of(name: str, said: Stated, first: Column, second: Column, notes: li
         raise InputError(place, f"the values {listed(values)}", "two for a boolean", 'say kind = "categorical"')
     if kind is FeatureKind.CATEGORICAL and len(values) > IDENTIFIER:
         notes.append(f"column {shown(name)} has {len(values)} distinct words: leave it out if it is an identifier")
+    if values:
+        for cell, value in list(respelled.items())[:1]:
+            notes.append(f"column {shown(name)}: {shown(cell)} is read as {shown(value)}, spelled otherwise")
+        unsaid = set(distinct.to_list()) - set(said.named)
+        for value in {*said.words, *said.phrases} - set(distinct.to_list()) - set(said.values):
+            if meant := did_you_mean(value, sorted(unsaid)):
+                notes.append(f"{place}: no row holds {shown(value)}, which is spoken of there; {meant}")
     spoken = said.spoken or default_spoken(name)
     words = {value: " ".join(value.split()) for value in values if value != " ".join(value.split())} | dict(said.words)
     return Feature(name, kind, spoken, words, dict(said.phrases), values, said.unit)
@@ -166,6 +177,16 @@ def identifies(feature: Feature, first: Column, second: Column) -> bool:
 
     many = feature.kind is FeatureKind.CATEGORICAL and len(feature.values) > MANY_VALUES
     return many and different(first) and different(second)
+
+
+def numbers_rows(*columns: Column) -> bool:
+    """Whether these columns hold nothing but whole numbers, in each of them all different, as row numbers are."""
+    return all(
+        column.said >= MANY_VALUES
+        and len(column.distinct) == column.said
+        and bool(column.distinct.str.contains(_WHOLE).all())
+        for column in columns
+    )
 
 
 def hold_dates(*columns: Column) -> bool:
@@ -232,6 +253,24 @@ def _inferred(
     if wordy and len(cells) > MANY_VALUES and len(cells) > rows / 2:
         return FeatureKind.TEXT
     return FeatureKind.CATEGORICAL
+
+
+def respell(columns: Sequence[Column], named: Sequence[str]) -> dict[str, str]:
+    """Write every value of these columns of one name as it is `named`, or else as it is written first: files that hold
+    the same rows say `1` and `1.0`, or `True` and `true`. What was written otherwise → how it is written now.
+    """
+    if sum(len(column.distinct) for column in columns) > IDENTIFIER:  # no list of values to choose from
+        return {}
+    cells = [distinct_cells(column.distinct) for column in columns]
+    known, respelled = list(named), dict[str, str]()
+    for column, found in zip(columns, cells, strict=True):
+        changed = respellings((cell for cell in found if cell not in named), [*known, *found])
+        if changed:
+            column.cells = column.cells.replace(changed)
+            column.distinct = column.cells.drop_nulls().unique()
+            respelled |= changed
+        known += distinct_cells(column.distinct)
+    return respelled
 
 
 def read_commas(columns: Sequence[Column], notes: list[str]) -> bool:

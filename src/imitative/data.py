@@ -92,6 +92,10 @@ class Feature:
         """The English for one of its values."""
         return self.words.get(value, value)
 
+    def told(self, value: str) -> str:
+        """What is shown of one of its values: the clause that says it, where there is one, or else the word."""
+        return self.phrases.get(value) or self.word(value)
+
 
 @final
 @dataclass(frozen=True, eq=False)

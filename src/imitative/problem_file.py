@@ -457,6 +457,9 @@ def _explained(
         tags = complaint.get("ctx", {}).get("expected_tags")
         kinds = str(tags).split(", ") if tags else [f"{each!r}" for each in _kinds(keys)]
         return InputError(f"{place}.kind", found, " or ".join(kinds), more)
+    if kind == "too_short":
+        least = complaint.get("ctx", {}).get("min_length", 1)
+        return InputError(place, f"{len(complaint['input'])} of them", f"at least {least}", more)
     expected = message.removeprefix("Value error, ").removeprefix("Input should be ")
     return InputError(place, shown(complaint["input"]), expected[:1].lower() + expected[1:], more)
 

@@ -13,8 +13,19 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from imitative.cells import MISSING, distinct_cells, silent_cells
-from imitative.columns import Column, Stated, feature_of, hold_dates, identifies, merged, note_silence, read_commas
+from imitative.cells import MISSING, distinct_cells, respellings, silent_cells
+from imitative.columns import (
+    Column,
+    Stated,
+    feature_of,
+    hold_dates,
+    identifies,
+    merged,
+    note_silence,
+    numbers_rows,
+    read_commas,
+    respell,
+)
 from imitative.data import Feature, FeatureKind, Labelled, Table
 from imitative.errors import InputError, did_you_mean, listed, no_column, shown
 from imitative.parts import check_parts, needed
@@ -121,6 +132,11 @@ def read_data(
                 notes.append(
                     f"column {shown(name)} holds dates: each is a word of its own; a number (a year) says more"
                 )
+            if feature.kind is FeatureKind.NUMERIC and not chosen and numbers_rows(first, second):
+                notes.append(
+                    f"column {shown(name)} holds whole numbers, all different, as row numbers and customers' are: "
+                    "list it in features.leave_out if it only names rows"
+                )
             note_silence(name, first, second, notes)
             features.append(feature)
             columns[name], columns2[name] = first.read(feature), second.read(feature)
@@ -154,6 +170,8 @@ def read_table(source: Source, features: Sequence[Feature]) -> Read:
         column = Column(rows, source, feature.name, said)
         if feature.kind is FeatureKind.NUMERIC:
             read_commas([column], [])
+        if feature.discrete:
+            respell([column], feature.values)
         new = (
             [value for value in distinct_cells(column.cells) if value not in feature.values] if feature.discrete else []
         )
@@ -224,6 +242,8 @@ def _answers(
     import polars as pl
 
     cells = rows.frame[column]
+    if changed := respellings(set(distinct_cells(cells)) - set(answers), answers):
+        cells = cells.replace(changed)
     markers = [marker for marker in MISSING if marker not in answers]
     silent = silent_cells(cells, [*markers, *source.missing])
     codes = cells.replace_strict(list(answers), list(range(len(answers))), default=-1, return_dtype=pl.Int64)

@@ -311,6 +311,8 @@ def _cost(judgements: Entry, point: float | None) -> list[tuple[str, str]]:
     found = []
     if asked:
         found.append(("judgements", "".join(of_budget(asked, budget, judgements.number("recorded") or 0.0))))
+    if unanswered := judgements.number("unanswered"):
+        found.append(("skipped, or not to be read", count(unanswered)))
     if cost is not None:
         found.append(("cost", f"{cost:,.2f}"))
     if cost is not None and asked:

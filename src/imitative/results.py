@@ -33,11 +33,22 @@ def judgements_told(ledger: Ledger, budget: int) -> dict[str, Any]:
         "asked": ledger.asked(),
         "recorded": ledger.recorded,
         "by_purpose": dict(Counter(judgement.query.purpose for judgement in used)),
+        "unanswered": sum(not judgement.answered for judgement in used),
         "by_judge": dict(Counter(judgement.judge for judgement in used)),
         "cost": ledger.cost,
         "seconds": sum(judgement.seconds for judgement in used),
         "budget": budget,
     }
+
+
+def unaudited(found: Audit | None) -> list[str]:
+    """A note where nothing says how far the labels are to be trusted."""
+    if found is not None:
+        return []
+    return [
+        "no audit: none of the questions of D′ that were kept for it was answered, so that nothing says how far the "
+        "overseer would agree with the labels"
+    ]
 
 
 _OF_A_CLAUSE = (

@@ -26,7 +26,7 @@ from imitative.induction import Induced, Progress, induce
 from imitative.labelling import transfer
 from imitative.labels import labels_csv
 from imitative.loaded import LoadedProblem
-from imitative.overseers.overseer import Ledger, Overseer
+from imitative.overseers.overseer import Asked, Judging, Ledger, Overseer
 from imitative.overseers.people import People
 from imitative.overseers.presenting import checks, presenter
 from imitative.preference import Preference
@@ -56,6 +56,7 @@ def run_problem(
     settings: Settings | None = None,
     encode: Encode | None = None,
     store: str | None = None,
+    overseer: Overseer | Judging | None = None,
 ) -> dict[str, Any]:
     """Run Steps 1–4 and write the folder; what was judged before is not asked again.
 
@@ -68,6 +69,7 @@ def run_problem(
         settings: how budget and time are spent.
         encode: a sentence encoder, instead of the one that is loaded.
         store: the URL of a database shared by several runs, instead of the folder's own.
+        overseer: who judges, instead of the problem's own.
 
     Returns:
         What `result.json` holds.
@@ -80,6 +82,8 @@ def run_problem(
         raise InputError("the budget", str(budget), f"1 to {MOST_JUDGEMENTS:,} judgements", "give another number")
     if not 0 <= seed <= LAST_SEED:
         raise InputError("the seed", str(seed), f"0 to {LAST_SEED:,}", "give another number")
+    if overseer is not None:
+        loaded = _judged_by(loaded, overseer)
     loaded = loaded if loaded.keep_in is None else loaded.keep_in(str(out))
     problem, settings = loaded.problem, settings or loaded.settings
     described = dataclasses.asdict(settings) | {runs.JUDGED: loaded.judged}
@@ -91,21 +95,24 @@ def run_problem(
             encode, source = _encoder(out)
         seconds["encoder"] = time.perf_counter() - started
         watch = _Watch(run, progress)
-        overseer, guide, heard = _overseen(loaded.build_overseer(seed), run, loaded, watch)
+        judge, guide, heard = _overseen(loaded.build_overseer(seed), run, loaded, watch)
         if loaded.study is not None and encode is not None:
             studied = loaded.study.finish(
-                loaded, overseer, seed=seed, budget=budget, known=run.known(), record=run.record,
+                loaded, judge, seed=seed, budget=budget, known=run.known(), record=run.record,
                 progress=watch, encode=encode, settings=settings, guide=guide, heard=heard,
             )  # fmt: skip
             return _written(run, {**studied.result, "encoder": source}, studied.probabilities, studied.model, loaded)
         induced = induce(
-            problem, overseer, seed=seed, budget=budget, known=run.known(), record=run.record,
+            problem, judge, seed=seed, budget=budget, known=run.known(), record=run.record,
             progress=watch, encode=encode, settings=settings, guide=guide,
         )  # fmt: skip
         transferred = transfer(induced, seed=seed, progress=watch, heard=heard)
         started = time.perf_counter()
         watch(_stage("measuring", induced))
-        result = result_of(loaded, induced, transferred, overseer, seed, source)
+        result = result_of(
+            loaded, induced, transferred, judge, seed, source,
+            measuring=lambda what: watch(_stage(what, induced)),
+        )  # fmt: skip
         result["proposals"] = _proposals(run, induced) if guide is not None else []
         result["notes"] = [*result["notes"], *_unused(run, induced.ledger)]
         seconds |= induced.seconds | transferred.seconds | {"evaluation": time.perf_counter() - started}
@@ -160,6 +167,13 @@ def asking_people(loaded: LoadedProblem) -> LoadedProblem:
         return People(show, checks=checks(loaded.problem, show, seed))
 
     return dataclasses.replace(loaded, build_overseer=build, judged="people")
+
+
+def _judged_by(loaded: LoadedProblem, overseer: Overseer | Judging) -> LoadedProblem:
+    """The same problem, judged by an overseer that somebody made; a function is called what it is called there."""
+    named = getattr(overseer, "__qualname__", type(overseer).__qualname__)
+    given = overseer if isinstance(overseer, Overseer) else Asked(overseer)
+    return dataclasses.replace(loaded, build_overseer=lambda seed: given, judged=f"own: {named}")
 
 
 def write_report(folder: Path) -> Path:

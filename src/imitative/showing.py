@@ -6,8 +6,10 @@ Words that come from data are printed as they are, but for what would move the c
 from __future__ import annotations
 
 import inspect
+import shlex
 import time
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, final
 
@@ -51,6 +53,19 @@ def notes(found: Iterable[str]) -> None:
         console.print(plain(f"note: … {len(every) - MOST_NOTES} more in the report", style="dim"))
 
 
+WAITING = "waiting for people"
+"""How a stage begins in which the run waits for them."""
+
+
+def how_to_judge(folder: Path) -> str:
+    """How people come to judge the run in a folder."""
+    place = shlex.quote(str(folder))
+    return (
+        f"people judge on a page: in another terminal, `imitative serve {place}`, and for each of them "
+        f"`imitative invite {place} --name NAME`, with --address where the page is reached otherwise"
+    )
+
+
 @final
 class Watcher:
     """Shows how a run goes: live on a terminal, as occasional lines elsewhere; on stderr.
@@ -58,10 +73,11 @@ class Watcher:
     Args:
         budget: how many judgements may be asked.
         console: where to; stderr by default.
+        waiting: what is said once when people are first waited for.
     """
 
-    def __init__(self, budget: int, console: Console | None = None) -> None:
-        self._console = console or Console(stderr=True)
+    def __init__(self, budget: int, console: Console | None = None, waiting: str = "") -> None:
+        self._console, self._waiting = console or Console(stderr=True), waiting
         self._live = self._console.is_terminal
         self._bar = Progress(
             SpinnerColumn(),
@@ -88,7 +104,11 @@ class Watcher:
 
     def __call__(self, told: Told) -> None:
         """Show what a run tells."""
-        rounds = f"round {min(told.round, told.rounds)} of {told.rounds} · {_STAGES.get(told.stage, told.stage)}"
+        if self._waiting and told.stage.startswith(WAITING):
+            self._console.print(plain(self._waiting), soft_wrap=True)
+            self._waiting = ""
+        rounds = f"round {min(told.round, told.rounds)} of {told.rounds} · " if told.rounds else ""
+        rounds += _STAGES.get(told.stage, told.stage)
         said, more = of_budget(told.asked, told.budget, told.recorded)
         if self._live:
             asked, cost = told.asked - told.recorded, f"{told.cost:g}"
@@ -98,7 +118,8 @@ class Watcher:
             self._shown.update(Group(self._bar, *lines))
             return
         now = time.monotonic()
-        if now - self._written >= SECONDS_BETWEEN_LINES:
+        late = told.stage == "answering" or told.stage.startswith("measuring")  # may be the last line for long
+        if now - self._written >= SECONDS_BETWEEN_LINES or late:
             self._written = now
             spent = f"{rounds}: {said} judgements{more}, cost {told.cost:g}"
             best = " ".join(" ".join(gist(told.best, MOST_WATCHED)).split())
@@ -149,6 +170,8 @@ def _figures(found: Mapping[str, Any]) -> list[str]:
     judged = found["judgements"]
     said, more = of_budget(sum(judged["asked"].values()), judged["budget"], judged.get("recorded", 0))
     kinds = ", ".join(f"{n} {kind.replace('_', ' ')}" for kind, n in judged["asked"].items() if n)
+    if unanswered := judged.get("unanswered", 0):
+        kinds += f"; {unanswered} of them skipped or not to be read"
     lines = [
         f"log prior {found['log_prior']:.2f} ± {found['log_prior_sd']:.2f}, "
         f"log likelihood of D {found['log_likelihood']:.2f} nats",

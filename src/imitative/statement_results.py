@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from imitative.induction import Induced, Round, induce_again
 from imitative.labelling import Transferred
 from imitative.loaded import LoadedProblem
 from imitative.overseers.overseer import Overseer
-from imitative.results import audit_told, judgements_told
+from imitative.results import audit_told, judgements_told, unaudited
 
 RUNNERS_UP = 10
 """How many runners-up a result tells of."""
@@ -27,9 +27,25 @@ EXAMPLES = 3
 
 
 def result_of(
-    loaded: LoadedProblem, induced: Induced, transferred: Transferred, overseer: Overseer, seed: int, encoder: str
+    loaded: LoadedProblem,
+    induced: Induced,
+    transferred: Transferred,
+    overseer: Overseer,
+    seed: int,
+    encoder: str,
+    measuring: Callable[[str], None] = lambda what: None,
 ) -> dict[str, Any]:
-    """Everything a run says, as plain values; keys as in the documentation of `result.json`."""
+    """Everything a run says, as plain values; keys as in the documentation of `result.json`.
+
+    Args:
+        loaded: the problem.
+        induced: what Steps 1–3 made of it.
+        transferred: what Step 4 did.
+        overseer: who judged.
+        seed: of the folds that are held out.
+        encoder: where the sentence encoder came from.
+        measuring: told what is being measured, which may take as long as the search.
+    """
     problem, posterior, z = loaded.problem, induced.posterior, induced.best
     show = problem.space.show
     on_labelled = transferred.model.probabilities(problem.labelled.table)
@@ -63,10 +79,15 @@ def result_of(
         "audit": audit_told(transferred.audit, induced.rounds, induced.best),
         **evaluate(problem, loaded.truth, on_labelled, transferred.probabilities),
         "baselines": baselines(problem, loaded.truth, seed, held_out=folds(problem.labelled.answers, seed)),
-        "ours_held_out": _held_out(induced, seed),
+        "ours_held_out": _held_out(induced, seed, measuring),
         "scale": _scale(induced),
         "rounds": [_round(r, loaded, induced) for r in induced.rounds],
-        "notes": [*loaded.notes, *getattr(overseer, "notes", ()), *_full(loaded, z, told)],
+        "notes": [
+            *loaded.notes,
+            *getattr(overseer, "notes", ()),
+            *_full(loaded, z, told),
+            *unaudited(transferred.audit),
+        ],
     }
 
 
@@ -87,10 +108,12 @@ def _full(loaded: LoadedProblem, z: Hypothesis, told: Sequence[Mapping[str, Any]
     ]
 
 
-def _held_out(induced: Induced, seed: int) -> float | None:
+def _held_out(induced: Induced, seed: int, measuring: Callable[[str], None]) -> float | None:
     """Accuracy on rows of D that z* was not searched on, over the folds the direct fits are measured on."""
     labelled, right = induced.problem.labelled, []
-    for fold in folds(labelled.answers, seed):
+    parts = folds(labelled.answers, seed)
+    for number, fold in enumerate(parts, 1):
+        measuring(f"measuring on D held out, part {number} of {len(parts)}")
         z = induce_again(induced, labelled.take(fold.fitted), seed)
         said = induced.reading.answered(labelled.table.take(fold.held), z, labelled.names)
         right.append(said == labelled.answers[fold.held])
@@ -134,7 +157,7 @@ def _examples(table: Table, applies: NDArray[np.intp], decides: NDArray[np.bool_
     for i in applies[order[:100]]:
         row = table.row(int(i))
         # In words: `o` for one ring tells nobody anything.
-        spoken = {f.name: f.word(str(row[f.name])) for f in table.features if f.discrete and row[f.name] is not None}
+        spoken = {f.name: f.told(str(row[f.name])) for f in table.features if f.discrete and row[f.name] is not None}
         question = {**row, **spoken}
         if question not in found:
             found.append(question)

@@ -177,6 +177,7 @@ NO_JUDGEMENTS: dict[str, tuple[Any, str]] = {
     "too few": (lambda queries, said: said[:-1], "judgements of"),
     "too many": (lambda queries, said: [*said, said[0]], "judgements of"),
     "none": (lambda queries, said: [None, *said[1:]], "a Judgement is needed"),
+    "nothing": (lambda queries, said: None, "the overseer gave None"),
     "turned round": (lambda queries, said: said[::-1], "of another query"),
     "another kind": (
         lambda queries, said: [replace(each, answer=Answer(choice="banana")) for each in said], "is no answer to"

@@ -57,6 +57,25 @@ def test_what_is_in_doubt_is_asked_before_what_is_known(known: Pair, asked: Pair
     assert chosen([known, asked], stakes(SUN, CLAY), prior, 1) == [asked]
 
 
+@pytest.mark.parametrize(
+    ("refused", "kinds"),
+    [
+        ((), {Kind.ODDS, Kind.COMPARE_HYPOTHESES}),
+        ((Kind.ODDS,), {Kind.COMPARE_HYPOTHESES}),
+        ((Kind.COMPARE_HYPOTHESES, Kind.BET), {Kind.ODDS}),
+        ((Kind.ODDS, Kind.COMPARE_HYPOTHESES), {Kind.ODDS, Kind.COMPARE_HYPOTHESES}),
+    ],
+)
+def test_what_is_refused_is_asked_as_the_other_kind(refused: tuple[Kind, ...], kinds: set[Kind]) -> None:
+    pairs = [
+        Pair(alone(says(feature, value, answer, strength), "e"), silent("e"))
+        for feature in (PLACE, SOIL) for value in feature.values for answer in "pe" for strength in Strength
+    ]  # fmt: skip
+    asked = comparisons.as_queries(pairs, SPACE, np.random.default_rng(0), refused)
+    assert {query.kind for query in asked} == kinds
+    assert len(asked) == len(pairs)
+
+
 def test_a_batch_does_not_repeat_itself() -> None:
     twin = says(PLACE, "sun", strength=Strength.MODERATE)
     same = [SUN_OR_NOT, Pair(alone(twin, "e"), silent("e")), Pair(alone(SUN, "p"), silent("p"))]

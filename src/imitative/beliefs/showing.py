@@ -19,7 +19,7 @@ from imitative.beliefs.forecasting import Forecast
 from imitative.beliefs.induction import BeliefProblem
 from imitative.beliefs.scoring import Scored
 from imitative.display import SPACE, figure, short
-from imitative.showing import line, plain
+from imitative.showing import WAITING, line, plain
 
 SHOWN = (0.05, 0.25, 0.5, 0.75, 0.95)
 NARROW: Final = (0.05, 0.5, 0.95)
@@ -32,10 +32,15 @@ TOLD: Final[tuple[tuple[Write, int | None], ...]] = ((figure, None), (short, Non
 
 @final
 class Watcher:
-    """Shows what is being done: live on a terminal, a line for each stage elsewhere; on stderr."""
+    """Shows what is being done: live on a terminal, a line for each stage elsewhere; on stderr.
 
-    def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console(stderr=True)
+    Args:
+        console: where to; stderr by default.
+        waiting: what is said once when people are first waited for.
+    """
+
+    def __init__(self, console: Console | None = None, waiting: str = "") -> None:
+        self._console, self._waiting = console or Console(stderr=True), waiting
         self._status: Status | None = None
         self._began = time.monotonic()
 
@@ -51,6 +56,9 @@ class Watcher:
 
     def __call__(self, stage: str) -> None:
         """A new stage."""
+        if self._waiting and stage.startswith(WAITING):
+            self._console.print(plain(self._waiting), soft_wrap=True)
+            self._waiting = ""
         spent = f"{time.monotonic() - self._began:.0f} s"
         if self._status is not None:
             self._status.update(plain(f"{stage} · {spent}"))

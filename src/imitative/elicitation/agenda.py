@@ -7,6 +7,7 @@ yet but what D speaks for. Part of the budget stays for the last audit.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from typing import NamedTuple, final
@@ -50,6 +51,8 @@ HOPEFULS = 60
 """Statements that might be worth adding to z*, asked about as its own are."""
 SAMPLE = 400
 """Questions of D′ on which hypotheses are compared when choosing what to ask: a share is known to within 0.025."""
+REFUSED = 5
+"""Queries of a kind that were all skipped or not to be read, from which no other of that kind is asked."""
 ENOUGH_FOR_BETS = 20
 """Queries in a round from which two of them are reference bets."""
 
@@ -80,6 +83,13 @@ class Plan(NamedTuple):
 
     queries: list[Query]
     undecided: float = 1.0
+
+
+def _refused(judgements: Sequence[Judgement]) -> set[Kind]:
+    """Kinds of queries that were asked several times and never answered: somebody answers others all the same."""
+    asked = Counter(judgement.query.kind for judgement in judgements)
+    answered = {judgement.query.kind for judgement in judgements if judgement.answered}
+    return {kind for kind, times in asked.items() if times >= REFUSED and kind not in answered}
 
 
 @final
@@ -134,9 +144,11 @@ class Agenda:
         count = spendable if last else min(spendable, math.ceil(ROUND * self.budget))
         if not count:
             return Plan([])
+        refused = _refused(known.judgements)
         first = self._readings(known, round(self.settings.reading_share * count))
         doubts = self._doubts(known, (count - len(first)) // 2)
         first += [*(self._bets(known) if count >= ENOUGH_FOR_BETS else []), *doubts]
+        first = [query for query in first if query.kind not in refused]
         taken = {frozenset(query.hypotheses) for query in first}
         compared, undecided = self._compared(known, taken, max(0, count - len(first)), rng)
         return Plan([*first, *compared], undecided)
@@ -180,6 +192,7 @@ class Agenda:
         how undecided D′ is.
         """
         posterior, space = self.objective(known.prior, known.reading), self.problem.space
+        refused = _refused(known.judgements)
         around = [scored.hypothesis for scored in known.found[:5]]
         scorer = Scorer(posterior, build_pool(space, posterior, self.problem.unlabelled, around))
         before = {frozenset(judgement.query.hypotheses) for judgement in known.judgements} | taken
@@ -196,11 +209,11 @@ class Agenda:
         explored = fresh(comparisons.explore(scorer, self._default, number, rng))
         if not self.settings.active:
             drawn = [explored[i] for i in rng.permutation(len(explored))]
-            return comparisons.as_queries(drawn[:count], space, rng), 1.0
+            return comparisons.as_queries(drawn[:count], space, rng, refused), 1.0
         if opening:
             hanging = stakes.promising(scorer, known.prior, PROMISING)
             chosen, _ = comparisons.choose(explored, hanging, known.prior, count)
-            return comparisons.as_queries(chosen, space, rng), 1.0
+            return comparisons.as_queries(chosen, space, rng, refused), 1.0
         best = known.found[0].hypothesis
         beside = stakes.Beside.of(best, posterior, self.sample, scorer)
         own = stakes.Own.of(best, posterior, self.sample)
@@ -215,7 +228,7 @@ class Agenda:
         # The best of both: the first check takes the place of what is worth least, and so on.
         least = sorted([*gains, *[0.0] * (count - len(gains))])
         kept = sum(check.gain > worth for check, worth in zip(again, least, strict=False))
-        queries = comparisons.as_queries(chosen[: count - kept], space, rng)
+        queries = comparisons.as_queries(chosen[: count - kept], space, rng, refused)
         candidates = [*self._candidates(known.found, rivals, hopefuls, posterior), *compounds.reached]
         asked = [*(check.query for check in again[:kept]), *queries]
         return asked, stakes.undecided(candidates, posterior, self.sample)

@@ -7,7 +7,7 @@ batch would already give counts for next to nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -121,7 +121,12 @@ def choose(pairs: Sequence[Pair], stakes: Stakes, prior: StatementPrior, count: 
     return [pairs[i] for i in chosen], gains
 
 
-def as_queries(pairs: Sequence[Pair], space: StatementSpace, rng: np.random.Generator) -> list[Query]:
-    """The queries for a batch: `ODDS_SHARE` of them as odds, no two alike."""
-    kinds = [Kind.ODDS if rng.random() < ODDS_SHARE else Kind.COMPARE_HYPOTHESES for _ in pairs]
+def as_queries(
+    pairs: Sequence[Pair], space: StatementSpace, rng: np.random.Generator, refused: Collection[Kind] = ()
+) -> list[Query]:
+    """The queries for a batch: `ODDS_SHARE` of them as odds, unless one kind is `refused`; no two alike."""
+    share = ODDS_SHARE
+    if (Kind.ODDS in refused) != (Kind.COMPARE_HYPOTHESES in refused):
+        share = float(Kind.ODDS not in refused)
+    kinds = [Kind.ODDS if rng.random() < share else Kind.COMPARE_HYPOTHESES for _ in pairs]
     return list({q.key: q for q in (query_of(p, space, k) for p, k in zip(pairs, kinds, strict=True))}.values())

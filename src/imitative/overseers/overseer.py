@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol, final, runtime_checkable
 
@@ -30,6 +30,18 @@ class Overseer(Protocol):
 
 Judging = Callable[[Sequence[Query]], list[Judgement] | Awaitable[list[Judgement]]]
 """An overseer that is a function."""
+
+
+@final
+class Asked:
+    """A function of queries as an overseer."""
+
+    def __init__(self, function: Judging) -> None:
+        self._function = function
+
+    async def judge(self, queries: Sequence[Query]) -> list[Judgement]:
+        """See `Overseer.judge`."""
+        return await asked(self._function, queries)
 
 
 @runtime_checkable
@@ -148,7 +160,10 @@ async def asked(overseer: Overseer | Judging, queries: Sequence[Query]) -> list[
     if not callable(judge):
         raise TypeError(f"an overseer has a method judge(queries), or is a function of queries; found {overseer!r}")
     given = judge(queries)
-    judged = list(await given if inspect.isawaitable(given) else given)
+    given = await given if inspect.isawaitable(given) else given
+    if not isinstance(given, Iterable):
+        raise TypeError(f"the overseer gave {given!r}: a list of judgements is needed, one of each query")
+    judged = list(given)
     if len(judged) != len(queries):
         raise ValueError(f"the overseer gave {len(judged)} judgements of {len(queries)} queries: one of each is needed")
     for i, (query, judgement) in enumerate(zip(queries, judged, strict=True), 1):

@@ -74,7 +74,7 @@ def _cell(feature: Feature | None, name: str, value: Value) -> dict[str, str]:
     if value is None:
         return {"name": spoken, "value": ""}
     if feature is not None and feature.discrete:
-        return {"name": spoken, "value": feature.word(str(value))}
+        return {"name": spoken, "value": feature.told(str(value))}
     number = isinstance(value, float)
     said = f"{value:g}" if number else str(value)
     return {

@@ -168,9 +168,11 @@ class Recorded:
             if unrated_doubt is not None:
                 self._unfamiliar(rows, doubts[0] + unrated_doubt, doubts[1])
         if reader == "literal":
-            self._notes.append(
-                f"Nobody was asked to answer questions under z: where that is asked, the {LITERAL_READER} of z answers."
-            )
+            if any(judgement.query.kind is Kind.ANSWER for judgement in self._held.values()):
+                said = "What was answered under a hypothesis serves that one alone: where it is asked of another"
+            else:
+                said = "Nobody was asked to answer questions under z: where that is asked"
+            self._notes.append(f"{said}, the {LITERAL_READER} of z answers.")
 
     @property
     def queries(self) -> tuple[Query, ...]:

@@ -253,6 +253,8 @@ def explained(errors: Any) -> str:
     """The first complaint in one line, of pydantic's list."""
     first = errors[0]
     place = ".".join(str(part) for part in first["loc"] if part != "body") or "the body"
+    if first.get("type") == "missing":
+        return one_line(f"{place}: found nothing; expected a value: add it")
     message = str(first["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
     found = first.get("input")
     quoted = f" {shown(found)};" if isinstance(found, str | int | float | bool) or found is None else ""

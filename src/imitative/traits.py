@@ -95,6 +95,7 @@ class Traits:
         self._by_text: dict[str, Floats] = {}
         self._said: dict[Condition, Said] = {}
         self._statements: dict[Statement, Floats] = {}
+        self._latest: tuple[Hypothesis, Floats] | None = None
 
     # φ is laid out as
     # [Σ 1, Σ w, Σ m · w², b², 1 | relevance | default contrasts | polarity (contrast by contrast) | of texts: words,
@@ -185,6 +186,9 @@ class Traits:
 
     def hypothesis(self, z: Hypothesis) -> Floats:
         """φ(z), (d,): the default's traits plus the sum of the statements'."""
+        # A score asks for the mean and for the draws of the same z, one after the other.
+        if self._latest is not None and self._latest[0] is z:
+            return self._latest[1]
         traits = np.zeros(self.size)
         b = z.default_strength.nats
         traits[3], traits[4] = b * b, 1.0
@@ -192,6 +196,8 @@ class Traits:
         for statement in z.statements:
             traits += self.statement(statement)
         traits[self.claimed_at] += self._claimed_again(z.statements)
+        traits.flags.writeable = False
+        self._latest = z, traits
         return traits
 
     def said(self, condition: Condition) -> Said:

@@ -310,6 +310,8 @@ def test_someone_who_only_compares_is_soon_asked_for_nothing_else() -> None:
     ran = go(problem, 200, overseer=Compares(), settings=Settings(rounds=6, steps=16))
     prior = [j for j in ran.induced.ledger.judgements if j.query.purpose == "prior"]
     assert sum(j.answered for j in prior) > 0.7 * len(prior)
+    assert all(ended.audit is None for ended in ran.induced.rounds)
+    assert not any(j.query.kind is Kind.ODDS and j.query.purpose == "audit" for j in ran.induced.ledger.judgements)
 
 
 def test_an_archive_is_asked_once_for_all_it_holds() -> None:

@@ -23,8 +23,6 @@ DECIMAL_COMMA = r"^[+-]?([0-9]+,[0-9]*|,[0-9]+)([eE][+-]?[0-9]+)?$"
 GROUPED = r"^[+-]?[1-9][0-9]{0,2}([,.'’\s][0-9]{3})+([.,][0-9]*)?$"
 """Thousands set apart: `1,234.5`. `1,234` may be one of these or have a decimal comma."""
 INFINITE = r"^(?i)[+-]?inf(inity)?$"
-
-
 WHOLE = re.compile(r"([+-]?(?:0|[1-9][0-9]*))\.0+")
 """A whole number as programs write it whose column has a gap somewhere: `1.0`."""
 TRUTHS = ("true", "false", "yes", "no")

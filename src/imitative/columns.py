@@ -161,7 +161,8 @@ def feature_of(name: str, said: Stated, first: Column, second: Column, notes: li
         for cell, value in list(respelled.items())[:1]:
             notes.append(f"column {shown(name)}: {shown(cell)} is read as {shown(value)}, spelled otherwise")
         unsaid = set(distinct.to_list()) - set(said.named)
-        for value in {*said.words, *said.phrases} - set(distinct.to_list()) - set(said.values):
+        unheld = {*said.words, *said.phrases} - set(distinct.to_list()) - set(said.values)
+        for value in sorted(unheld):
             if meant := did_you_mean(value, sorted(unsaid)):
                 notes.append(f"{place}: no row holds {shown(value)}, which is spoken of there; {meant}")
     spoken = said.spoken or default_spoken(name)

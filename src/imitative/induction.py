@@ -21,7 +21,7 @@ from typing import NamedTuple, final
 import numpy as np
 
 from imitative.data import Labelled
-from imitative.elicitation.agenda import Agenda, Known, Plan
+from imitative.elicitation.agenda import Agenda, Known, Plan, refused_by
 from imitative.elicitation.pairs import Pair, query_of
 from imitative.guidance import Guide, Guided
 from imitative.hypotheses.statements import Hypothesis
@@ -256,7 +256,7 @@ class Induction:
         """Odds of z* over z* without each of its statements: what M_prior says they add, by fresh judgements. Where too
         few are left for all, those that M_prior says most of.
         """
-        if isinstance(self.ledger.overseer, Archive):
+        if isinstance(self.ledger.overseer, Archive) or Kind.ODDS in refused_by(state.judgements):
             return None, []
         added = {pair: prior.log_prior(pair.first) - prior.log_prior(pair.second) for pair in leave_one_out(best)}
         pairs = list(added)

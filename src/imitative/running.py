@@ -82,9 +82,8 @@ def run_problem(
         raise InputError("the budget", str(budget), f"1 to {MOST_JUDGEMENTS:,} judgements", "give another number")
     if not 0 <= seed <= LAST_SEED:
         raise InputError("the seed", str(seed), f"0 to {LAST_SEED:,}", "give another number")
-    if overseer is not None:
-        loaded = _judged_by(loaded, overseer)
     loaded = loaded if loaded.keep_in is None else loaded.keep_in(str(out))
+    loaded = loaded if overseer is None else _judged_by(loaded, overseer)
     problem, settings = loaded.problem, settings or loaded.settings
     described = dataclasses.asdict(settings) | {runs.JUDGED: loaded.judged}
     with Run.open(out, problem.name, loaded.fingerprint, seed, budget, described, store=store) as run:

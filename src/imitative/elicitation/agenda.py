@@ -85,7 +85,7 @@ class Plan(NamedTuple):
     undecided: float = 1.0
 
 
-def _refused(judgements: Sequence[Judgement]) -> set[Kind]:
+def refused_by(judgements: Sequence[Judgement]) -> set[Kind]:
     """Kinds of queries that were asked several times and never answered: somebody answers others all the same."""
     asked = Counter(judgement.query.kind for judgement in judgements)
     answered = {judgement.query.kind for judgement in judgements if judgement.answered}
@@ -144,7 +144,7 @@ class Agenda:
         count = spendable if last else min(spendable, math.ceil(ROUND * self.budget))
         if not count:
             return Plan([])
-        refused = _refused(known.judgements)
+        refused = refused_by(known.judgements)
         first = self._readings(known, round(self.settings.reading_share * count))
         doubts = self._doubts(known, (count - len(first)) // 2)
         first += [*(self._bets(known) if count >= ENOUGH_FOR_BETS else []), *doubts]
@@ -192,7 +192,7 @@ class Agenda:
         how undecided D′ is.
         """
         posterior, space = self.objective(known.prior, known.reading), self.problem.space
-        refused = _refused(known.judgements)
+        refused = refused_by(known.judgements)
         around = [scored.hypothesis for scored in known.found[:5]]
         scorer = Scorer(posterior, build_pool(space, posterior, self.problem.unlabelled, around))
         before = {frozenset(judgement.query.hypotheses) for judgement in known.judgements} | taken

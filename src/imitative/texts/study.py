@@ -17,7 +17,7 @@ from imitative.loaded import Finished, LoadedProblem
 from imitative.overseers.mixed import disagreements
 from imitative.overseers.overseer import Overseer, Record
 from imitative.records import Judgement
-from imitative.results import audit_told, judgements_told
+from imitative.results import audit_told, judgements_told, unaudited
 from imitative.settings import Settings
 from imitative.texts.induction import TextInduced, TextRound, induce_text
 from imitative.texts.judges import Judges
@@ -150,7 +150,12 @@ def _result(
             {"question": dict(query.question or {}), "row": query.repeat + 1, "purpose": query.purpose}
             for query in _flagged(overseer)
         ],
-        "notes": [*loaded.notes, *getattr(overseer, "notes", ()), *getattr(study.proposer, "notes", ())],
+        "notes": [
+            *loaded.notes,
+            *getattr(overseer, "notes", ()),
+            *getattr(study.proposer, "notes", ()),
+            *unaudited(transferred.audit),
+        ],
     }
 
 

@@ -475,12 +475,14 @@ def test_what_was_heard_of_some_words_tells_claims_about_rated_words_from_others
 
 def test_a_price_of_strong_claims_is_learned_as_stated_however_much_is_beyond_the_scale() -> None:
     """Strong claims are 12 nats down here: hundreds of answers that say no more than *at least 1,000* bend the fit."""
-    rated, unrated = ([f"{kind}{i}" for i in range(120)] for kind in ("rated", "unrated"))
+    rated, unrated = ([f"{kind}{i}" for i in range(400)] for kind in ("rated", "unrated"))
     space = StatementSpace(
         (NOTE,), ("e", "p"), SPOKEN, Limits(4, 1, 2), words={"note": [*rated, *unrated]}, rated={"note": rated}
     )
-    rows = [Rating(word, float(i % 9 - 4), 0.3, "ann") for i, word in enumerate(rated)]
-    archive = Recorded(space, ratings=rows, favours="e", doubts=(0.2, 2.5), unrated_doubt=2.3)
+    ratings = np.clip(np.random.default_rng(0).normal(0.0, 1.7, 400), -4.0, 4.0)
+    rows = [Rating(word, float(rating), 0.3, "ann") for word, rating in zip(rated, ratings, strict=True)]
+    words = Stretch((-4.0, 4.0), (-4.0, 4.0))
+    archive = Recorded(space, ratings=rows, favours="e", words=words, doubts=(0.2, 2.5), unrated=0.0, unrated_doubt=2.3)
     traits = Traits(space, None)
     weights = StatementPrior.fit(traits, said(archive)).weights
     assert -(weights[traits.claimed_at] + weights[traits.words_at]) == pytest.approx(2.5, abs=0.1)

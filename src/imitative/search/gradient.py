@@ -97,7 +97,10 @@ def tops(target: Target, seed: int, most: int = 4) -> list[Floats]:
     else:
         return []
     start = draws[np.argsort(-value)[: target.batch if dear else STARTS]]
-    u = _uphill(target, start[np.isfinite(np.sort(-value)[: len(start)])])
+    start = start[np.isfinite(np.sort(-value)[: len(start)])]
+    u = _uphill(target, start)
+    # Uphill may lead over an edge beyond which nothing is possible: then the place it began at is kept.
+    u = np.where(np.isfinite(target.heights(u).log_joint)[:, None], u, start)
     value = target.heights(u).log_joint
     order = np.argsort(-value)
     found: list[tuple[float, Floats]] = []

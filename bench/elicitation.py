@@ -1,6 +1,6 @@
 """What asking is worth: where the search is against once and for all, and the most telling query against any.
 
-Three ways to spend the same judgements on the same problems, over a hundred paired seeds of huskies and more:
+Three ways to spend the same judgements on the same problems, over paired seeds of huskies, a hundred or two:
 
     active      the default: in rounds, each query chosen for what it tells about the choice of z
     frozen      all judgements before the first search; M is never asked about where the search ends

@@ -25,7 +25,8 @@ GROUPED = r"^[+-]?[1-9][0-9]{0,2}([,.'’\s][0-9]{3})+([.,][0-9]*)?$"
 INFINITE = r"^(?i)[+-]?inf(inity)?$"
 WHOLE = re.compile(r"([+-]?(?:0|[1-9][0-9]*))\.0+")
 """A whole number as programs write it whose column has a gap somewhere: `1.0`."""
-TRUTHS = ("true", "false", "yes", "no")
+TRUTHS = (("false", "true"), ("no", "yes"))
+"""Words that programs write in either case."""
 
 
 def respellings(cells: Iterable[str], known: Iterable[str]) -> dict[str, str]:
@@ -37,7 +38,7 @@ def respellings(cells: Iterable[str], known: Iterable[str]) -> dict[str, str]:
 
 
 def _spelling(cell: str) -> str:
-    if cell.lower() in TRUTHS:
+    if any(cell.lower() in pair for pair in TRUTHS):
         return cell.lower()
     whole = WHOLE.fullmatch(cell)
     return cell if whole is None else whole[1]

@@ -16,6 +16,7 @@ from imitative.cells import (
     INFINITE,
     MISSING,
     NUMBER,
+    TRUTHS,
     decimal_commas,
     distinct_cells,
     floats,
@@ -34,7 +35,7 @@ _CODE = r"^[+-]?0[0-9]"  # 007 is a code, not the number seven
 _WHOLE = r"^[0-9]+(\.0+)?$"
 _DATE = r"^[0-9]{1,4}([-./])[0-9]{1,2}[-./][0-9]{1,4}([ T][0-9:.,Z+-]*)?$"
 _UNIT = r"^(\p{Sc}\s?[+-]?[0-9][0-9.,]*|[+-]?[0-9][0-9.,]*(\s?(\p{Sc}|%|°)|\s?°?\p{L}[\p{L}/²³]+|\s°?\p{L}))$"
-_PAIRS = (("false", "true"), ("no", "yes"), ("f", "t"), ("n", "y"), ("0", "1"))
+_PAIRS = (*TRUTHS, ("f", "t"), ("n", "y"), ("0", "1"))
 
 LONG_TEXT = 50
 """Mean characters from which a column is text: no list of words to choose from has names this long."""
@@ -158,7 +159,8 @@ def feature_of(name: str, said: Stated, first: Column, second: Column, notes: li
     if kind is FeatureKind.CATEGORICAL and len(values) > IDENTIFIER:
         notes.append(f"column {shown(name)} has {len(values)} distinct words: leave it out if it is an identifier")
     if values:
-        for cell, value in list(respelled.items())[:1]:
+        if respelled:
+            cell, value = next(iter(respelled.items()))
             notes.append(f"column {shown(name)}: {shown(cell)} is read as {shown(value)}, spelled otherwise")
         unsaid = set(distinct.to_list()) - set(said.named)
         unheld = {*said.words, *said.phrases} - set(distinct.to_list()) - set(said.values)

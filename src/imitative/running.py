@@ -27,7 +27,7 @@ from imitative.labelling import transfer
 from imitative.labels import labels_csv
 from imitative.loaded import LoadedProblem
 from imitative.overseers.overseer import Asked, Judging, Ledger, Overseer
-from imitative.overseers.people import People
+from imitative.overseers.people import WAITING, People
 from imitative.overseers.presenting import checks, presenter
 from imitative.preference import Preference
 from imitative.preference.reliability import reliabilities
@@ -253,7 +253,7 @@ class _Watch:
     def waiting(self, lacking: int, of: int) -> None:
         """People are being waited for."""
         if self._progress is not None and self._last is not None:
-            stage = f"waiting for people: {of - lacking} of {of} judged" if lacking else "all judged; a moment's grace"
+            stage = f"{WAITING}: {of - lacking} of {of} judged" if lacking else "all judged; a moment's grace"
             self._progress(self._last._replace(stage=stage))
 
 

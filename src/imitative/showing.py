@@ -23,6 +23,7 @@ from imitative import spending
 from imitative.display import clean, of_budget
 from imitative.explained import auditor, gist
 from imitative.induction import Progress as Told
+from imitative.overseers.people import WAITING
 
 SECONDS_BETWEEN_LINES = 5.0
 """How often progress is written where there is no terminal: a log wants few lines."""
@@ -53,10 +54,6 @@ def notes(found: Iterable[str]) -> None:
         console.print(plain(f"note: … {len(every) - MOST_NOTES} more in the report", style="dim"))
 
 
-WAITING = "waiting for people"
-"""How a stage begins in which the run waits for them."""
-
-
 def how_to_judge(folder: Path) -> str:
     """How people come to judge the run in a folder."""
     place = shlex.quote(str(folder))
@@ -64,6 +61,20 @@ def how_to_judge(folder: Path) -> str:
         f"people judge on a page: in another terminal, `imitative serve {place}`, and for each of them "
         f"`imitative invite {place} --name NAME`, with --address where the page is reached otherwise"
     )
+
+
+@final
+class Once:
+    """Says something when people are first waited for, and not again."""
+
+    def __init__(self, console: Console, text: str) -> None:
+        self._console, self._text = console, text
+
+    def __call__(self, stage: str) -> None:
+        """A stage."""
+        if self._text and stage.startswith(WAITING):
+            self._console.print(plain(self._text), soft_wrap=True)
+            self._text = ""
 
 
 @final
@@ -77,7 +88,8 @@ class Watcher:
     """
 
     def __init__(self, budget: int, console: Console | None = None, waiting: str = "") -> None:
-        self._console, self._waiting = console or Console(stderr=True), waiting
+        self._console = console or Console(stderr=True)
+        self._hint = Once(self._console, waiting)
         self._live = self._console.is_terminal
         self._bar = Progress(
             SpinnerColumn(),
@@ -104,9 +116,7 @@ class Watcher:
 
     def __call__(self, told: Told) -> None:
         """Show what a run tells."""
-        if self._waiting and told.stage.startswith(WAITING):
-            self._console.print(plain(self._waiting), soft_wrap=True)
-            self._waiting = ""
+        self._hint(told.stage)
         rounds = f"round {min(told.round, told.rounds)} of {told.rounds} · " if told.rounds else ""
         rounds += _STAGES.get(told.stage, told.stage)
         said, more = of_budget(told.asked, told.budget, told.recorded)

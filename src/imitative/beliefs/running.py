@@ -24,7 +24,7 @@ from imitative.errors import InputError
 from imitative.exchange.spreadsheet import harmless
 from imitative.hypotheses.belief import Belief, BeliefSpace
 from imitative.overseers.overseer import Overseer
-from imitative.overseers.people import People
+from imitative.overseers.people import WAITING, People
 from imitative.search.exact import ExactPosterior
 from imitative.search.gradient import Fitted, Gaussian
 from imitative.search.target import Target
@@ -111,7 +111,7 @@ class _Page:
         return found.people, Company(found.heard, found.mailbox.proposed, self._follow)
 
     def _waiting(self, lacking: int, of: int) -> None:
-        waits = f"waiting for people, {of - lacking} of {of} judged" if lacking else "all judged; a moment's grace"
+        waits = f"{WAITING}, {of - lacking} of {of} judged" if lacking else "all judged; a moment's grace"
         self._tell(f"{self._doing} ({waits})")
 
     def _follow(self, stood: Stood) -> None:

@@ -19,7 +19,7 @@ from imitative.beliefs.forecasting import Forecast
 from imitative.beliefs.induction import BeliefProblem
 from imitative.beliefs.scoring import Scored
 from imitative.display import SPACE, figure, short
-from imitative.showing import WAITING, line, plain
+from imitative.showing import Once, line, plain
 
 SHOWN = (0.05, 0.25, 0.5, 0.75, 0.95)
 NARROW: Final = (0.05, 0.5, 0.95)
@@ -40,7 +40,8 @@ class Watcher:
     """
 
     def __init__(self, console: Console | None = None, waiting: str = "") -> None:
-        self._console, self._waiting = console or Console(stderr=True), waiting
+        self._console = console or Console(stderr=True)
+        self._hint = Once(self._console, waiting)
         self._status: Status | None = None
         self._began = time.monotonic()
 
@@ -56,9 +57,7 @@ class Watcher:
 
     def __call__(self, stage: str) -> None:
         """A new stage."""
-        if self._waiting and stage.startswith(WAITING):
-            self._console.print(plain(self._waiting), soft_wrap=True)
-            self._waiting = ""
+        self._hint(stage)
         spent = f"{time.monotonic() - self._began:.0f} s"
         if self._status is not None:
             self._status.update(plain(f"{stage} · {spent}"))

@@ -150,7 +150,7 @@ class Agenda:
         first += [*(self._bets(known) if count >= ENOUGH_FOR_BETS else []), *doubts]
         first = [query for query in first if query.kind not in refused]
         taken = {frozenset(query.hypotheses) for query in first}
-        compared, undecided = self._compared(known, taken, max(0, count - len(first)), rng)
+        compared, undecided = self._compared(known, taken, refused, max(0, count - len(first)), rng)
         return Plan([*first, *compared], undecided)
 
     def _readings(self, known: Known, count: int) -> list[Query]:
@@ -186,13 +186,12 @@ class Agenda:
     # -- what hangs on M_prior's doubts ------------------------------------------------------------------------------
 
     def _compared(
-        self, known: Known, taken: Set[frozenset[str]], count: int, rng: np.random.Generator
+        self, known: Known, taken: Set[frozenset[str]], refused: Set[Kind], count: int, rng: np.random.Generator
     ) -> tuple[list[Query], float]:
-        """Which hypotheses to compare, none compared before or `taken` but where the answer may have been a slip, and
-        how undecided D′ is.
+        """Which hypotheses to compare, none compared before or `taken` but where the answer may have been a slip, by no
+        `refused` kind of query; and how undecided D′ is.
         """
         posterior, space = self.objective(known.prior, known.reading), self.problem.space
-        refused = refused_by(known.judgements)
         around = [scored.hypothesis for scored in known.found[:5]]
         scorer = Scorer(posterior, build_pool(space, posterior, self.problem.unlabelled, around))
         before = {frozenset(judgement.query.hypotheses) for judgement in known.judgements} | taken

@@ -23,6 +23,8 @@ GRACE = 3.0
 """Seconds without an answer or a change of mind before a finished batch is collected."""
 POLL = 0.5
 """Seconds between looks into the mailbox."""
+WAITING = "waiting for people"
+"""How a stage begins in which a run waits for them."""
 
 
 @final

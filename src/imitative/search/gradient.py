@@ -96,12 +96,13 @@ def tops(target: Target, seed: int, most: int = 4) -> list[Floats]:
             break
     else:
         return []
-    start = draws[np.argsort(-value)[: target.batch if dear else STARTS]]
-    start = start[np.isfinite(np.sort(-value)[: len(start)])]
-    u = _uphill(target, start)
+    best = np.argsort(-value)[: target.batch if dear else STARTS]
+    best = best[np.isfinite(value[best])]
+    u = _uphill(target, draws[best])
+    reached = target.heights(u).log_joint
     # Uphill may lead over an edge beyond which nothing is possible: then the place it began at is kept.
-    u = np.where(np.isfinite(target.heights(u).log_joint)[:, None], u, start)
-    value = target.heights(u).log_joint
+    kept = np.isfinite(reached)
+    u, value = np.where(kept[:, None], u, draws[best]), np.where(kept, reached, value[best])
     order = np.argsort(-value)
     found: list[tuple[float, Floats]] = []
     for i in order[:: max(1, len(order) // (2 * most))]:

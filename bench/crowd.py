@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from bench.figure import Bench, Row, at_least, mean_and_worst
 from bench.mushrooms import HABITATS, habitat
+from bench.mushrooms import SEEDS as HABITAT_SEEDS
 from bench.runs import finish
 from imitative.likelihood import LITERAL
 from imitative.preference import Comparisons, Preference, fit_preference
@@ -311,16 +312,16 @@ def crowd_mushrooms(bench: Bench) -> Iterator[Row]:
     for code, name in HABITATS.items():
         loaded = habitat(code, bench.data, CROWD)
         labelled = loaded.problem.labelled
-        run = finish(bench, loaded, 0)
-        literal = LITERAL.answered(labelled.table, run.induced.best, labelled.names)
+        runs = [finish(bench, loaded, seed) for seed in HABITAT_SEEDS]
+        literal = [LITERAL.answered(labelled.table, run.induced.best, labelled.names) for run in runs]
         found[name] = {
-            "unlabelled": run.accuracy,
-            "labelled": float((literal == labelled.answers).mean()),
+            "seeds": [run.accuracy for run in runs],
+            "labelled": [float((said == labelled.answers).mean()) for said in literal],
             "rows of D": len(labelled),
-            "judgements": run.asked,
-            "hypothesis": run.text,
+            "judgements": max(run.asked for run in runs),
+            "hypotheses": [run.text for run in runs],
         }
-        bench.say(f"{name}, the crowd alone: D′ accuracy {run.accuracy:.3f}")
-    total = mean_and_worst([row["unlabelled"] for row in found.values()])
+        bench.say(f"{name}, the crowd alone: D′ accuracy {', '.join(f'{run.accuracy:.3f}' for run in runs)}")
+    total = mean_and_worst([accuracy for row in found.values() for accuracy in row["seeds"]])
     figure = "mushrooms: D′ accuracy, M_prior from the recorded crowd alone"
-    yield at_least(figure, total["mean"], 0.80, {**total, "each": found})
+    yield at_least(figure, total["mean"], 0.80, {**total, "seeds": list(HABITAT_SEEDS), "each": found})

@@ -1,4 +1,6 @@
-"""The search over statements: tempering, or sweeping where z is long, in two passes; then a climb by readable edits."""
+"""The search over statements: tempering and an ascent, or sweeping where z is long, in two passes; then a climb by
+readable edits.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +13,15 @@ from imitative.hypotheses.statements import MANY, Hypothesis, StatementSpace
 from imitative.pool import build_pool
 from imitative.posterior import Posterior
 from imitative.scoring import Scorer
+from imitative.search.ascent import Ascent
 from imitative.search.search import Scored, run
 from imitative.search.sweeping import Sweeping
 from imitative.search.tempering import Tempering
 
 KEPT = 100
 """Hypotheses whose exact score is worth knowing."""
+ASCENTS = 3
+"""Hypotheses from which a pass ascends."""
 CLIMBS = 20
 """Readable edits made in a row at most."""
 
@@ -34,6 +39,7 @@ def find_statements(
         for each of two passes:
             pool ← what z may say now                the second pass pairs up what the first found
             z*, rivals ← tempering over the pool     starting where the last pass ended
+            ascend from each of the best
         climb from z* by widening, narrowing, splitting
 
     Args:
@@ -54,7 +60,10 @@ def find_statements(
             if space.limits.conditions == 1:
                 break
         else:
-            found = run(Tempering(scorer, slots, draws, starts), rng)
+            sampled = run(Tempering(scorer, slots, draws, starts), rng)
+            ascended = [z for start in sampled[:ASCENTS] for z in run(Ascent(scorer, slots, start.hypothesis), rng)]
+            once = {scored.hypothesis: scored for scored in (*sampled, *ascended)}
+            found = tuple(sorted(once.values(), key=lambda scored: -scored.score))
         starts = tuple(scored.hypothesis for scored in found[:3])
     climbed = [] if slots > MANY else _climb(found[0].hypothesis, posterior, space)
     every = dict.fromkeys([*climbed, *starts, *(scored.hypothesis for scored in found[:KEPT])])

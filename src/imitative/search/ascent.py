@@ -6,6 +6,7 @@ always holds some of them, and its draws pass by the peak rather than rest on it
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import combinations
 from typing import final
@@ -31,13 +32,13 @@ class AscentState:
     Args:
         chain: z.
         left: the moves not tried since z last changed.
-        seen: every z on the way, with its score; grows in place.
+        way: every z so far, the last the best.
         step: moves tried.
     """
 
     chain: Chain
     left: tuple[Redrawn, ...]
-    seen: dict[Hypothesis, float]
+    way: tuple[Scored, ...]
     step: int = 0
 
 
@@ -54,28 +55,28 @@ class Ascent:
         scorer: the compiled posterior.
         slots: at most so many statements.
         start: where to begin; silence where it is None, or the pool cannot say it.
+        peaks: where other ascents over this pool ended: one that comes to such a z has ended, too.
     """
 
-    def __init__(self, scorer: Scorer, slots: int, start: Hypothesis | None = None) -> None:
-        self._scorer, self._slots, self._start = scorer, slots, start
+    def __init__(
+        self, scorer: Scorer, slots: int, start: Hypothesis | None = None, peaks: Collection[Hypothesis] = ()
+    ) -> None:
+        self._scorer, self._slots, self._start, self._peaks = scorer, slots, start, peaks
         self._moves = Moves(scorer, slots)
 
     def init(self, rng: np.random.Generator) -> AscentState:
         """See `Search.init`."""
-        chain = self._moves.start(self._start)
-        return AscentState(chain, self._all(chain), {self._scorer.decode(chain.slots): chain.score})
+        return self._at(self._moves.start(self._start), (), 0)
 
     def step(self, state: AscentState, rng: np.random.Generator) -> tuple[AscentState, SearchInfo]:
         """See `Search.step`: one move."""
         move, *left = state.left
-        moved, seen = self._redrawn(state.chain, move), state.seen
-        chain = state.chain
-        if moved.score > chain.score + WORTH:
-            chain, left = moved, list(self._all(moved))
-            seen[self._scorer.decode(chain.slots)] = chain.score
-        after = AscentState(chain, tuple(left), seen, state.step + 1)
-        best = Scored(self._scorer.decode(chain.slots), chain.score)
-        return after, SearchInfo(after.step, after.step + len(left), best)
+        moved = self._redrawn(state.chain, move)
+        if moved.score > state.chain.score + WORTH:
+            after = self._at(moved, state.way, state.step + 1)
+        else:
+            after = AscentState(state.chain, tuple(left), state.way, state.step + 1)
+        return after, SearchInfo(after.step, after.step + len(after.left), after.way[-1])
 
     def done(self, state: AscentState) -> bool:
         """See `Search.done`."""
@@ -83,7 +84,12 @@ class Ascent:
 
     def found(self, state: AscentState) -> tuple[Scored, ...]:
         """See `Search.found`."""
-        return tuple(Scored(z, score) for z, score in sorted(state.seen.items(), key=lambda item: -item[1]))
+        return state.way[::-1]
+
+    def _at(self, chain: Chain, way: tuple[Scored, ...], step: int) -> AscentState:
+        """The state at a z that is new."""
+        z = self._scorer.decode(chain.slots)
+        return AscentState(chain, () if z in self._peaks else self._all(chain), (*way, Scored(z, chain.score)), step)
 
     def _all(self, chain: Chain) -> tuple[Redrawn, ...]:
         filled = np.flatnonzero(chain.slots.options != EMPTY).tolist()

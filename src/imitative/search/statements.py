@@ -60,15 +60,23 @@ def find_statements(
             if space.limits.conditions == 1:
                 break
         else:
-            sampled = run(Tempering(scorer, slots, draws, starts), rng)
-            ascended = [z for start in sampled[:ASCENTS] for z in run(Ascent(scorer, slots, start.hypothesis), rng)]
-            once = {scored.hypothesis: scored for scored in (*sampled, *ascended)}
-            found = tuple(sorted(once.values(), key=lambda scored: -scored.score))
+            found = _ascended(run(Tempering(scorer, slots, draws, starts), rng), scorer, slots, rng)
         starts = tuple(scored.hypothesis for scored in found[:3])
     climbed = [] if slots > MANY else _climb(found[0].hypothesis, posterior, space)
     every = dict.fromkeys([*climbed, *starts, *(scored.hypothesis for scored in found[:KEPT])])
     exact = [Scored(z, posterior.score(z)) for z in every]
     return tuple(sorted(exact, key=lambda scored: (-scored.score, space.show(scored.hypothesis))))
+
+
+def _ascended(sampled: tuple[Scored, ...], scorer: Scorer, slots: int, rng: np.random.Generator) -> tuple[Scored, ...]:
+    """What was sampled, and what was met on the way up from the best of it; each once, best first."""
+    every = {scored.hypothesis: scored for scored in sampled}
+    peaks: list[Hypothesis] = []
+    for start in sampled[:ASCENTS]:
+        way = run(Ascent(scorer, slots, start.hypothesis, peaks), rng)
+        peaks.append(way[0].hypothesis)
+        every |= {scored.hypothesis: scored for scored in way}
+    return tuple(sorted(every.values(), key=lambda scored: -scored.score))
 
 
 def _climb(best: Hypothesis, posterior: Posterior, space: StatementSpace) -> list[Hypothesis]:

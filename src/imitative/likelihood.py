@@ -11,17 +11,16 @@ Normalised over the answers of each question (Decision in `method.md`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
 from imitative.data import Floats, Mask, Table
 from imitative.hypotheses.conditions import Condition, Relation, one_of
-from imitative.hypotheses.statements import Hypothesis, Statement, StatementSpace
+from imitative.hypotheses.statements import Edit, Hypothesis, Statement, StatementSpace, by_kept
 from imitative.preference import Comparisons, fit_preference
 from imitative.records import Judgement, Kind, Query
 
@@ -84,8 +83,17 @@ class Reading:
 
     def log_probabilities(self, table: Table, z: Hypothesis, answers: Sequence[str]) -> Floats:
         """See `LikelihoodModel`."""
-        logits = self.logits(table, z, answers)
-        return np.asarray(logits - logsumexp(logits, axis=1, keepdims=True))
+        return _normalised(self.logits(table, z, answers))
+
+    def edited(self, table: Table, edits: Iterable[Edit], answers: Sequence[str]) -> Iterator[Floats]:
+        """`log_probabilities` by what each edit makes: what several keep is read once."""
+        for kept, group in by_kept(edits):
+            rest = self.logits(table, kept, answers)
+            for edit in group:
+                logits = rest.copy()
+                for s in edit.new:
+                    logits[:, answers.index(s.answer)] += self.sharpness * s.strength.nats * self.statement(s, table)
+                yield _normalised(logits)
 
     def answered(self, table: Table, z: Hypothesis, answers: Sequence[str]) -> NDArray[np.intp]:
         """What z answers, (N,) indices into `answers`: the most probable; what it is even about, by its default."""
@@ -127,6 +135,11 @@ class Reading:
             if fitted.mean[i] > 0.5:
                 covers[feature, said_value] = covers.get((feature, said_value), frozenset()) | {met}
         return cls(float(np.clip(fitted.mean[0], 0.5, 2.0)), covers)
+
+
+def _normalised(logits: Floats) -> Floats:
+    """log softmax of (N, |Y|) nats."""
+    return np.asarray(logits - np.logaddexp.reduce(logits, axis=1, keepdims=True))
 
 
 def _departures(space: StatementSpace, query: Query) -> tuple[float, dict[tuple[str, str, str], float]]:

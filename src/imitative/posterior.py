@@ -9,16 +9,17 @@ problem says that its rows repeat each other.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import final
 
 import numpy as np
 
-from imitative.data import Labelled
-from imitative.hypotheses.statements import Hypothesis
-from imitative.likelihood import LikelihoodModel
-from imitative.prior import PriorModel
+from imitative.data import Floats, Labelled
+from imitative.hypotheses.statements import Edit, Hypothesis
+from imitative.likelihood import LikelihoodModel, Reading
+from imitative.prior import PriorModel, StatementPrior
 
 
 @final
@@ -46,12 +47,27 @@ class Posterior:
 
     def log_likelihood(self, z: Hypothesis) -> float:
         """e · Σ_D log P_H(y | x, z), in nats."""
-        log_p = self.likelihood.log_probabilities(self.labelled.table, z, self.labelled.names)
-        return self.evidence * float(log_p[self._rows, self.labelled.answers].sum())
+        return self._explained(self.likelihood.log_probabilities(self.labelled.table, z, self.labelled.names))
 
     def score(self, z: Hypothesis) -> float:
         """log posterior(z), in nats, up to one constant for all z."""
         return self.log_prior(z) + self.log_likelihood(z)
+
+    def scores(self, edits: Sequence[Edit]) -> Floats:
+        """The score of what each edit makes, (C,) nats: what is new is read, and what is kept is not read again.
+
+        The floor, for an edit of a z of S statements: n bytes of where the new holds, n · |Y| exponentials and 1 + E
+        additions. `score` reads S · n bytes, and multiplies (1 + E) · d weights with φ.
+        """
+        assert isinstance(self.prior, StatementPrior)
+        assert isinstance(self.likelihood, Reading)
+        mean, *deviations = self.prior.edited(edits).T
+        doubt = self.caution * np.std(deviations, axis=0) if self.caution and deviations else 0.0
+        read = self.likelihood.edited(self.labelled.table, edits, self.labelled.names)
+        return np.asarray(mean - doubt + np.array([self._explained(log_p) for log_p in read]))
+
+    def _explained(self, log_p: Floats) -> float:
+        return self.evidence * float(log_p[self._rows, self.labelled.answers].sum())
 
     @cached_property
     def _rows(self) -> np.ndarray[tuple[int], np.dtype[np.intp]]:

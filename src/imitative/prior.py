@@ -17,10 +17,10 @@ from scipy.sparse import csr_array
 
 from imitative.data import Floats
 from imitative.hypotheses.conditions import Condition
-from imitative.hypotheses.statements import Hypothesis, Statement
+from imitative.hypotheses.statements import Edit, Hypothesis, Statement, by_kept
 from imitative.preference import Bets, Comparisons, Odds, Preference, fit_preference
 from imitative.records import MOST_ODDS, Judgement, Kind
-from imitative.traits import NATS, Traits
+from imitative.traits import NATS, STRENGTHS, Traits
 
 HEARD = (Kind.COMPARE_HYPOTHESES, Kind.BET, Kind.ODDS)
 """What M_prior learns from, in the order in which a fit numbers its answers."""
@@ -80,6 +80,7 @@ class StatementPrior:
         self.draws = np.empty((0, traits.size)) if draws is None else draws
         self._deviations = self.draws - self.draws.mean(axis=0) if len(self.draws) else self.draws.copy()
         self._deviations[:, traits.constant_at] = 0.0  # what all hypotheses share is no uncertainty about which is best
+        self._thetas = np.vstack([weights[None], self._deviations])
 
     @classmethod
     def unasked(cls, traits: Traits, seed: int = 0) -> StatementPrior:
@@ -116,6 +117,25 @@ class StatementPrior:
         """What each draw adds to the mean: (E,) nats."""
         return np.asarray(self._deviations @ self.traits.hypothesis(z))
 
+    def edited(self, edits: Sequence[Edit]) -> Floats:
+        """log prior of what each edit makes, then what each draw adds: (C, 1 + E) nats.
+
+        φ is additive but for what is claimed again: an edit costs 1 + E additions for each statement that is new, where
+        reading what it makes costs (1 + E) · d multiplications.
+        """
+        traits, found = self.traits, [np.empty((0, len(self._thetas)))]
+        for kept, group in by_kept(edits):
+            several = [edit.new for edit in group]
+            pool = list(dict.fromkeys(s.conditions for new in several for s in new))
+            shares = dict(zip(pool, self.shares(self._thetas, pool), strict=True))
+            rows = np.tile(self._thetas @ traits.hypothesis(kept), (len(several), 1))
+            for row, new in zip(rows, several, strict=True):
+                for i, s in enumerate(new):
+                    row += shares[s.conditions][traits.space.answers.index(s.answer), STRENGTHS.index(s.strength)]
+                    row += traits.again(s, (*kept.statements, *new[:i])) * self._thetas[:, traits.claimed_at]
+            found.append(rows)
+        return np.concatenate(found)
+
     def deviation(self, statement: Statement) -> float:
         """The standard deviation of what one statement adds, in nats."""
         return self.sd_of(self.traits.statement(statement))
@@ -143,15 +163,14 @@ class StatementPrior:
 
     def score_conditions(self, pool: Sequence[tuple[Condition, ...]]) -> ConditionScores:
         """The log prior share of every (conditions, answer, strength): one matrix product for all."""
-        if not pool:
-            none = (0, len(self.traits.space.answers), len(NATS))
-            return ConditionScores(np.empty(none), np.empty((*none, len(self.draws)), dtype=np.float32))
-        every = self.shares(np.vstack([self.weights[None], self._deviations]), pool)
+        every = self.shares(self._thetas, pool)
         return ConditionScores(every[..., 0], np.ascontiguousarray(every[..., 1:], dtype=np.float32))
 
     def shares(self, thetas: Floats, pool: Sequence[tuple[Condition, ...]]) -> Floats:
         """What every (conditions, answer, strength) has of the log prior by T weight vectors: (K, A, W, T) nats."""
         traits = self.traits
+        if not pool:
+            return np.empty((0, len(traits.space.answers), len(NATS), len(thetas)))
         parts = [traits.parts(conditions) for conditions in pool]
         relevance = np.array([p.relevance for p in parts])
         meaning = np.array([p.meaning for p in parts])

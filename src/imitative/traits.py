@@ -195,7 +195,9 @@ class Traits:
         traits[self.default_at] = b * self.contrasts[self.space.answers.index(z.default)]
         for statement in z.statements:
             traits += self.statement(statement)
-        traits[self.claimed_at] += self._claimed_again(z.statements)
+        joined = [s for s in z.statements if repeatable(s.conditions)]  # hundreds of single words are passed by
+        single = [s for s in z.statements if not repeatable(s.conditions)]
+        traits[self.claimed_at] += sum(self.again(s, [*single, *joined[:i]]) for i, s in enumerate(joined))
         traits.flags.writeable = False
         self._latest = z, traits
         return traits
@@ -206,17 +208,15 @@ class Traits:
             self._said[condition] = values_of(condition, self.space.feature[condition.feature])
         return self._said[condition]
 
-    def _claimed_again(self, statements: Sequence[Statement]) -> float:
-        """2 · Σ w · w′ over pairs for one answer, for every value of which both speak."""
-        total = 0.0
-        for i, one in enumerate(statements):
-            if repeatable(one.conditions):  # hundreds of single words are passed by
-                for j, other in enumerate(statements):
-                    # Two conjunctions meet twice, a conjunction and a single condition once.
-                    if i != j and one.answer == other.answer and (i < j or not repeatable(other.conditions)):
-                        shared = repeated(one.conditions, other.conditions, self.said)
-                        total += shared * one.strength.nats * other.strength.nats
-        return 2.0 * total
+    def again(self, statement: Statement, others: Sequence[Statement]) -> float:
+        """What a statement claims again of what others claim: 2 · Σ w · w′ over those for the same answer, for every
+        value of which both speak.
+        """
+        alone, nats = not repeatable(statement.conditions), 0.0
+        for other in others:
+            if other.answer == statement.answer and not (alone and not repeatable(other.conditions)):
+                nats += repeated(statement.conditions, other.conditions, self.said) * other.strength.nats
+        return 2.0 * nats * statement.strength.nats
 
     def text(self, text: str) -> Floats:
         """φ of a hypothesis given as text, (d,)."""

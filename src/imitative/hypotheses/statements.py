@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from itertools import chain, combinations
-from typing import Any, final
+from itertools import chain, combinations, groupby, product
+from operator import attrgetter
+from typing import Any, NamedTuple, final
 
 import numpy as np
 
@@ -20,10 +21,21 @@ from imitative.hypotheses.conditions import Condition, Relation, one_of, overlap
 from imitative.hypotheses.english import English
 from imitative.hypotheses.space import Neighbour
 
-__all__ = ["MANY", "Condition", "Hypothesis", "Limits", "Relation", "Statement", "StatementSpace", "Strength"]
+__all__ = [
+    "MANY",
+    "Condition",
+    "Edit",
+    "Hypothesis",
+    "Limits",
+    "Relation",
+    "Statement",
+    "StatementSpace",
+    "Strength",
+    "by_kept",
+]
 
 MANY = 30
-"""Statements above which z is long: an edit that rereads all of it is no longer tried."""
+"""Statements above which z is long, and its edits are too many to try each."""
 
 
 class Strength(Enum):
@@ -113,6 +125,31 @@ class Hypothesis:
     def without(self, statement: Statement) -> Hypothesis:
         """z less one statement."""
         return replace(self, statements=tuple(s for s in self.statements if s != statement))
+
+
+class Edit(NamedTuple):
+    """One readable edit of a hypothesis, as what stays of it and what is new, so that what stays is read once for all
+    edits of one statement.
+
+    Args:
+        kept: what stays, with the default.
+        new: the statements that join it.
+        move: what the edit is called.
+    """
+
+    kept: Hypothesis
+    new: tuple[Statement, ...]
+    move: str
+
+    @property
+    def hypothesis(self) -> Hypothesis:
+        """What the edit makes."""
+        return replace(self.kept, statements=(*self.kept.statements, *self.new))
+
+
+def by_kept(edits: Iterable[Edit]) -> Iterator[tuple[Hypothesis, Iterator[Edit]]]:
+    """Edits in a row that keep the same."""
+    return groupby(edits, key=attrgetter("kept"))
 
 
 @final
@@ -289,11 +326,15 @@ class StatementSpace:
 
         Statements that overlap would count the same reason twice, and a person could not tell what each is for.
         """
-        conditions = [statement.conditions for statement in z.statements]
+        return self._admits((), z.statements)
+
+    def _admits(self, kept: Sequence[Statement], new: Sequence[Statement]) -> bool:
+        """Whether what is in Z stays there with these statements more."""
+        pairs = chain(product(new, kept), combinations(new, 2))
         return (
-            len(conditions) <= self.limits.statements
-            and all(len(each) <= self.limits.conditions for each in conditions)
-            and not any(overlap(a, b, self.feature) for a, b in combinations(conditions, 2))
+            len(kept) + len(new) <= self.limits.statements
+            and all(len(statement.conditions) <= self.limits.conditions for statement in new)
+            and not any(overlap(one.conditions, other.conditions, self.feature) for one, other in pairs)
         )
 
     # -- moving about ---------------------------------------------------------------------------------------------
@@ -326,50 +367,59 @@ class StatementSpace:
 
     def neighbours(self, z: Hypothesis) -> Iterator[Neighbour[Hypothesis]]:
         """Every hypothesis one edit away: add, drop, replace, strengthen, weaken, widen, narrow, split, default."""
-        yield from self._distinct(z, chain(self._edits_of_statements(z), self._narrowed(z), self._additions(z)))
+        of_statements = (
+            self._distinct(z.without(old), (old,), chain(self._refined(old), self._narrowed(old), self._replacing(old)))
+            for old in z.statements
+        )
+        additions = self._distinct(z, (), self._additions())
+        for edit in chain(*of_statements, additions, self._defaults(z)):
+            yield Neighbour(edit.hypothesis, edit.move)
 
-    def refinements(self, z: Hypothesis) -> Iterator[Neighbour[Hypothesis]]:
-        """The neighbours that bring in no new feature: drop, strengthen, weaken, widen, narrow, split, default."""
-        yield from self._distinct(z, self._edits_of_statements(z))
-
-    def _distinct(self, z: Hypothesis, edits: Iterable[Neighbour[Hypothesis]]) -> Iterator[Neighbour[Hypothesis]]:
-        seen = {z}
-        for neighbour in edits:
-            if neighbour.hypothesis not in seen and neighbour.hypothesis in self:
-                seen.add(neighbour.hypothesis)
-                yield neighbour
-
-    def _edits_of_statements(self, z: Hypothesis) -> Iterator[Neighbour[Hypothesis]]:
+    def refinements(self, z: Hypothesis) -> Iterator[Edit]:
+        """The edits that bring in no new feature, statement by statement: drop, strengthen, weaken, widen, narrow,
+        split; then default.
+        """
         for old in z.statements:
-            yield from _edited(z, old, [], "drop")
-            for move, strength in (("strengthen", old.strength.stronger), ("weaken", old.strength.weaker)):
-                if strength is not None:
-                    yield from _edited(z, old, [replace(old, strength=strength)], move)
-            for move, conditions in self._resized(old.conditions):
-                yield from _edited(z, old, [replace(old, conditions=conditions)], move)
-            for parts in self._splits(old):
-                yield from _edited(z, old, parts, "split")
-        for answer in self.answers:
-            for strength in Strength:
-                yield Neighbour(replace(z, default=answer, default_strength=strength), "default")
+            yield from self._distinct(z.without(old), (old,), self._refined(old))
+        yield from self._defaults(z)
 
-    def _narrowed(self, z: Hypothesis) -> Iterator[Neighbour[Hypothesis]]:
-        """One condition more in one statement."""
-        for old in z.statements:
-            if len(old.conditions) < self.limits.conditions:
-                used = {condition.feature for condition in old.conditions}
-                for extra in self.conditions():
-                    if extra.feature not in used:
-                        yield from _edited(z, old, [replace(old, conditions=(*old.conditions, extra))], "narrow")
+    def _distinct(self, kept: Hypothesis, old: Sequence[Statement], edits: Iterable[_New]) -> Iterator[Edit]:
+        """Those that stay in Z, each once, and none that puts back what was there."""
+        seen = {frozenset(old)}
+        for move, new in edits if kept in self else ():
+            if (said := frozenset(new)) not in seen and self._admits(kept.statements, new):
+                seen.add(said)
+                yield Edit(kept, new, move)
 
-    def _additions(self, z: Hypothesis) -> Iterator[Neighbour[Hypothesis]]:
-        """One statement more, or another in the place of one."""
-        for condition in self.conditions():
-            for answer in self.answers:
-                for strength in Strength:
-                    yield from _edited(z, None, [Statement((condition,), answer, strength)], "add")
-                for old in z.statements:
-                    yield from _edited(z, old, [Statement((condition,), answer, old.strength)], "replace")
+    def _defaults(self, z: Hypothesis) -> Iterator[Edit]:
+        for answer, strength in product(self.answers, Strength) if z in self else ():
+            if (answer, strength) != (z.default, z.default_strength):
+                yield Edit(replace(z, default=answer, default_strength=strength), (), "default")
+
+    def _refined(self, old: Statement) -> Iterator[_New]:
+        yield "drop", ()
+        for move, strength in (("strengthen", old.strength.stronger), ("weaken", old.strength.weaker)):
+            if strength is not None:
+                yield move, (replace(old, strength=strength),)
+        for move, conditions in self._resized(old.conditions):
+            yield move, (replace(old, conditions=conditions),)
+        for parts in self._splits(old):
+            yield "split", parts
+
+    def _narrowed(self, old: Statement) -> Iterator[_New]:
+        """One condition more."""
+        used = {condition.feature for condition in old.conditions}
+        for extra in self.conditions():
+            if extra.feature not in used:
+                yield "narrow", (replace(old, conditions=(*old.conditions, extra)),)
+
+    def _replacing(self, old: Statement) -> Iterator[_New]:
+        for condition, answer in product(self.conditions(), self.answers):
+            yield "replace", (Statement((condition,), answer, old.strength),)
+
+    def _additions(self) -> Iterator[_New]:
+        for condition, answer, strength in product(self.conditions(), self.answers, Strength):
+            yield "add", (Statement((condition,), answer, strength),)
 
     def _resized(self, conditions: tuple[Condition, ...]) -> Iterator[tuple[str, tuple[Condition, ...]]]:
         """Conjunctions that hold a little more often (widen) or a little less often (narrow)."""
@@ -411,7 +461,7 @@ class StatementSpace:
         if higher:
             yield "narrow" if at_least else "widen", replace(condition, threshold=higher[0])
 
-    def _splits(self, statement: Statement) -> Iterator[list[Statement]]:
+    def _splits(self, statement: Statement) -> Iterator[tuple[Statement, ...]]:
         """One statement about several values as two, each about some of them."""
         for i, condition in enumerate(statement.conditions):
             if len(condition.values) < 2:
@@ -420,10 +470,10 @@ class StatementSpace:
             for size in range(1, len(condition.values) // 2 + 1):
                 for part in combinations(condition.values, size):
                     rest = tuple(value for value in condition.values if value not in part)
-                    yield [
+                    yield tuple(
                         replace(statement, conditions=(*others, self._with_values(condition, values)))
                         for values in (part, rest)
-                    ]
+                    )
                 if len(condition.values) > 6:  # past this only single values are split off: 2^k parts read alike
                     break
 
@@ -433,14 +483,8 @@ class StatementSpace:
         return one_of(self.feature[condition.feature], set(values))
 
 
-def _edited(
-    z: Hypothesis, old: Statement | None, new: Sequence[Statement], move: str
-) -> Iterator[Neighbour[Hypothesis]]:
-    """z with `new` in the place of `old`, unless two of its statements would then share their conditions."""
-    kept = tuple(statement for statement in z.statements if statement is not old)
-    conditions = [statement.conditions for statement in (*kept, *new)]
-    if len(set(conditions)) == len(conditions):
-        yield Neighbour(replace(z, statements=(*kept, *new)), move)
+_New = tuple[str, tuple[Statement, ...]]
+"""What an edit is called, and what it says in the place of something."""
 
 
 def _order(condition: Condition) -> tuple[str, str, tuple[str, ...], float]:

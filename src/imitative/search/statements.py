@@ -83,10 +83,10 @@ def _climb(best: Hypothesis, posterior: Posterior, space: StatementSpace) -> lis
     """By the readable edits the pool does not hold, until none is better."""
     path, score = [best], posterior.score(best)
     for _ in range(CLIMBS):
-        near = [neighbour.hypothesis for neighbour in space.refinements(path[-1])]
-        scores = [posterior.score(z) for z in near]
-        if not scores or max(scores) <= score + 1e-9:
+        near = list(space.refinements(path[-1]))
+        scores = posterior.scores(near)
+        if scores.max(initial=-np.inf) <= score + 1e-9:
             break
-        score = max(scores)
-        path.append(near[int(np.argmax(scores))])
+        score = float(scores.max())
+        path.append(near[int(scores.argmax())].hypothesis)
     return path

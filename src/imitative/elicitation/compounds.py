@@ -26,11 +26,13 @@ from imitative.elicitation.stakes import (
     best_of_each,
     by_condition,
     given_by,
+    given_of,
     mean_score,
     stake,
     unsaid,
 )
 from imitative.hypotheses.statements import MANY, Hypothesis, Statement, StatementSpace
+from imitative.likelihood import Reading
 from imitative.posterior import Posterior
 from imitative.prior import StatementPrior
 from imitative.scoring import Scorer
@@ -71,8 +73,9 @@ class Compounds(NamedTuple):
             scorer: the posterior over the pool.
             space: Z.
         """
-        z, prior = beside.z, posterior.prior
+        z, prior, reading = beside.z, posterior.prior, posterior.likelihood
         assert isinstance(prior, StatementPrior)
+        assert isinstance(reading, Reading)
         if not scorer.options:
             return cls(z, [], Stakes.none(prior))
         given = given_by(z, posterior, sample)
@@ -91,9 +94,11 @@ class Compounds(NamedTuple):
                 begun = better
             return begun
 
-        edits = [] if len(z.statements) > MANY else [neighbour.hypothesis for neighbour in space.refinements(z)]
-        edits = [edit for edit in edits if relabelled(edit) >= MUCH]
-        likeliest = sorted(edits, key=lambda edit: -mean_score(edit, posterior))[:BEGUN]
+        every = [] if len(z.statements) > MANY else list(space.refinements(z))
+        read = zip(every, reading.edited(sample, every, scorer.answers), strict=True)
+        edits = [edit for edit, log_p in read if apart(given_of(log_p), given) >= MUCH]
+        order = np.argsort(-replace(posterior, caution=0.0).scores(edits), kind="stable")
+        likeliest = [edits[i].hypothesis for i in order[:BEGUN]]
         claims = _claims(beside, scorer, space)
         reached = list(dict.fromkeys(map(repaired, [*claims, *likeliest])))
         if not reached:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from imitative.data import Floats
 from imitative.direct_fits import DIRECT_FITS, answer, available
 from imitative.problem import Problem, Truth
+from imitative.streams import Stream, generator
 
 Rows = NDArray[np.int64]
 
@@ -28,9 +29,6 @@ LEAST_PROBABILITY = 1e-12
 CROSS_VALIDATED = 20_000
 """Up to so many rows of D, every row is held out once in five folds; beyond it one fifth is, which is 4,000 rows and
 already places an accuracy to within 0.01."""
-
-FOLDS_STREAM = 12
-"""Tells these draws of a seed from those of other stages, which have numbers of their own."""
 
 
 class Fold(NamedTuple):
@@ -190,7 +188,7 @@ def folds(answers: NDArray[np.int64], seed: int, count: int = 5) -> tuple[Fold, 
     n = len(answers)
     if n < 2:
         return ()
-    shuffled = np.random.default_rng([seed, FOLDS_STREAM]).permutation(n)
+    shuffled = generator(seed, Stream.FOLDS).permutation(n)
     dealt = np.empty(n, dtype=np.int64)
     # Dealt out like cards, answer by answer: every fold gets the same number of each, give or take one.
     dealt[shuffled[np.argsort(answers[shuffled], kind="stable")]] = np.arange(n) % min(count, n)

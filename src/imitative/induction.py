@@ -37,6 +37,7 @@ from imitative.search.exhaustive import Exhaustive
 from imitative.search.search import Scored, probabilities, run
 from imitative.search.statements import find_statements
 from imitative.settings import Settings
+from imitative.streams import Stream, generator
 from imitative.survival import Survival, leave_one_out
 from imitative.traits import Encode, Traits
 from imitative.waiting import waited
@@ -46,10 +47,6 @@ SETTLED = 0.01
 AUDITS = 3
 """Audits that must still be affordable for another round without one: what an audit but the last finds implausible is
 heard by M_prior, and need not stay in z*."""
-
-
-ROUNDS_STREAM, ROWS_STREAM = 10, 11
-"""Tell these draws of a seed from those of other stages, which have numbers of their own."""
 
 
 class Round(NamedTuple):
@@ -157,7 +154,7 @@ class Induction:
         self._guide, self._guided = guide, Guided()
         self._traits = None if problem.candidates else traits or Traits(problem.space, encode)
         rows = len(problem.labelled)
-        chosen = np.random.default_rng([seed, ROWS_STREAM]).permutation(rows)[: settings.most_rows]
+        chosen = generator(seed, Stream.ROWS).permutation(rows)[: settings.most_rows]
         self._labelled = problem.labelled if rows <= settings.most_rows else problem.labelled.take(np.sort(chosen))
         self._evidence = settings.evidence * rows / max(1, len(self._labelled))
         for_induction = budget - round(settings.transfer_share * budget)
@@ -314,7 +311,7 @@ class Induction:
     # -- odds and ends ----------------------------------------------------------------------------------------------
 
     def _rng(self, round_number: int) -> np.random.Generator:
-        return np.random.default_rng([self.seed, ROUNDS_STREAM, round_number])
+        return generator(self.seed, Stream.ROUNDS, round_number)
 
     def _tell(self, stage: str, state: State) -> None:
         if self._progress is not None:
@@ -430,4 +427,4 @@ def induce_again(induced: Induced, labelled: Labelled, seed: int) -> Hypothesis:
     ledger = Ledger(induced.ledger.overseer)
     again = Induction(problem, ledger, 0, None, induced.settings, seed, traits=getattr(induced.prior, "traits", None))
     state = State(induced.prior, induced.reading)
-    return again.search(state, np.random.default_rng([seed, 5])).hypothesis
+    return again.search(state, generator(seed, Stream.AGAIN)).hypothesis

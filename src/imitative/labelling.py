@@ -33,6 +33,7 @@ from imitative.induction import Induced, Progress
 from imitative.likelihood import BY_DEFAULT, Reading
 from imitative.problem import Problem
 from imitative.records import Judgement, Kind, Query
+from imitative.streams import Stream, generator
 from imitative.waiting import waited
 
 ALPHA_SD = 0.5
@@ -203,7 +204,7 @@ async def atransfer(
     seconds: dict[str, float] = {}
     meant = max(round(induced.settings.transfer_share * induced.budget), 1)
     asked = min(induced.left, meant, len(problem.unlabelled))
-    order = np.random.default_rng([seed, 4]).permutation(len(problem.unlabelled))
+    order = generator(seed, Stream.QUESTIONS).permutation(len(problem.unlabelled))
     read = [j.query.repeat for j in ledger.judgements if j.query.kind is Kind.COMPARE_ANSWERS]
     fitted, audited = samples(order, np.isin(order, read), asked)
     if progress is not None:

@@ -19,6 +19,7 @@ from imitative.hypotheses.belief import BeliefSpace, Parameter
 from imitative.hypotheses.marginal import Clause, Form, Marginal, written
 from imitative.mail import Posting, Role
 from imitative.records import Answer, Kind, Query
+from imitative.streams import Stream, generator
 
 WARM_UPS: Final = 3
 GOLD: Final = 20
@@ -69,7 +70,7 @@ def checks(space: BeliefSpace, show: Show, seed: int) -> list[Posting]:
     Nobody's taste is tested. What is known is which of two numbers a belief expects, and that a belief is as plausible
     as itself.
     """
-    drawn = _drawn(space, np.random.default_rng([seed, 9]))
+    drawn = _drawn(space, generator(seed, Stream.CHECKS))
     made: list[tuple[Query, Answer, Role]] = []
     for i, (query, answer) in enumerate(islice(drawn, WARM_UPS - 1 + GOLD)):
         made.append((query, answer, Role.WARM_UP if i < WARM_UPS - 1 else Role.GOLD))

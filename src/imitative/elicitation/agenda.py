@@ -31,6 +31,7 @@ from imitative.scoring import Scorer
 from imitative.search.search import Scored, run
 from imitative.search.tempering import Tempering
 from imitative.settings import Settings
+from imitative.streams import Stream, generator
 
 ROUND = 0.1
 """The share of induction's judgements that a round asks."""
@@ -114,7 +115,7 @@ class Agenda:
     seed: int
 
     def __post_init__(self) -> None:
-        drawn = np.random.default_rng([self.seed, 6]).permutation(len(self.problem.unlabelled))[:SAMPLE]
+        drawn = generator(self.seed, Stream.COMPARED).permutation(len(self.problem.unlabelled))[:SAMPLE]
         object.__setattr__(self, "_sample", self.problem.unlabelled.take(np.sort(drawn)))
 
     @property

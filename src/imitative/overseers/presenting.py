@@ -19,6 +19,7 @@ from imitative.likelihood import LITERAL
 from imitative.mail import Posting, Role
 from imitative.problem import Problem
 from imitative.records import Answer, Kind, Query, Question, Value
+from imitative.streams import Stream, generator
 
 WARM_UPS = 3
 GOLD = 20
@@ -89,7 +90,7 @@ def checks(problem: Problem, show: Callable[[Query], Mapping[str, Any]], seed: i
     Nobody's taste is tested. What is known is what an instruction says of a question that it clearly does, or clearly
     does not, apply to; and that a hypothesis is as plausible as itself.
     """
-    drawn = _drawn(problem, np.random.default_rng([seed, 9]))
+    drawn = _drawn(problem, generator(seed, Stream.CHECKS))
     made: list[tuple[Query, Answer, Role]] = []
     for i, (query, answer) in enumerate(islice(drawn, WARM_UPS - 1 + GOLD)):
         role = Role.WARM_UP if i < WARM_UPS - 1 else Role.GOLD

@@ -17,6 +17,7 @@ from imitative.loaded import LoadedProblem
 from imitative.overseers.simulated import Simulated
 from imitative.problem import Problem, Truth
 from imitative.settings import Settings
+from imitative.streams import Stream, generator
 
 LABELLED, UNLABELLED = 40, 200
 """Rows of D and of D′."""
@@ -70,7 +71,7 @@ def finite(seed: int = 0) -> LoadedProblem:
     Args:
         seed: draws D and D′.
     """
-    rng = np.random.default_rng([seed, 2])
+    rng = generator(seed, Stream.FINITE)
     space = StatementSpace(FEATURES, tuple(SPOKEN), SPOKEN, Limits(2, 1, 1))
     z = Hypothesis(tuple(map(space.read_statement, TRUE)), "leaves", Strength.HINT)
     labelled = _plants(LABELLED, rng, confounded=True)

@@ -26,6 +26,7 @@ from imitative.overseers.simulated import Simulated
 from imitative.problem import Problem, Truth
 from imitative.records import Question, Value
 from imitative.settings import Settings
+from imitative.streams import Stream, generator
 
 DOGS, PHOTOS = 100, 4
 """D shows so many dogs, half of them huskies, in so many photos each."""
@@ -358,7 +359,7 @@ def huskies(seed: int = 0) -> LoadedProblem:
     Args:
         seed: draws D and D′.
     """
-    rng = np.random.default_rng([seed, 1])
+    rng = generator(seed, Stream.HUSKIES)
     labelled, answers = _album("D", DOGS, PHOTOS, rng)
     unlabelled, truth = _album("D′", UNLABELLED, 1, rng)
     space = StatementSpace(FEATURES, tuple(SPOKEN), SPOKEN, Limits(STATEMENTS, 1, len(CUTS)), cuts={"kilograms": CUTS})

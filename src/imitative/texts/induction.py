@@ -30,6 +30,7 @@ from imitative.overseers.prompts import suspicious
 from imitative.records import Example, Judgement, Kind, Query, Question
 from imitative.search.sections import Pool, ScoredText, Sections, twins
 from imitative.settings import Settings
+from imitative.streams import Stream, generator
 from imitative.survival import Survival
 from imitative.texts.agenda import Known, TextAgenda
 from imitative.texts.judges import Judges
@@ -143,7 +144,7 @@ class TextInduction:
         self._labelled = problem.labelled.take(rows)
         self._evidence = settings.evidence * len(problem.labelled) / len(rows)
         self._holds = self.lexicon.holds(self._labelled.table)
-        elsewhere = np.random.default_rng([seed, 6]).permutation(len(problem.unlabelled))[:400]
+        elsewhere = generator(seed, Stream.COMPARED).permutation(len(problem.unlabelled))[:400]
         sample = problem.unlabelled.take(np.sort(elsewhere))
         self._agenda = TextAgenda(text, self.lexicon, sample, encode is not None, settings.active)
         self._for_induction = budget - round(settings.transfer_share * budget)
@@ -160,7 +161,7 @@ class TextInduction:
 
     async def step(self, state: TextState) -> TextState:
         """One round."""
-        number, rng = len(state.rounds), np.random.default_rng([self.seed, 20 + len(state.rounds)])
+        number, rng = len(state.rounds), generator(self.seed, Stream.TEXT_ROUNDS + len(state.rounds))
         with Timer(self.seconds, "proposing"):
             self._tell("proposing", state)
             proposals = await self.proposer.propose(self._situation(state, rng), state.prior, state.reading, rng)
@@ -315,7 +316,7 @@ class TextInduction:
             self.lexicon.forget()
         traits = TextTraits(self.text.space, self._encode, [*pool, *judged])
         self.lexicon.learn(traits.sections)
-        prior = TextPrior.fit(traits, judgements, int(np.random.default_rng([self.seed, 7, number]).integers(2**31)))
+        prior = TextPrior.fit(traits, judgements, int(generator(self.seed, Stream.TEXT_PRIORS, number).integers(2**31)))
         return prior, TextReading.fit(self.lexicon, self.text.space, judgements)
 
     def _sections(self, text: str) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ from imitative.overseers.mixed import Mixed, Pair, corrected_agreement
 from imitative.overseers.overseer import Ledger, OrderSwapped
 from imitative.prediction_powered import Estimate
 from imitative.records import Judgement, Kind, Question
+from imitative.streams import Stream, generator
 from imitative.texts.induction import TextInduced
 from imitative.texts.reading import Lexicon, TextReading
 from imitative.waiting import waited
@@ -162,7 +163,7 @@ async def atransfer_text(
     shown = induced.text.space.show(z)
     meant = max(round(induced.settings.transfer_share * induced.budget), 1)
     asked = min(induced.left, meant, len(problem.unlabelled))
-    order = np.random.default_rng([seed, 4]).permutation(len(problem.unlabelled))
+    order = generator(seed, Stream.QUESTIONS).permutation(len(problem.unlabelled))
     read = [j.query.question for j in ledger.judgements if j.query.kind is Kind.COMPARE_ANSWERS]
     learned = np.array([bool(read) and problem.unlabelled.row(int(row)) in read for row in order])
     fitted, audited = samples(order, learned, asked)
@@ -320,7 +321,7 @@ def held_out(induced: TextInduced, seed: int) -> float:
             pool.sections, pool.worth, pool.members, pool.own, pool.logits[:, fold.fitted], pool.base,
             pool.answers[fold.fitted], scale, pool.caution, pool.twins,
         )  # fmt: skip
-        best = Sections(induced.text.space, part, [], 150).run(np.random.default_rng([seed, 5]), 1)[0].hypothesis
+        best = Sections(induced.text.space, part, [], 150).run(generator(seed, Stream.AGAIN), 1)[0].hypothesis
         chosen = [i for i, section in enumerate(pool.sections) if section in best.sections]
         said = pool.whole(chosen)[fold.held].argmax(axis=1)
         right.append(said == pool.answers[fold.held])

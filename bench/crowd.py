@@ -289,20 +289,11 @@ first = "r1"
 second = "r2"
 preference = "pref_r1"
 judge = "worker"
-why = "rationale"
 
 [overseer.ratings]
 file = "data:rule_plausibility/mushroom_attribute_importance.csv"
 item = "orig"
 judge = "worker"
-why = "what_is_the_rationale_for_your_choice"
-
-[overseer.reasons.answers]
-e = ["safe", "good", "not poison"]
-p = ["poison", "toxic", "danger", "bad", "warning", "avoid", "not eat", "not to eat", "not edible"]
-
-[overseer.reasons.features]
-odor = ["smell", "scent", "stink"]
 """
 
 

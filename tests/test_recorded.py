@@ -24,7 +24,6 @@ from imitative.hypotheses.statements import Hypothesis, Limits, Statement, State
 from imitative.overseers.overseer import Archive, Ledger, Overseer
 from imitative.overseers.recorded import DOUBTED, FEATURES, Comparison, Rating, Recorded, Stretch
 from imitative.prior import StatementPrior
-from imitative.reasons import ReasonReader
 from imitative.records import LITERAL_READER, Answer, Judgement, Kind, Outcome, Query, Value
 from imitative.rules import RuleReader, take_apart
 from imitative.traits import Traits
@@ -123,124 +122,6 @@ def test_whatever_the_space_can_say_can_be_read_back_from_a_rule(smell: str, col
 def test_a_rule_in_any_words_is_taken_apart() -> None:
     rule = take_apart("if the film is in all groups (simultaneously) Buddy Films and French Films then it is good")
     assert rule == (("Buddy Films", "French Films"), "it is good")
-
-
-# -- reading reasons -------------------------------------------------------------------------------------------------
-
-READER = ReasonReader(SPACE, {"p": ("poison", "bad", "not edible")}, {"odor": ("smell",)})
-AT_HAND = {c.values[0]: c for c in SPACE.conditions() if c.relation == "is"}
-WORDS_OF = {"e": ("edible", "Edible"), "p": ("poisonous", "poison", "bad", "BAD", "not edible")}
-
-
-def claimed(reason: str, *at_hand: str) -> list[tuple[str, str]]:
-    return [(c.condition.values[0], c.answer) for c in READER.read(reason, [AT_HAND[value] for value in at_hand])]
-
-
-@pytest.mark.parametrize(
-    ("reason", "at_hand", "expected"),
-    [
-        ("Foul things are poisonous.", "fg", [("f", "p")]),
-        ("Strong smells are bad", "fg", [("f", "p")]),  # its feature, of which one value is at hand
-        ("Strong smells are bad", "fa", []),  # which of the two?
-        ("It is not edible if it's foul!", "f", [("f", "p")]),
-        ("Foul and gray: both bad", "fg", [("f", "p"), ("g", "p")]),
-        (
-            "It has no odour, so it is edible",
-            "n",
-            [],
-        ),  # nothing of the kind was judged: “the mushroom has no odour” was
-        ("The mushroom has no odour, so it is edible", "n", [("n", "e")]),
-        ("Foul would be poisonous, almond is edible", "fa", [("f", "p"), ("a", "e")]),
-        ("A foul one is poisonous but the rest might be edible", "f", [("f", "p")]),
-        ("Foul is bad. Foul is poison.", "f", [("f", "p")]),
-        ("Grey (not so in plants) looks poisonous", "g", [("g", "p")]),
-        ("Hard to believe that all foul ones are poisonous", "f", []),
-        ("A foul smell isn’t poisonous", "f", []),
-        ("Is what is foul poisonous?", "f", []),
-        ("Rule 1 is foul", "f", []),
-        ("It sounds poisonous", "f", []),
-        ("Foul is poisonous", "g", []),
-        ("", "f", []),
-    ],
-)
-def test_a_reason_is_read_where_nothing_is_left_to_guess(
-    reason: str, at_hand: str, expected: list[tuple[str, str]]
-) -> None:
-    assert claimed(reason, *at_hand) == expected
-
-
-def test_a_word_that_names_several_conditions_or_counts_needs_its_feature_beside_it() -> None:
-    rings = Feature("rings", FeatureKind.ORDINAL, "the number of rings", {"1": "one"}, values=("0", "1"))
-    cap, gill = (
-        Feature(name, FeatureKind.CATEGORICAL, f"the {name} color", values=("red",)) for name in ("cap", "gill")
-    )
-    space = StatementSpace((rings, cap, gill), ("e", "p"), SPOKEN)
-    at_hand = [c for c in space.conditions() if c.relation == "is"]
-
-    def features(reason: str) -> list[str]:
-        return [claim.condition.feature for claim in ReasonReader(space).read(reason, at_hand)]
-
-    assert features("Rule one sounds edible") == []
-    assert features("Red looks poisonous") == []
-    assert features("A red cap looks poisonous") == ["cap"]
-
-
-@given(st.sampled_from("fag"), st.sampled_from("ep"), st.data())
-def test_a_plain_sentence_is_read_and_its_denial_is_not(value: str, answer: str, data: st.DataObject) -> None:
-    word = data.draw(st.sampled_from(WORDS_OF[answer]))
-    [feature] = [feature for feature in (SMELL, COLOUR) if value in feature.values]
-    sentence = f"I find that {feature.word(value)} is {word}"
-    assert claimed(sentence, "f", "a", "g") == [(value, answer)]
-    doubt = data.draw(
-        st.sampled_from(["I doubt that", "It is hard to say whether", "I don't think:", "Never did I see"])
-    )
-    assert claimed(f"{doubt} {sentence}", "f", "a", "g") == []
-
-
-@given(st.text(max_size=80), st.lists(st.sampled_from("fagbn")))
-def test_whatever_is_written_claims_nothing_that_was_not_judged(reason: str, at_hand: list[str]) -> None:
-    found = claimed(f"{reason} poisonous", *at_hand)
-    assert {value for value, _ in found} <= set(at_hand)
-    assert len(found) == len(set(found))
-
-
-def test_words_of_reasons_are_those_of_one_answer_of_the_problem() -> None:
-    with pytest.raises(ValueError, match="two answers"):
-        ReasonReader(SPACE, {"e": ["fine"], "p": ["fine"]})
-    with pytest.raises(ValueError, match="'q' is neither"):
-        ReasonReader(SPACE, {"q": ["fine"]})
-    with pytest.raises(ValueError, match="'habitat' is neither"):
-        ReasonReader(SPACE, None, {"habitat": ["wood"]})
-
-
-def test_a_reason_is_a_preference_over_the_opposite_and_over_silence() -> None:
-    pairs = [Comparison(FOUL, LONG, -2, "ann", "Foul is bad"), Comparison(FOUL, LONG, 1, "bob", "more detail")]
-    ratings = [Rating("odor", 8.0, 0.0, "cy", "Almond is edible"), Rating("cap-color", 2.0, 0.0, "cy")]
-    deaf, crowd = Recorded(SPACE, pairs, ratings), Recorded(SPACE, pairs, ratings, reasons=READER)
-    told = {j.query.key for j in said(deaf)}
-    more = [j for j in said(crowd) if j.query.key not in told]
-    foul, almond = (SPACE.read_statement(text) for text in (
-        "If the odour is foul, the mushroom is poisonous (moderate evidence).",
-        "If the odour is almond, the mushroom is edible (moderate evidence).",
-    ))  # fmt: skip
-    assert [(j.judge, j.answer.grade, j.query.hypotheses) for j in more] == [
-        (judge, 1, (SPACE.show(Hypothesis((claim,), "e")), SPACE.show(Hypothesis(other, "e"))))
-        for judge, claim, opposite in (("ann", foul, "e"), ("cy", almond, "p"))
-        for other in ((replace(claim, answer=opposite),), ())
-    ]
-    assert sum(note.startswith("2 of 3 reasons were read: “Foul is bad” as “If the odour") for note in crowd.notes) == 1
-
-
-def test_what_people_gave_as_a_reason_becomes_more_plausible() -> None:
-    foul = Hypothesis(
-        (SPACE.read_statement("If the odour is foul, the mushroom is poisonous (moderate evidence)."),), "e"
-    )
-    pairs = [Comparison(FOUL, LONG, 0, judge, "Foul is bad") for judge in ("ann", "bob", "cy")]
-    without, heard = (
-        StatementPrior.fit(Traits(SPACE, None), said(Recorded(SPACE, pairs, reasons=reader)))
-        for reader in (None, READER)
-    )
-    assert heard.log_prior(foul) > without.log_prior(foul) + 0.3
 
 
 # -- comparisons -----------------------------------------------------------------------------------------------------
@@ -488,52 +369,15 @@ def test_what_ratings_cannot_be_worth_is_refused(tmp_path: Path, more: str, comp
         load(tmp_path, f'file = "rated.csv", {more}')
 
 
-def explained(folder: Path, reasons: str, why: str = ', why = "note"') -> Recorded:
-    """People who said why in a column called `note`."""
-    load(folder)
-    (folder / "rated.csv").write_text("item,rating,note\nodor,8,what is foul is bad for you\nodor,8,\n")
-    text = PROBLEM.format(ratings=f'file = "rated.csv"{why}').replace("[overseer]", f"[overseer]\n{reasons}")
-    (folder / "problem.toml").write_text(text)
-    built = load_problem(folder).build_overseer(0)
-    assert isinstance(built, Recorded)
-    return built
-
-
-def test_a_problem_file_says_where_the_reasons_are_and_in_what_words(tmp_path: Path) -> None:
-    def heard(crowd: Recorded) -> int:
-        return sum(j.answer.grade == 1 and j.query.kind is Kind.COMPARE_HYPOTHESES for j in said(crowd))
-
-    assert heard(explained(tmp_path, 'reasons = { answers = { p = ["bad"] } }')) == 2
-    assert heard(explained(tmp_path, "")) == 0  # poisonous and edible are the only words known
-    assert heard(explained(tmp_path, "", why="")) == 0
-
-
-@pytest.mark.parametrize(
-    ("reasons", "why", "complaint"),
-    [
-        ('reasons = { answers = { x = ["bad"] } }', ', why = "note"', "reasons.answers: found 'x'; expected one of"),
-        ('reasons = { features = { odour = ["bad"] } }', ', why = "note"', "did you mean 'odor'"),
-        ('reasons = { answers = { p = ["Edible"] } }', ', why = "note"', "“edible” stands for two answers"),
-        ('reasons = { answers = { p = ["bad"] } }', "", "words for reasons, and no reasons; expected why ="),
-        ("", ', why = "because"', "no column 'because'"),
-    ],
-)
-def test_reasons_that_cannot_be_read_are_refused(tmp_path: Path, reasons: str, why: str, complaint: str) -> None:
-    with pytest.raises(InputError, match=complaint):
-        explained(tmp_path, reasons, why)
-
-
 def test_the_crowd_speaks_of_mushrooms(data: Path) -> None:
     if not (data / "rule_plausibility").is_dir():
         pytest.skip("no rule_plausibility in the data folder")
     crowd = habitat("m", data, CROWD).build_overseer(0)
     assert isinstance(crowd, Recorded)
     kinds = [query.kind for query in crowd.queries]
-    said_why = 20  # claims read in the reasons, each against its opposite and against silence
-    assert kinds.count(Kind.COMPARE_HYPOTHESES) == 270 + 2 * said_why  # 285, less the 15 on a rule about the habitat
+    assert kinds.count(Kind.COMPARE_HYPOTHESES) == 270  # 285, less the 15 on a rule about the habitat
     assert kinds.count(Kind.ODDS) == 2 * 130
     assert any("15 of 285 comparisons" in note and "habitat is woods" in note for note in crowd.notes)
-    assert any("19 of 278 reasons were read" in note for note in crowd.notes)
 
 
 # -- the benchmark's functions ---------------------------------------------------------------------------------------

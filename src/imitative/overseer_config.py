@@ -20,7 +20,6 @@ from imitative.problem_file import (
     MixedSection,
     PeopleSection,
     RatingsFile,
-    ReasonsSection,
     RecordedSection,
     RelevanceFile,
     SimulatedSection,
@@ -32,8 +31,7 @@ from imitative.records import GRADES, Query
 if TYPE_CHECKING:
     from imitative.hypotheses.statements import Statement, StatementSpace
     from imitative.overseers.people import People
-    from imitative.overseers.recorded import Comparison, Rating, Recorded, Stretch
-    from imitative.reasons import ReasonReader
+    from imitative.overseers.recorded import Recorded, Stretch
 
 MOST_NATS = 50.0
 """What a rating may be worth: odds of e^50 to one are beyond what anybody can mean."""
@@ -102,7 +100,7 @@ class OverseerConfig:
 
     def __init__(self, source: ProblemSource) -> None:
         self._source = source
-        self._ratings: list[Rating] | None = None
+        self._ratings: list[tuple[str, float, float, str]] | None = None
 
     def simulated(self, section: SimulatedSection, space: StatementSpace) -> Callable[[int], Overseer]:
         """seed → a person made of a table."""
@@ -183,8 +181,8 @@ class OverseerConfig:
         """seed → what people said earlier; the same for every seed."""
         from imitative.overseers.recorded import Recorded
 
-        comparisons: list[Comparison] = []
-        ratings: list[Rating] = []
+        comparisons: list[tuple[str, str, int, str]] = []
+        ratings: list[tuple[str, float, float, str]] = []
         if section.comparisons is None and section.ratings is None and not section.judgements:
             expected = "at least one of them"
             raise InputError(self._source.at("overseer"), "neither judgements nor comparisons nor ratings", expected)
@@ -211,7 +209,6 @@ class OverseerConfig:
             unrated,
             unrated_doubt,
             said_before,
-            self._reasons(section, space),
         )
         _check_teaches(recorded, len(said_before), self._source.at("overseer.judgements"))
         return lambda seed: recorded  # nothing in an archive is random, and reading every rule takes a while
@@ -265,71 +262,41 @@ class OverseerConfig:
         stretch = Stretch((low, high), (least, most))
         return stretch, stretch, section.favours
 
-    def _reasons(self, section: RecordedSection, space: StatementSpace) -> ReasonReader | None:
-        """Who reads why people judged as they did, if a file says that they told."""
-        from imitative.reasons import ReasonReader
-
-        key = "overseer.reasons"
-        told = any(file is not None and file.why for file in (section.comparisons, section.ratings))
-        if not told:
-            if section.reasons is not None:
-                expected = "why = the column of the reasons, in overseer.comparisons or overseer.ratings"
-                raise InputError(self._source.at(key), "words for reasons, and no reasons", expected)
-            return None
-        said = ReasonsSection() if section.reasons is None else section.reasons
-        for part, names in (("answers", space.answers), ("features", [feature.name for feature in space.features])):
-            for name in getattr(said, part):
-                if name not in names:
-                    near = did_you_mean(name, names)
-                    raise InputError(self._source.at(f"{key}.{part}"), shown(name), f"one of {listed(names)}", near)
-        try:
-            return ReasonReader(space, said.answers, said.features)
-        except ValueError as error:
-            raise InputError(self._source.at(f"{key}.answers"), str(error), "words of one answer each") from None
-
-    def _comparisons(self, section: ComparisonsFile) -> list[Comparison]:
-        """What was compared, 2 … −2 for the first, who said so, and why."""
-        from imitative.overseers.recorded import Comparison
-
+    def _comparisons(self, section: ComparisonsFile) -> list[tuple[str, str, int, str]]:
+        """(first, second, grade, judge): what was compared, 2 … −2 for the first, and who said so."""
         key = "overseer.comparisons"
         names = {"first": section.first, "second": section.second, "preference": section.preference}
-        names |= {part: name for part in ("judge", "why") if (name := getattr(section, part))}
-        columns = self._source.columns(section, key, names)
+        columns = self._source.columns(section, key, names | ({"judge": section.judge} if section.judge else {}))
         grades = self._source.numbers(columns["preference"], key)
         judges = columns.get("judge") or ["crowd"] * len(grades)
-        reasons = columns.get("why") or [None] * len(grades)
         found = []
-        for row, (a, b, grade, judge, why) in enumerate(
-            zip(columns["first"], columns["second"], grades.tolist(), judges, reasons, strict=True), 1
+        for row, (a, b, grade, judge) in enumerate(
+            zip(columns["first"], columns["second"], grades.tolist(), judges, strict=True), 1
         ):
             if math.isnan(grade) or not a or not b:
                 continue  # a comparison left out is a skip, not a tie
             if grade not in GRADES:
                 raise InputError(self._source.at(f"{key}: row {row}"), f"{grade:g}", "a whole number from -2 to 2")
-            found.append(Comparison(a, b, int(grade), judge or "unknown", why or ""))
+            found.append((a, b, int(grade), judge or "unknown"))
         return found
 
-    def ratings(self, section: RatingsFile) -> list[Rating]:
-        """What was rated, how, its standard error (0 where not said), by whom, and why."""
+    def ratings(self, section: RatingsFile) -> list[tuple[str, float, float, str]]:
+        """(item, rating, spread, judge): what was rated, how, its standard error (0 where not said), by whom."""
         if self._ratings is None:  # they say which words the space knows to be rated, and judge
             self._ratings = self._rated(section)
         return self._ratings
 
-    def _rated(self, section: RatingsFile) -> list[Rating]:
-        from imitative.overseers.recorded import Rating
-
+    def _rated(self, section: RatingsFile) -> list[tuple[str, float, float, str]]:
         key = "overseer.ratings"
         names = {"item": section.item, "rating": section.rating}
-        names |= {part: name for part in ("spread", "judge", "why") if (name := getattr(section, part))}
+        names |= {part: name for part in ("spread", "judge") if (name := getattr(section, part))}
         columns = self._source.columns(section, key, names)
         ratings = self._source.numbers(columns["rating"], key).tolist()
         spreads = self._source.numbers(columns["spread"], key).tolist() if "spread" in columns else [0.0] * len(ratings)
         judges = columns.get("judge") or ["crowd"] * len(ratings)
-        reasons = columns.get("why") or [None] * len(ratings)
-        error = 1.0 / math.sqrt(section.raters)
-        rows = zip(columns["item"], ratings, spreads, judges, reasons, strict=True)
+        rows = zip(columns["item"], ratings, spreads, judges, strict=True)
         return [
-            Rating(item, rating, 0.0 if math.isnan(spread) else spread * error, judge or "unknown", why or "")
-            for item, rating, spread, judge, why in rows
+            (item, rating, 0.0 if math.isnan(spread) else spread / math.sqrt(section.raters), judge or "unknown")
+            for item, rating, spread, judge in rows
             if item and not math.isnan(rating)
         ]

@@ -191,13 +191,12 @@ class SimulatedSection(_Section):
 
 
 class ComparisonsFile(FileSection):
-    """A table of comparisons that people made: two statements or rules, which is more plausible, 2 … −2, and why."""
+    """A table of comparisons that people made: two statements or rules, and which is more plausible, 2 … −2."""
 
     first: str = "first"
     second: str = "second"
     preference: str = "preference"
     judge: str | None = None
-    why: str | None = None
 
 
 class RatingsFile(FileSection):
@@ -214,20 +213,12 @@ class RatingsFile(FileSection):
     spread: str | None = None
     raters: Count = 1
     judge: str | None = None
-    why: str | None = None
     between: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
     nats: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
     favours: str | None = None
     doubts: Annotated[list[Annotated[float, Field(ge=0.0, le=10.0)]], Field(min_length=2, max_length=2)] | None = None
     unrated: Annotated[float, Field(allow_inf_nan=False)] | None = None
     unrated_doubt: Annotated[float, Field(ge=0.0, le=10.0)] | None = None
-
-
-class ReasonsSection(_Section):
-    """Which further words stand for an answer or a feature where people write why they judged as they did."""
-
-    answers: dict[str, list[Line]] = {}
-    features: dict[str, list[Line]] = {}
 
 
 class RecordedSection(_Section):
@@ -237,7 +228,6 @@ class RecordedSection(_Section):
     judgements: str | list[str] | None = None
     comparisons: Annotated[ComparisonsFile | None, Named] = None
     ratings: Annotated[RatingsFile | None, Named] = None
-    reasons: ReasonsSection | None = None
     reader: Literal["literal", "nobody"] = "literal"
 
 

@@ -7,8 +7,6 @@ What was said becomes judgements like any other, so that M_prior needs nothing s
 
     judgement    of any query: as it is
     comparison   of two rules: a graded comparison of two hypotheses of one strong statement each
-    reason       of either, in the judge's words: each claim that `reasons.py` reads in it is compared with the same for
-                 another answer and with silence, and slightly more plausible
     rating r     of a feature: for every answer y,  odds(statement about the feature, for y : silence) = exp(nats(r))
     rating r     of a word:    odds(the word, for the answer it favours : the word, for another)       = exp(nats(r))
     doubts c, q  of words:     odds(the word, for the answer it favours, at w nats : silence)
@@ -30,14 +28,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import product
-from textwrap import shorten
 from typing import Literal, NamedTuple, TypeVar, final
 
 from imitative.data import Feature, Table
 from imitative.hypotheses.conditions import Condition, Relation
 from imitative.hypotheses.statements import Hypothesis, Statement, StatementSpace, Strength
 from imitative.likelihood import LITERAL
-from imitative.reasons import Claim, ReasonReader
 from imitative.records import LITERAL_READER, MOST_ODDS, Answer, Judgement, Kind, Outcome, Query
 from imitative.rules import RuleReader, plain
 
@@ -46,10 +42,8 @@ T = TypeVar("T")
 NO_DIFFERENCE, MUCH = 0.25, 2.0
 """Log odds of two answers, in nats, below which the literal reading calls them even, above which much better: half a
 hint, and one strong statement."""
-POSITIVE = (Relation.IS, Relation.AT_LEAST, Relation.MENTIONS)
-"""How a rated feature is spoken of."""
-SHOWN, LONGEST = 3, 120
-"""Examples in a note, and characters of one."""
+SHOWN = 3
+"""Examples in a note."""
 HEARD = 200
 """Words heard on strengths: two numbers are learned from them, each to a few hundredths of a nat."""
 DOUBTED = (Strength.HINT, Strength.SLIGHT, Strength.MODERATE, Strength.STRONG)
@@ -65,14 +59,12 @@ class Comparison(NamedTuple):
         first, second: the rules' texts.
         grade: one of `GRADES`, positive for the first.
         judge: who said so.
-        why: the reason given, in their words.
     """
 
     first: str
     second: str
     grade: int
     judge: str
-    why: str = ""
 
 
 class Rating(NamedTuple):
@@ -84,14 +76,12 @@ class Rating(NamedTuple):
         spread: its standard error: the standard deviation among those who rated, over the root of their number; 0 where
             it is not known.
         judge: who gave it.
-        why: the reason given, in their words.
     """
 
     item: str
     rating: float
     spread: float
     judge: str
-    why: str = ""
 
 
 class Stretch(NamedTuple):
@@ -137,7 +127,6 @@ class Recorded:
             of the space that have none as have one are taken to be rated so; None: nothing.
         unrated_doubt: u, how many nats less plausible than a claim about a rated word one about any other is, before
             either speaks for an answer; None: nothing is said of that. Without `doubts` it means nothing.
-        reasons: reads the reasons given for comparisons and ratings of features; None: they are not read.
 
     Raises:
         ValueError: if `favours` is no answer of the space.
@@ -149,8 +138,8 @@ class Recorded:
     def __init__(
         self,
         space: StatementSpace,
-        comparisons: Iterable[Comparison | tuple[str, str, int, str]] = (),
-        ratings: Iterable[Rating | tuple[str, float, float, str]] = (),
+        comparisons: Iterable[tuple[str, str, int, str]] = (),
+        ratings: Iterable[tuple[str, float, float, str]] = (),
         reader: Literal["literal", "nobody"] = "literal",
         features: Stretch = FEATURES,
         words: Stretch = WORDS,
@@ -159,7 +148,6 @@ class Recorded:
         unrated: float | None = None,
         unrated_doubt: float | None = None,
         judgements: Iterable[Judgement] = (),
-        reasons: ReasonReader | None = None,
     ) -> None:
         self.space, self.reader = space, reader
         self.features, self.words = features, words
@@ -169,13 +157,10 @@ class Recorded:
         self._notes: list[str] = []
         self._held: dict[str, Judgement] = {}
         self._times: Counter[str] = Counter()
-        self._reasons = reasons
-        self._read_as: dict[str, tuple[Claim, ...]] = {}
         self._compared([Comparison(*row) for row in comparisons])
         self._judged(list(judgements))
         rows = [Rating(*row) for row in ratings]
         self._rated(rows)
-        self._tell_reasons()
         if unrated is not None:
             self._not_rated(rows, unrated)
         if doubts is not None:
@@ -238,28 +223,25 @@ class Recorded:
 
     def _compared(self, comparisons: Sequence[Comparison]) -> None:
         texts, unread = self._in_our_words(text for row in comparisons for text in (row.first, row.second))
-        lost = 0
         for row in comparisons:
             if row.first in texts and row.second in texts:
-                sides = (texts[row.first], texts[row.second])
-                self._prefers(sides, row.grade, row.judge)
-                self._reasoned(row, [c for z in sides for statement in z.statements for c in statement.conditions])
-            else:
-                lost += 1
+                query = Query(Kind.COMPARE_HYPOTHESES, (texts[row.first], texts[row.second]))
+                self._keep(query, Answer(grade=row.grade), row.judge)
         if unread:
+            lost = len(comparisons) - len(self._held)
             self._notes.append(
                 f"{lost} of {len(comparisons)} comparisons were left out, because {len(unread)} of "
                 f"{len(unread) + len(texts)} rules could not be read: {_some(unread.values())}."
             )
 
-    def _in_our_words(self, rules: Iterable[str]) -> tuple[dict[str, Hypothesis], dict[str, str]]:
-        """Rule → the hypothesis it is, and rule → why it could not be read."""
+    def _in_our_words(self, rules: Iterable[str]) -> tuple[dict[str, str], dict[str, str]]:
+        """Rule → the hypothesis in the space's English, and rule → why it could not be read."""
         reader = RuleReader(self.space)
-        texts: dict[str, Hypothesis] = {}
+        texts: dict[str, str] = {}
         unread: dict[str, str] = {}
         for rule in dict.fromkeys(rules):
             try:
-                texts[rule] = reader.read(rule)
+                texts[rule] = self.space.show(reader.read(rule))
             except ValueError as error:
                 unread[rule] = str(error)
         return texts, unread
@@ -273,7 +255,7 @@ class Recorded:
             if not texts.keys() >= {*row.query.hypotheses} or not answers <= {*self.space.answers}:
                 lost += 1
                 continue
-            query = replace(row.query, hypotheses=tuple(self.space.show(texts[z]) for z in row.query.hypotheses))
+            query = replace(row.query, hypotheses=tuple(texts[text] for text in row.query.hypotheses))
             while query.key in self._held:
                 query = replace(query, repeat=query.repeat + 1)
             self._held[query.key] = replace(row, query=query)
@@ -298,7 +280,6 @@ class Recorded:
             rated = named.get(row.item) or named.get(plain(row.item))
             if rated is not None:
                 self._relevance(rated, row, raters[rated.name])
-                self._reasoned(row, self.space.conditions_on(rated))
                 raters[rated.name] += 1
             elif row.item in holding:
                 for feature in holding[row.item]:
@@ -311,7 +292,8 @@ class Recorded:
             )
 
     def _relevance(self, feature: Feature, row: Rating, rater: int) -> None:
-        conditions = [c for c in self.space.conditions_on(feature) if c.relation in POSITIVE]
+        positive = (Relation.IS, Relation.AT_LEAST, Relation.MENTIONS)
+        conditions = [c for c in self.space.conditions_on(feature) if c.relation in positive]
         if not conditions:
             return
         condition = conditions[rater % len(conditions)]
@@ -377,35 +359,8 @@ class Recorded:
                     if worth > -MOST_ODDS:  # as above
                         self._odds((self._claim(condition, answer, w), silence), worth, UNRATED)
 
-    def _reasoned(self, row: Comparison | Rating, at_hand: Iterable[Condition]) -> None:
-        """What the reason claims is more plausible than its opposite and than silence; how much more, nobody said."""
-        if self._reasons is None or not row.why:
-            return
-        claims = self._reasons.read(row.why, at_hand)
-        self._read_as[row.why] = claims
-        for condition, answer in claims:
-            others = [self._claim(condition, other) for other in self.space.answers if other != answer]
-            for side in (*others, Hypothesis((), self.space.answers[0])):
-                self._prefers((self._claim(condition, answer), side), 1, row.judge)
-
-    def _tell_reasons(self) -> None:
-        """How many reasons were read, and as what: whoever wrote them should be able to object."""
-        if not self._read_as:
-            return
-        read = [(why, claims[0]) for why, claims in self._read_as.items() if claims]
-        as_what = (
-            f"“{shorten(why, LONGEST, placeholder='…')}” as "
-            f"“{self.space.show_statement(self._claim(*claim).statements[0])}”"
-            for why, claim in read
-        )
-        self._notes.append(f"{len(read)} of {len(self._read_as)} reasons were read: {_some(as_what) or 'none'}.")
-
     def _claim(self, condition: Condition, answer: str, strength: Strength = Strength.MODERATE) -> Hypothesis:
         return Hypothesis((Statement((condition,), answer, strength),), self.space.answers[0])
-
-    def _prefers(self, sides: tuple[Hypothesis, Hypothesis], grade: int, judge: str) -> None:
-        first, second = map(self.space.show, sides)
-        self._keep(Query(Kind.COMPARE_HYPOTHESES, (first, second)), Answer(grade=grade), judge)
 
     def _odds(self, sides: tuple[Hypothesis, Hypothesis], nats: float, judge: str) -> None:
         first, second = map(self.space.show, sides)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import combinations, product
 from typing import Any
@@ -17,7 +17,6 @@ from imitative.likelihood import LITERAL
 from imitative.posterior import Posterior
 from imitative.prior import StatementPrior
 from imitative.scoring import Scorer
-from imitative.search.ascent import Ascent
 from imitative.search.exhaustive import Exhaustive
 from imitative.search.search import Scored, Search, probabilities, run
 from imitative.search.sweeping import Sweeping
@@ -84,26 +83,12 @@ def speechless_sweeping(objective: Posterior) -> Sweeping:
     return Sweeping(Scorer(objective, ()), 2)
 
 
-def ascent(objective: Posterior) -> Ascent:
-    return Ascent(Scorer(objective, POOL), 2)
-
-
-def started_ascent(objective: Posterior) -> Ascent:
-    z = SPACE.read("If the soil is clay, it is p (a hint).\nBy default, it is e (a hint).")
-    return Ascent(Scorer(objective, POOL), 2, z)
-
-
-def speechless_ascent(objective: Posterior) -> Ascent:
-    return Ascent(Scorer(objective, ()), 2)
-
-
 def speechless(objective: Posterior) -> Tempering:
     return Tempering(Scorer(objective, ()), 2, 20)
 
 
 SEARCHES: list[Callable[[Posterior], Search[Any]]] = [
-    exhaustive, tempering, started, alone, speechless, sweeping, started_sweeping, speechless_sweeping, ascent,
-    started_ascent, speechless_ascent,
+    exhaustive, tempering, started, alone, speechless, sweeping, started_sweeping, speechless_sweeping,
 ]  # fmt: skip
 every_search = pytest.mark.parametrize("make", SEARCHES)
 
@@ -219,50 +204,6 @@ def test_tempering_finds_what_exhaustion_finds_where_a_thing_can_be_said_twice(s
     ]
     found = run(Tempering(Scorer(objective, TWICE), 4, 150), np.random.default_rng(seed))
     assert found[0].score >= max(map(objective.score, every)) - 5e-3
-
-
-def redrawn(z: Hypothesis, most: int) -> Iterator[Hypothesis]:
-    """Every z with one statement, or the default, otherwise, dropped or added, in Z."""
-    every = [Statement(c, a, s) for c in POOL for a in SPACE.answers for s in STRENGTHS]
-    for old in (*z.statements, None):
-        kept = tuple(s for s in z.statements if s is not old)
-        for new in ((), *((statement,) for statement in every)):
-            statements = (*kept, *new)
-            pairs = combinations([s.conditions for s in statements], 2)
-            if len(statements) <= most and not any(overlap(a, b, SPACE.feature) for a, b in pairs):
-                yield replace(z, statements=statements)
-    for answer in SPACE.answers:
-        for strength in STRENGTHS:
-            yield replace(z, default=answer, default_strength=strength)
-
-
-@pytest.mark.parametrize("caution", [0.0, 0.7])
-@pytest.mark.parametrize("seed", range(5))
-def test_no_redrawing_of_one_statement_betters_where_an_ascent_ends(seed: int, caution: float) -> None:
-    objective = posterior(seed, rows=30, caution=caution)
-    for start in (None, *list(everything())[seed :: len(list(everything())) // 3]):
-        [best, *_] = run(Ascent(Scorer(objective, POOL), 3, start), np.random.default_rng(0))
-        assert max(map(objective.score, redrawn(best.hypothesis, 3))) <= objective.score(best.hypothesis) + 5e-3
-
-
-def test_two_statements_are_redrawn_together_where_neither_alone_betters() -> None:
-    search, rng = Ascent(Scorer(said_twice(30, 0.0), TWICE), 4), np.random.default_rng(0)
-    state = search.init(rng)
-    while len(state.left[0]) == 1:  # every move of one statement is tried before the first of two
-        state, _ = search.step(state, rng)
-    rested = state.way[-1].score
-    while not search.done(state):
-        state, _ = search.step(state, rng)
-    assert state.way[-1].score > rested + 0.1
-
-
-def test_an_ascent_ends_where_another_has_ended() -> None:
-    scorer = Scorer(posterior(), POOL)
-    [peak, *way] = run(Ascent(scorer, 2), np.random.default_rng(0))
-    assert way  # silence was no peak
-    [only] = run(Ascent(scorer, 2, way[0].hypothesis, [way[0].hypothesis]), np.random.default_rng(0))
-    assert only.hypothesis == way[0].hypothesis
-    assert run(Ascent(scorer, 2, None, [peak.hypothesis]), np.random.default_rng(0))[0] == peak
 
 
 HEIGHT = Feature("height", FeatureKind.NUMERIC, "the height")

@@ -1,6 +1,4 @@
-"""The search over statements: tempering and an ascent, or sweeping where z is long, in two passes; then a climb by
-readable edits.
-"""
+"""The search over statements: tempering, or sweeping where z is long, in two passes; then a climb by readable edits."""
 
 from __future__ import annotations
 
@@ -13,15 +11,12 @@ from imitative.hypotheses.statements import MANY, Hypothesis, StatementSpace
 from imitative.pool import build_pool
 from imitative.posterior import Posterior
 from imitative.scoring import Scorer
-from imitative.search.ascent import Ascent
 from imitative.search.search import Scored, run
 from imitative.search.sweeping import Sweeping
 from imitative.search.tempering import Tempering
 
 KEPT = 100
 """Hypotheses whose exact score is worth knowing."""
-ASCENTS = 3
-"""Hypotheses from which a pass ascends."""
 CLIMBS = 20
 """Readable edits made in a row at most."""
 
@@ -39,7 +34,6 @@ def find_statements(
         for each of two passes:
             pool ← what z may say now                the second pass pairs up what the first found
             z*, rivals ← tempering over the pool     starting where the last pass ended
-            ascend from each of the best
         climb from z* by widening, narrowing, splitting
 
     Args:
@@ -60,23 +54,12 @@ def find_statements(
             if space.limits.conditions == 1:
                 break
         else:
-            found = _ascended(run(Tempering(scorer, slots, draws, starts), rng), scorer, slots, rng)
+            found = run(Tempering(scorer, slots, draws, starts), rng)
         starts = tuple(scored.hypothesis for scored in found[:3])
     climbed = [] if slots > MANY else _climb(found[0].hypothesis, posterior, space)
     every = dict.fromkeys([*climbed, *starts, *(scored.hypothesis for scored in found[:KEPT])])
     exact = [Scored(z, posterior.score(z)) for z in every]
     return tuple(sorted(exact, key=lambda scored: (-scored.score, space.show(scored.hypothesis))))
-
-
-def _ascended(sampled: tuple[Scored, ...], scorer: Scorer, slots: int, rng: np.random.Generator) -> tuple[Scored, ...]:
-    """What was sampled, and what was met on the way up from the best of it; each once, best first."""
-    every = {scored.hypothesis: scored for scored in sampled}
-    peaks: list[Hypothesis] = []
-    for start in sampled[:ASCENTS]:
-        way = run(Ascent(scorer, slots, start.hypothesis, peaks), rng)
-        peaks.append(way[0].hypothesis)
-        every |= {scored.hypothesis: scored for scored in way}
-    return tuple(sorted(every.values(), key=lambda scored: -scored.score))
 
 
 def _climb(best: Hypothesis, posterior: Posterior, space: StatementSpace) -> list[Hypothesis]:

@@ -10,21 +10,35 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import islice
-from typing import final
+from typing import NamedTuple, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imitative.data import Floats
 from imitative.hypotheses.statements import Hypothesis
-from imitative.scoring import EMPTY, Scorer
-from imitative.search.chains import Chain, Moves
+from imitative.scoring import EMPTY, Scorer, Slots
 from imitative.search.search import Scored, SearchInfo
+from imitative.traits import NATS
 
 TEMPERATURES = (1.0, 3.0, 10.0, 30.0)
 """Geometric: log posteriors differ by tens to hundreds of nats, which a temperature of 30 makes passable."""
 _KEPT = 3
 """Alternatives of each cold draw that are remembered as runners-up."""
+
+
+class Chain(NamedTuple):
+    """One chain: its hypothesis, the logits it gives D, (A, n), and its log prior and log likelihood."""
+
+    slots: Slots
+    logits: Floats
+    log_prior: float
+    log_likelihood: float
+
+    @property
+    def score(self) -> float:
+        """Nats."""
+        return self.log_prior + self.log_likelihood
 
 
 @dataclass(frozen=True)
@@ -73,12 +87,13 @@ class Tempering:
             raise ValueError(f"temperatures start at 1 and ascend; found {temperatures}")
         self._scorer, self._slots, self._steps = scorer, slots, steps
         self._start, self._temperatures, self._first = start, temperatures, first
-        self._moves = Moves(scorer, slots)
 
     def init(self, rng: np.random.Generator) -> TemperingState:
         """See `Search.init`."""
-        starts = [*self._start, *(None for _ in self._temperatures)][: len(self._temperatures)]
-        chains = tuple(map(self._moves.start, starts))
+        empty = Slots(np.full(self._slots, EMPTY), 0)
+        starts = [self._scorer.encode(z, self._slots) or empty for z in self._start]
+        starts += [empty] * len(self._temperatures)
+        chains = tuple(self._chain(slots) for slots in starts[: len(self._temperatures)])
         first = Scored(self._scorer.decode(chains[0].slots), chains[0].score)
         return TemperingState(chains, dict([first]), {}, 0, first)
 
@@ -87,7 +102,7 @@ class Tempering:
         seen, known = state.seen, len(state.seen)
         at = rng.integers(self._slots + 1, size=len(state.chains))
         at[rng.random(len(at)) < 0.05] = self._slots  # the default is one slot among many, but every row hangs on it
-        removed = [self._moves.without(chain, int(j)) for chain, j in zip(state.chains, at, strict=True)]
+        removed = [self._without(chain, int(j)) for chain, j in zip(state.chains, at, strict=True)]
         filling = [c for c, j in enumerate(at) if j < self._slots]
         added: dict[int, NDArray[np.float32]] = {}
         if filling and self._scorer.options:
@@ -121,6 +136,26 @@ class Tempering:
 
     # -- one draw ---------------------------------------------------------------------------------------------------
 
+    def _chain(self, slots: Slots) -> Chain:
+        logits = self._scorer.logits(slots)
+        return Chain(slots, logits, self._scorer.log_prior(slots), self._scorer.log_likelihood(logits))
+
+    def _without(self, chain: Chain, j: int) -> Chain:
+        """The chain with slot j empty; for the default's slot, without the default's logits."""
+        scorer, logits = self._scorer, chain.logits.copy()
+        if j == self._slots:
+            answer, strength = divmod(chain.slots.default, len(NATS))
+            logits[answer] -= scorer.sharpness * NATS[strength]
+            return chain._replace(logits=logits)
+        option = int(chain.slots.options[j])
+        options = chain.slots.options.copy()
+        options[j] = EMPTY
+        if option != EMPTY:
+            answer, added = scorer.contribution(option)
+            logits[answer] -= added
+        slots = Slots(options, chain.slots.default)
+        return Chain(slots, logits, scorer.log_prior(slots), scorer.log_likelihood(logits))
+
     def _draw_slot(
         self,
         rest: Chain,
@@ -133,23 +168,41 @@ class Tempering:
         scorer = self._scorer
         if likelihood is None:
             return rest
-        change = self._moves.changes(rest, likelihood)
+        change = scorer.prior_of_all(rest.slots) + likelihood
+        filled = rest.slots.options[rest.slots.options != EMPTY]
+        taken = [k for option in filled for k in scorer.conflicts(int(option))]
+        change.reshape(len(scorer.pool), -1)[taken] = -np.inf
         # A set of m statements stands in S!/(S − m)! orders of the slots: weigh each order so that sets count once.
-        filled = int((rest.slots.options != EMPTY).sum())
-        weights = change / self._temperatures[c] - np.log(self._slots - filled)
+        weights = change / self._temperatures[c] - np.log(self._slots - len(filled))
         option = _draw(weights, rng)
         if c == 0:
             best = np.argpartition(-change, min(_KEPT, len(change) - 1))[:_KEPT]
             for other in best:
                 if np.isfinite(change[other]):
-                    z = scorer.decode(self._moves.holding(rest.slots, j, int(other)))
+                    z = scorer.decode(self._with(rest.slots, j, int(other)))
                     seen.setdefault(z, rest.score + float(change[other]))
             seen.setdefault(scorer.decode(rest.slots), rest.score)
-        return self._moves.put(rest, j, option, 0.0 if option == EMPTY else float(likelihood[option]))
+        if option == EMPTY:
+            return rest
+        answer, added = scorer.contribution(option)
+        logits = rest.logits.copy()
+        logits[answer] += added
+        slots = self._with(rest.slots, j, option)
+        return Chain(slots, logits, scorer.log_prior(slots), rest.log_likelihood + float(likelihood[option]))
 
     def _draw_default(self, chain: Chain, temperature: float, rng: np.random.Generator) -> Chain:
-        scores = self._moves.scores_of_defaults(chain)
-        return self._moves.put_default(chain, _draw_index(scores / temperature, rng))
+        scorer = self._scorer
+        scores = scorer.likelihood_of_defaults(chain.logits) + scorer.prior_of_defaults(chain.slots)
+        option = _draw_index(scores / temperature, rng)
+        logits = chain.logits.copy()
+        logits[option // len(NATS)] += scorer.sharpness * NATS[option % len(NATS)]
+        slots = Slots(chain.slots.options, option)
+        return Chain(slots, logits, scorer.log_prior(slots), scorer.log_likelihood(logits))
+
+    def _with(self, slots: Slots, j: int, option: int) -> Slots:
+        options = slots.options.copy()
+        options[j] = option
+        return Slots(options, slots.default)
 
     def _exchange(self, chains: list[Chain], rng: np.random.Generator) -> list[Chain]:
         for c in range(int(rng.integers(2)), len(chains) - 1, 2):

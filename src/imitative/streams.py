@@ -7,11 +7,12 @@ A part's number is part of what a seed means: changing one changes what that see
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, unique
 
 import numpy as np
 
 
+@unique
 class Stream(IntEnum):
     """Who draws."""
 

@@ -770,6 +770,11 @@ def test_whoever_waits_for_people_is_told_once_how_they_come() -> None:
             assert hint not in log.getvalue()
             for judged in range(3):
                 watching(says(f"waiting for people: {judged} of 3 judged"))
+                watching(says(f"what is believed (waiting for people, {judged} of 3 judged)"))  # as of beliefs
+        assert log.getvalue().count(hint) == 1
+        log = io.StringIO()
+        with watcher(log) as watching:
+            watching(says("what is believed (waiting for people, 0 of 3 judged)"))
         assert log.getvalue().count(hint) == 1
 
 

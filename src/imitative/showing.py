@@ -72,7 +72,7 @@ class Once:
 
     def __call__(self, stage: str) -> None:
         """A stage."""
-        if self._text and stage.startswith(WAITING):
+        if self._text and WAITING in stage:
             self._console.print(plain(self._text), soft_wrap=True)
             self._text = ""
 

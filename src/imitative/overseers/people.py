@@ -24,7 +24,7 @@ GRACE = 3.0
 POLL = 0.5
 """Seconds between looks into the mailbox."""
 WAITING = "waiting for people"
-"""How a stage begins in which a run waits for them."""
+"""What a stage says in which a run waits for them."""
 
 
 @final

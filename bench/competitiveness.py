@@ -57,8 +57,8 @@ def competitiveness(bench: Bench) -> Iterator[Row]:
 def compare(bench: Bench, loaded: LoadedProblem, *, every_fold: bool = False) -> dict[str, Any]:
     """Ours, the best direct fit, and each of them, on the same held-out rows."""
     labelled = loaded.problem.labelled
-    parts = folds(labelled.answers, 0)
-    parts = parts if every_fold else _parts(parts)
+    every = folds(labelled.answers, 0)
+    parts = every if every_fold else _parts(every)
     hits: list[np.ndarray[Any, np.dtype[np.bool_]]] = []
     for part in parts:
         fewer = replace(loaded, problem=replace(loaded.problem, labelled=labelled.take(part.fitted)))

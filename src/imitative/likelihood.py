@@ -74,12 +74,7 @@ class Reading:
 
     def logits(self, table: Table, z: Hypothesis, answers: Sequence[str]) -> Floats:
         """θ · (b_y + Σ_s covers_s(x) · w_s · [y = y_s]): (N, |Y|) nats."""
-        index = {answer: i for i, answer in enumerate(answers)}
-        found = np.zeros((len(table), len(answers)))
-        found[:, index[z.default]] = z.default_strength.nats
-        for statement in z.statements:
-            found[:, index[statement.answer]] += statement.strength.nats * self.statement(statement, table)
-        return self.sharpness * found
+        return self.sharpness * self._literally(table, z, answers)
 
     def log_probabilities(self, table: Table, z: Hypothesis, answers: Sequence[str]) -> Floats:
         """See `LikelihoodModel`."""
@@ -88,12 +83,21 @@ class Reading:
     def edited(self, table: Table, edits: Iterable[Edit], answers: Sequence[str]) -> Iterator[Floats]:
         """`log_probabilities` by what each edit makes: what several keep is read once."""
         for kept, group in by_kept(edits):
-            rest = self.logits(table, kept, answers)
+            rest = self._literally(table, kept, answers)
             for edit in group:
-                logits = rest.copy()
-                for s in edit.new:
-                    logits[:, answers.index(s.answer)] += self.sharpness * s.strength.nats * self.statement(s, table)
-                yield _normalised(logits)
+                yield _normalised(self.sharpness * self._said(edit.new, table, answers, rest.copy()))
+
+    def _literally(self, table: Table, z: Hypothesis, answers: Sequence[str]) -> Floats:
+        """The logits at θ = 1."""
+        found = np.zeros((len(table), len(answers)))
+        found[:, answers.index(z.default)] = z.default_strength.nats
+        return self._said(z.statements, table, answers, found)
+
+    def _said(self, statements: Iterable[Statement], table: Table, answers: Sequence[str], beside: Floats) -> Floats:
+        """`beside`, with what the statements add to it."""
+        for statement in statements:
+            beside[:, answers.index(statement.answer)] += statement.strength.nats * self.statement(statement, table)
+        return beside
 
     def answered(self, table: Table, z: Hypothesis, answers: Sequence[str]) -> NDArray[np.intp]:
         """What z answers, (N,) indices into `answers`: the most probable; what it is even about, by its default."""

@@ -78,9 +78,9 @@ class StatementPrior:
         self.preference = preference
         self.weights = weights
         self.draws = np.empty((0, traits.size)) if draws is None else draws
-        self._deviations = self.draws - self.draws.mean(axis=0) if len(self.draws) else self.draws.copy()
+        self._thetas = np.vstack([weights, self.draws - self.draws.mean(axis=0) if len(self.draws) else self.draws])
+        self._deviations = self._thetas[1:]
         self._deviations[:, traits.constant_at] = 0.0  # what all hypotheses share is no uncertainty about which is best
-        self._thetas = np.vstack([weights[None], self._deviations])
 
     @classmethod
     def unasked(cls, traits: Traits, seed: int = 0) -> StatementPrior:

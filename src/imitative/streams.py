@@ -1,8 +1,9 @@
-"""What is drawn at random, and from which stream of a run's seed: no two parts of a run draw the same numbers.
+"""What is drawn at random, and from which stream of a run's seed, so that these parts do not draw the same numbers.
 
     generator(seed, part, n, …) = PCG64(SeedSequence([seed, part, n, …]))
 
-A part's number is part of what a seed means: changing one changes what that seed finds.
+A part's number is part of what a seed means: changing one changes what that seed finds. A zero at the end makes no
+stream of its own: a part always says a number besides, or never.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ def test_a_compound_stays_in_z_labels_much_otherwise_and_its_stake_is_what_less_
 ) -> None:
     case = Case.drawn(seed, conjunctions)
     found = Compounds.of(case.beside(), case.posterior, ELSEWHERE, case.scorer, SPACE)
-    edits = {neighbour.hypothesis for neighbour in SPACE.refinements(case.z)}
+    edits = {edit.hypothesis for edit in SPACE.refinements(case.z)}
     assert len(set(found.reached)) == len(found.reached) <= 2 * BEGUN
     assert list(found.stakes.about) == found.reached
     for z, traits, worth in zip(found.reached, found.stakes.traits, found.stakes.worth, strict=True):

@@ -31,11 +31,12 @@ from bench.site import Site
 from imitative import cli, fetch, running, showing
 from imitative.beliefs import showing as belief_showing
 from imitative.config import load_problem
-from imitative.describing import describe
+from imitative.data import Feature, FeatureKind
+from imitative.describing import describe, space_size
 from imitative.display import percent
 from imitative.errors import InputError
 from imitative.exchange.spreadsheet import unescaped
-from imitative.hypotheses.statements import Strength
+from imitative.hypotheses.statements import Limits, StatementSpace, Strength
 from imitative.induction import Progress
 from imitative.labels import labels_csv
 from imitative.loaded import LoadedProblem
@@ -534,11 +535,55 @@ def test_a_damaged_model_is_named(finished: tuple[Path, Path], tmp_path: Path) -
 def test_a_result_that_says_nothing_is_named(finished: tuple[Path, Path], tmp_path: Path) -> None:
     (tmp_path / runs.RESULT).write_text("{}")
     fails("report", tmp_path, saying="result.json: found nothing that says what z")
-    fails("show", tmp_path, saying="result.json: found a damaged result .KeyError: 'question'")
+    fails("show", tmp_path, saying="result.json: found something damaged .KeyError: .*question")
     whole = runs.read_result(finished[1])
     (tmp_path / runs.RESULT).write_text(json.dumps({key: whole[key] for key in whole if key != "accuracy"}))
     ended = call("show", tmp_path)
     assert (ended.exit_code, ended.stderr.count("\n")) == (cli.BAD_INPUT, 1)
+
+
+DEEP = "[" * 100_000 + "]" * 100_000
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"statements": 3},
+        {"statements": [7]},
+        {"accuracy": []},
+        {"judgements": "x"},
+        {"hypothesis": 3},
+        {"question": []},
+    ],
+)
+def test_a_result_of_wrong_kinds_is_shown_or_named(
+    finished: tuple[Path, Path], tmp_path: Path, damage: dict[str, Any]
+) -> None:
+    (tmp_path / runs.RESULT).write_text(json.dumps(runs.read_result(finished[1]) | damage))
+    words: list[list[str | Path]] = [["show"], ["report"], ["prompt", "--out", tmp_path / "p.txt"]]
+    for command, *others in words:
+        ended = call(command, tmp_path, *others)
+        assert ended.exit_code == 0 or (ended.exit_code, ended.stderr.count("\n")) == (cli.BAD_INPUT, 1), ended.output
+
+
+def test_files_of_a_run_that_somebody_else_wrote_are_named(finished: tuple[Path, Path], tmp_path: Path) -> None:
+    path, folder = finished
+    model = runs.read_model(folder)
+    new, out = path.parent / "new.csv", tmp_path / "o.csv"
+    (tmp_path / runs.RESULT).write_text("{}")
+    for damage in (DEEP, json.dumps(model | {"weights": [float("nan")] * len(model["weights"])})):
+        (tmp_path / runs.MODEL).write_text(damage)
+        fails("label", tmp_path, new, "--out", out, saying="run the problem again")
+        assert not out.exists()
+    for result in (DEEP, '{"kind": "belief"}'):
+        (tmp_path / runs.RESULT).write_text(result)
+        fails("show", tmp_path, saying=r"result\.json: found")
+
+
+def test_a_prompt_holds_no_escapes(finished: tuple[Path, Path], tmp_path: Path) -> None:
+    (tmp_path / runs.RESULT).write_text(json.dumps(runs.read_result(finished[1]) | {"question": "Is\x1b[2J it?"}))
+    assert call("prompt", tmp_path, "--out", tmp_path / "p.txt").exit_code == 0
+    assert "\x1b" not in (tmp_path / "p.txt").read_text("utf-8")
 
 
 def test_results_are_written_over_nobody_s_files(tmp_path: Path) -> None:
@@ -652,6 +697,15 @@ def test_a_description_counts(tmp_path: Path) -> None:
     assert sum(answer["labelled"] for answer in found["answers"].values()) == found["labelled"] == 40
     assert [feature["name"] for feature in found["features"]] == ["colour", "size", "bush"]
     assert found["space"]["statements"] == found["space"]["conditions"] * 2 * 5
+
+
+@pytest.mark.parametrize(("statements", "conditions"), [(1, 1), (4, 2), (60, 1), (500, 2), (20_000, 10)])
+def test_the_size_of_z_is_the_sum_of_its_subsets(statements: int, conditions: int) -> None:
+    colour = Feature("colour", FeatureKind.CATEGORICAL, "the colour", values=("red", "blue", "green"))
+    spoken = {"p": "it is poisonous", "e": "it is edible"}
+    found = space_size(StatementSpace([colour], ("p", "e"), spoken, Limits(statements, conditions)))
+    every = sum(math.comb(int(found["statements"]), k) for k in range(min(statements, int(found["statements"])) + 1))
+    assert found["log10_hypotheses"] == pytest.approx(math.log10(2 * len(Strength) * every), rel=1e-12)
 
 
 def test_problems_lists_every_built_in_problem() -> None:

@@ -211,6 +211,14 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"this is no database" * 100)
     with pytest.raises(InputError, match=r"vectors\.sqlite.*delete the file"):
         Cached(Counting(), path)(["foul"])
+    other = tmp_path / "places.sqlite"
+    with sqlite3.connect(other) as file:
+        file.execute("CREATE TABLE places (name TEXT)")
+    file.close()
+    before = other.read_bytes()
+    with pytest.raises(InputError, match="a database of another program"):
+        Cached(Counting(), other)(["foul"])
+    assert other.read_bytes() == before
 
 
 def test_a_file_where_none_can_be_is_named(tmp_path: Path) -> None:

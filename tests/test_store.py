@@ -215,7 +215,16 @@ def test_runs_of_one_name_in_two_schemas_are_two_runs(tmp_path: Path, postgresql
         pass
 
 
-@pytest.mark.parametrize("url", ["nonsense", "mysql://h/d", "postgresql+psycopg://u:secret@127.0.0.1:1/d"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "nonsense",
+        "mysql://h/d",
+        "postgresql+psycopg://u:secret@127.0.0.1:1/d",
+        "postgresql+psycopg://u@127.0.0.1:1/d?password=secret",
+        "postgresql+psycopg://u:p@ss:secret@127.0.0.1:1/d",
+    ],
+)
 def test_a_store_that_cannot_be_used_is_named_without_its_password(
     tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -408,6 +417,21 @@ def test_a_database_of_a_newer_version_is_refused_and_untouched(tmp_path: Path) 
     connection.close()
     with pytest.raises(InputError, match="upgrade imitative"):
         opened(tmp_path)
+
+
+def test_another_program_s_database_is_refused_and_untouched(tmp_path: Path) -> None:
+    places = tmp_path / "places.sqlite"
+    with sqlite3.connect(places) as connection:
+        connection.execute("CREATE TABLE places (name TEXT)")
+    connection.close()
+    before = places.read_bytes()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / runs.DATABASE).symlink_to(places)
+    with pytest.raises(InputError, match="a database of another program"):
+        Run.load(tmp_path / "run")
+    with pytest.raises(InputError, match="a database of another program"):
+        opened(tmp_path / "other", store=f"sqlite:///{places}")
+    assert places.read_bytes() == before
 
 
 def test_other_databases_are_served_by_portable_sql() -> None:

@@ -512,6 +512,15 @@ def test_what_comes_from_outside_is_shown_as_text(site: Site, payload: str) -> N
     assert "<img src=x" not in site.entered("bob").get("/judge").text
 
 
+def test_no_number_is_too_large_for_a_database_and_no_address_leads_to_http(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    ann = site.entered("ann")
+    assert ann.get("/judge/picture/2147483647").status_code == 404
+    assert ann.get("/judge/picture/2147483648").status_code == 422  # PostgreSQL's numbers end before it
+    assert ann.get("/judge/", follow_redirects=False).status_code == 404
+    site.run.close()
+
+
 def test_markdown_has_no_html_no_pictures_and_no_scripts() -> None:
     text = markdown("**bold** <script>alert(1)</script> [a](javascript:alert(1)) ![p](http://x/y.png) [ok](https://x)")
     assert "<strong>bold</strong>" in text

@@ -82,6 +82,12 @@ Store = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option(help="A database's URL, postgresql+psycopg://…; the run's own file by default, or $IMITATIVE_STORE."),
 ]
+OwnProblem = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(
+        "--problem", help="The problem file of the run, where its model is code of its own; else the run says where."
+    ),
+]
 Served = Annotated[str, typer.Argument(help="The folder of a run, or the problem that it is a run of.")]
 Out = Annotated[Optional[Path], typer.Option(help="The run's folder; runs/NAME-SEED by default.")]  # noqa: UP045
 
@@ -187,7 +193,7 @@ def show(
     whole: Annotated[bool, typer.Option("--whole", help="Print every statement, however many there are.")] = False,
 ) -> None:
     """Print a run's z*, runners-up, scores, audit and cost."""
-    from imitative.store.runs import RESULT, read_result
+    from imitative.store.runs import RESULT, as_written, read_result
 
     found = read_result(run)
     if as_json:
@@ -195,19 +201,16 @@ def show(
         return
     from imitative import showing
 
-    if found.get("kind") == "belief":
-        from imitative.beliefs import showing as belief_showing
+    with as_written(run / RESULT):
+        if found.get("kind") == "belief":
+            from imitative.beliefs import showing as belief_showing
 
-        belief_showing.result(found)
-        return
-    try:
+            belief_showing.result(found)
+            return
         showing.result(found, whole=whole)
         showing.clauses(found, whole=whole)
         showing.runners_up(found, whole=whole)
-    except (KeyError, TypeError) as error:
-        damaged = f"a damaged result ({type(error).__name__}: {error})"
-        raise InputError(str(run / RESULT), damaged, "what a run wrote", "run the problem again") from None
-    showing.notes(found.get("notes", ()))
+        showing.notes(found.get("notes", ()))
 
 
 @app.command()
@@ -233,14 +236,15 @@ def label(
 @app.command()
 def report(run: RunArgument) -> None:
     """Write a run's report again, one self-contained HTML page, and print where it is."""
-    from imitative.store.runs import read_result
+    from imitative.store.runs import RESULT, as_written, read_result
 
     if read_result(run).get("kind") == "belief":
         from imitative.beliefs.running import write_belief_report as write_report
     else:
         from imitative.running import write_report
 
-    print(write_report(run))  # noqa: T201
+    with as_written(run / RESULT):
+        print(write_report(run))  # noqa: T201
 
 
 @app.command()
@@ -254,6 +258,7 @@ def forecast(
         Optional[Path],  # noqa: UP045
         typer.Option(help="Where to write the quantiles, as CSV; printed as a table by default."),
     ] = None,
+    problem: OwnProblem = None,
     seed: Seed = None,
     data: Data = None,
 ) -> None:
@@ -263,19 +268,19 @@ def forecast(
     from imitative.beliefs.config import load_belief
     from imitative.beliefs.running import again, write_forecast
 
-    source = _source_of(run)
-    problem = load_belief(source, data, horizon=horizon)
-    found, scores = again(problem, run, len(problem.ahead), 0 if seed is None else seed)
+    loaded = load_belief(problem or _source_of(run), data, horizon=horizon, named=problem is not None)
+    found, scores = again(loaded, run, len(loaded.ahead), 0 if seed is None else seed)
     if out is not None:
-        write_forecast(problem, found, out)
+        write_forecast(loaded, found, out)
         showing.line(f"The quantiles are {out}")
-    belief_showing.forecast(problem, found, scores)
+    belief_showing.forecast(loaded, found, scores)
 
 
 @app.command()
 def believe(
     run: RunArgument,
     sentences: Annotated[list[str], typer.Argument(help="What you believe: “R0 is between 2 and 3.”, one for each.")],
+    problem: OwnProblem = None,
     seed: Seed = None,
     data: Data = None,
 ) -> None:
@@ -284,8 +289,8 @@ def believe(
     from imitative.beliefs.config import load_belief
     from imitative.beliefs.scoring import scored
 
-    problem = load_belief(_source_of(run), data)
-    belief_showing.scored(scored(problem, run, sentences, 0 if seed is None else seed))
+    loaded = load_belief(problem or _source_of(run), data, named=problem is not None)
+    belief_showing.scored(scored(loaded, run, sentences, 0 if seed is None else seed))
 
 
 @app.command()

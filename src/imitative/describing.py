@@ -70,11 +70,15 @@ def space_size(space: StatementSpace) -> dict[str, float]:
     conditions = sum(1 for _ in space.conditions())
     heads = len(space.answers) * len(Strength)
     statements = heads * sum(math.comb(conditions, j) for j in range(1, space.limits.conditions + 1))
-    hypotheses = heads * sum(math.comb(statements, k) for k in range(space.limits.statements + 1))
+    most = min(space.limits.statements, statements)
+    # Σ_k C(S, k) by logarithms: the number itself has tens of thousands of digits.
+    steps = np.log10((float(statements) - np.arange(most)) / np.arange(1, most + 1))
+    counts = np.concatenate([[0.0], np.cumsum(steps)])
+    hypotheses = math.log10(heads) + counts.max() + math.log10(float((10.0 ** (counts - counts.max())).sum()))
     return {
         "conditions": float(conditions),
         "statements": float(statements),
-        "log10_hypotheses": math.log10(hypotheses),
+        "log10_hypotheses": float(hypotheses),
         "most_statements": float(space.limits.statements),
         "most_conditions": float(space.limits.conditions),
     }

@@ -132,6 +132,8 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(path, timeout=30.0)) as file, file:
+            if file.execute("SELECT 1 FROM sqlite_master WHERE tbl_name <> 'vectors' LIMIT 1").fetchone():
+                raise sqlite3.DatabaseError("a database of another program")
             file.execute(
                 "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID"
             )

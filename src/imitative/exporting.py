@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from imitative.display import clean
 from imitative.store import files
-from imitative.store.runs import read_result
+from imitative.store.runs import RESULT, as_written, read_result
 
 
 def prompt_of(result: Mapping[str, Any]) -> str:
@@ -48,7 +49,9 @@ def export_prompt(run: Path, out: Path) -> Path:
     Raises:
         InputError: if there is no finished run, or the file cannot be written.
     """
-    text = prompt_of(read_result(run))
+    found = read_result(run)
+    with as_written(run / RESULT):
+        text: str = clean(prompt_of(found))
     files.make_folder(out.parent)
     files.write_atomically(out, text)
     return out

@@ -31,12 +31,10 @@ def load_model(folder: Path) -> TransferModel | TextTransferModel:
 
 
 def _rebuilt(row: Mapping[str, Any], folder: Path) -> TransferModel | TextTransferModel:
-    try:
+    with runs.as_written(folder / runs.MODEL):
         if row.get("kind") == "text":
             return TextTransferModel.from_json(row)
         return TransferModel.from_json(row)
-    except (KeyError, TypeError, ValueError) as error:
-        raise _damaged(folder, f"something M_test cannot be made of ({error})") from error
 
 
 def _damaged(folder: Path, found: str) -> InputError:
@@ -70,7 +68,10 @@ def label_file(folder: Path, file: Path, out: Path) -> Labels:
     row = runs.read_model(folder)
     model = _rebuilt(row, folder)
     read: Read = read_table(_as_kept(row, file, folder), model.features)
-    probabilities = model.probabilities(read.table)
+    with runs.as_written(folder / runs.MODEL):
+        probabilities = model.probabilities(read.table)
+        if not np.isfinite(probabilities).all():
+            raise _damaged(folder, "an M_test whose probabilities are no numbers")
     files.write_where_told(out, labels_csv(model.answers, probabilities, paths=read.files))
     return Labels(probabilities, model.answers, read.notes)
 

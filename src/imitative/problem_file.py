@@ -152,9 +152,9 @@ class SpaceSection(_Section):
     """[space]: how large a hypothesis may be."""
 
     kind: Literal["statements", "text"] = "statements"
-    statements: Count = 12
-    conditions: Count = 2
-    cuts: Count = 8
+    statements: Annotated[int, Field(ge=1, le=20_000)] = 12
+    conditions: Annotated[int, Field(ge=1, le=10)] = 2
+    cuts: Annotated[int, Field(ge=1, le=1_000)] = 8
     words: WordsSection = WordsSection()  # type: ignore[call-arg]
     max_words: Annotated[int, Field(ge=5, le=20_000)] = 400
     sections: Annotated[int, Field(ge=1, le=200)] = 12

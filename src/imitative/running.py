@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import re
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,8 +18,8 @@ import numpy as np
 
 from imitative.attended import attended
 from imitative.data import Floats
-from imitative.display import counted
-from imitative.errors import InputError, one_line, shown
+from imitative.display import counted, in_markdown
+from imitative.errors import InputError, shown
 from imitative.guidance import Guide, Heard
 from imitative.induction import Induced, Progress, induce
 from imitative.labelling import transfer
@@ -41,7 +40,6 @@ from imitative.traits import Encode
 
 VECTORS = "vectors.sqlite"
 """The sentence encoder's vectors, kept in the run's folder so that a run that goes on reads nothing twice."""
-_MARKS = re.compile(r"[\\`*<&\[\]]")  # what a word may hold and Markdown would take for its own
 
 Watch = Callable[[Progress], None]
 
@@ -198,10 +196,9 @@ def render(result: Mapping[str, Any]) -> str:
 
 def hypothesis_page(result: Mapping[str, Any]) -> str:
     """`hypothesis.md`: the question, and z* a sentence a line."""
-    said = (_MARKS.sub(r"\\\g<0>", one_line(line)) for line in result["hypothesis"].splitlines() if line.strip())
+    said = (in_markdown(line) for line in result["hypothesis"].splitlines() if line.strip())
     lines = "\n".join(f"- {line}" for line in said)
-    question = _MARKS.sub(r"\\\g<0>", one_line(result["question"]))
-    return f"# {question}\n\n{lines}\n\nProblem {result['problem']}, seed {result['seed']}.\n"
+    return f"# {in_markdown(result['question'])}\n\n{lines}\n\nProblem {result['problem']}, seed {result['seed']}.\n"
 
 
 def default_folder(loaded: LoadedProblem, seed: int | None) -> Path:

@@ -414,6 +414,23 @@ def test_a_function_of_one_s_own_is_run_from_beside_the_file(tmp_path: Path) -> 
         load_belief(tmp_path / "problem.toml")
 
 
+@pytest.mark.parametrize("words", [["forecast"], ["believe", "the slope is about 1, give or take 1"]])
+def test_a_run_s_folder_has_no_code_run_that_nobody_named(tmp_path: Path, words: list[str]) -> None:
+    """Whoever made the folder wrote where its problem is, and what the problem runs."""
+    (tmp_path / "own.py").write_text("from pathlib import Path\nPath(__file__ + '.ran').touch()\n" + OWN, "utf-8")
+    text = PROBLEM.replace('family = "linear"', 'function = "own.py:line"').replace('explained_by = ["x"]', "")
+    path = write(tmp_path, text.replace('file = "new.csv"', "horizon = 3"))
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "result.json").write_text('{"kind": "belief"}')
+    (tmp_path / "run" / "model.json").write_text(json.dumps({"kind": "belief", "source": str(path)}))
+    told = CliRunner().invoke(app, [words[0], str(tmp_path / "run"), *words[1:]])
+    assert told.exit_code == 2
+    assert f"--problem {path}" in told.stderr
+    assert not (tmp_path / "own.py.ran").exists()
+    CliRunner().invoke(app, [words[0], str(tmp_path / "run"), *words[1:], "--problem", str(path)])
+    assert (tmp_path / "own.py.ran").exists()
+
+
 def test_a_function_of_one_s_own_is_given_the_columns_that_explain_and_the_rows_to_forecast(tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text(OWN_OF_X, "utf-8")
     text = PROBLEM.replace('family = "linear"', 'function = "own.py:line"')

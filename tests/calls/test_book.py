@@ -159,6 +159,11 @@ def test_what_is_no_book_is_refused_in_one_line(tmp_path: Path) -> None:
         file.execute("PRAGMA user_version = 99")
     with pytest.raises(InputError, match="upgrade imitative"):
         Book(newer)
+    with sqlite3.connect(tmp_path / "e.sqlite") as file:
+        file.execute("CREATE TABLE places (name TEXT)")
+    with pytest.raises(InputError, match="a database of another program"):
+        Book(tmp_path / "e.sqlite")
+    assert file.execute("SELECT name FROM sqlite_master").fetchall() == [("places",)]
     if os.getuid() != 0:
         with pytest.raises(InputError):
             Book(Path("/proc/nowhere/c.sqlite"))

@@ -195,6 +195,8 @@ def test_an_unknown_model_is_told_the_known_ones() -> None:
 def test_a_problem_file_can_not_send_any_secret_anywhere() -> None:
     with pytest.raises(InputError, match="a variable that begins with IMITATIVE_"):
         Service("m", "http://127.0.0.1/v1", key="AWS_SECRET_ACCESS_KEY")
+    with pytest.raises(InputError, match="is called a KEY"):
+        Service("m", "http://127.0.0.1/v1", key="IMITATIVE_STORE")  # a database's URL, with its password
 
 
 def test_a_context_overflow_is_never_cut_silently() -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from bench.site import Site
+from imitative.calls import Paid
 from imitative.config import load_problem
 from imitative.errors import InputError
 from imitative.guidance import Guided
@@ -26,6 +27,7 @@ from imitative.store import Run
 from imitative.testing.server import Serving
 from imitative.testing.world import World
 from imitative.texts.induction import TextInduced, induce_text
+from imitative.texts.proposing import LanguageModelProposer
 from imitative.texts.study import TextStudy
 
 
@@ -194,6 +196,25 @@ def test_bad_input_is_one_line_that_names_the_place(tmp_path: Path, overseer: st
         load_problem(folder)
     assert told in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("proposer", "variable"),
+    [
+        ('base_url = "http://127.0.0.1:2/v1"', "IMITATIVE_API_KEY"),
+        ('base_url = "http://127.0.0.1:2/v1"\nkey = "IMITATIVE_KEY_B"', "IMITATIVE_KEY_B"),
+        ('model = "n"', "IMITATIVE_KEY_A"),  # the same server
+    ],
+)
+def test_a_key_goes_to_the_server_it_was_given_for(tmp_path: Path, proposer: str, variable: str) -> None:
+    model = '[overseer]\nkind = "language_model"\nmodel = "m"\n'
+    overseer = f'{model}base_url = "http://127.0.0.1:1/v1"\nkey = "IMITATIVE_KEY_A"'
+    loaded = load_problem(husky_folder(tmp_path, overseer, f'[proposer]\nkind = "language_model"\n{proposer}'))
+    assert isinstance(loaded.study, TextStudy)
+    assert isinstance(loaded.study.proposer, LanguageModelProposer)
+    paid = loaded.study.proposer.completer
+    assert isinstance(paid, Paid)
+    assert paid.server.service.variable == variable
 
 
 def test_what_judges_write_joins_the_pool_and_whoever_is_excluded_teaches_nothing(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ UNEXPLAINED = ("hierarchical-normal",)
 
 
 def load_belief(
-    path: Path, data: Path | None = None, *, seed: int | None = None, horizon: int | None = None
+    path: Path, data: Path | None = None, *, seed: int | None = None, horizon: int | None = None, named: bool = True
 ) -> BeliefProblem:
     """Load a problem of beliefs.
 
@@ -43,12 +43,16 @@ def load_belief(
         data: the folder of `data:` paths, before $IMITATIVE_DATA.
         seed: instead of the file's own.
         horizon: instead of the file's own.
+        named: whether whoever runs this named the file. Where only a run's folder did, no code of its own is run.
 
     Raises:
         InputError: one line naming the place, what was found, what was expected and what to do.
     """
     load_jax()
     file = read_belief_file(read_toml(path), path)
+    if file.model.function is not None and not named:
+        found = f"code of the problem's own, {shown(file.model.function)}, which a run's folder may not have run"
+        raise InputError(f"{path}: model.function", found, "a problem named by you", f"read it; add --problem {path}")
     ahead = file.unlabelled.horizon if horizon is None else horizon
     read = _read(file, path, data, ahead, "horizon" if horizon is not None else f"{path}: unlabelled.horizon")
     said = {name: _said(name, section) for name, section in file.parameters.items()}

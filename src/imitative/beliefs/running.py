@@ -20,6 +20,7 @@ from imitative.beliefs.forecasting import LEVELS, Forecast, assessed, flat_line,
 from imitative.beliefs.induction import BeliefProblem, Believed, Company, Stood, believe, target_of, with_prior
 from imitative.beliefs.page import render
 from imitative.beliefs.prior import Elicitor
+from imitative.display import in_markdown
 from imitative.errors import InputError
 from imitative.exchange.spreadsheet import harmless
 from imitative.hypotheses.belief import Belief, BeliefSpace
@@ -400,7 +401,8 @@ def write_rows(writer: Any, ahead: tuple[str, ...], groups: tuple[str, ...], fou
 
 
 def _page(result: dict[str, Any]) -> str:
-    lines = [f"# {result['question']}", "", result["hypothesis"], ""]
+    said = [in_markdown(line) for line in result["hypothesis"].splitlines()]
+    lines = [f"# {in_markdown(result['question'])}", "", *said, ""]
     lines.append(
         f"Score {result['score']:.2f} nats; the words are {result['words_lose']:.2f} nats from the exact posterior."
     )

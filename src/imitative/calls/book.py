@@ -323,6 +323,9 @@ class Book:
                     str(self.path), found, f"at most {SCHEMA}", "a newer version wrote it: upgrade imitative"
                 )
             if version == 0:
+                if self._file.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+                    remedy = "name another file"
+                    raise InputError(str(self.path), "a database of another program", "a book of calls", remedy)
                 for statement in _TABLES.split(";"):
                     self._file.execute(statement)
                 for table in _APPEND_ONLY:

@@ -65,7 +65,8 @@ class Service:
         model: its name at the server.
         base_url: the server, `http://127.0.0.1:8080/v1`.
         key: the environment variable that holds the key; "" for the server's usual one. A name that does not begin with
-            `IMITATIVE_` is refused: a problem file from elsewhere must not be able to send any secret anywhere.
+            `IMITATIVE_`, or is not called a `KEY`, is refused: a problem file from elsewhere must not be able to send
+            any secret anywhere.
         context: tokens the model reads; 0: the server knows.
         timeout: seconds for a reply.
         extra: further fields of every request's body.
@@ -97,9 +98,10 @@ class Service:
         if parts.username or parts.password or parts.query or parts.fragment:
             found, remedy = "an address with a user, a password or a query in it", f"put the key into ${OWN_KEY}"
             raise InputError(f"{self.place}.base_url", found, "an address alone", remedy)
-        if self.key and not self.key.startswith(KEY_PREFIX):
+        if self.key and not (self.key.startswith(KEY_PREFIX) and "KEY" in self.key):
             remedy = f"copy the key to a variable of that form, or leave this out and use {OWN_KEY}"
-            raise InputError(f"{self.place}.key", shown(self.key), f"a variable that begins with {KEY_PREFIX}", remedy)
+            expected = f"a variable that begins with {KEY_PREFIX} and is called a KEY"
+            raise InputError(f"{self.place}.key", shown(self.key), expected, remedy)
         object.__setattr__(self, "base_url", self.base_url.rstrip("/"))
 
     @property

@@ -13,6 +13,8 @@ from imitative.exchange.parsing import check_text
 from imitative.exchange.row import Row
 
 _MAGIC = b"PAR1"
+MOST_ROWS = 5_000_000
+"""A few kilobytes may claim any number of rows: more judgements than this nobody has collected."""
 
 
 def parquet_rows(path: Path) -> Iterator[Row]:
@@ -32,7 +34,12 @@ def parquet_rows(path: Path) -> Iterator[Row]:
     if data[:4] != _MAGIC or data[-4:] != _MAGIC:
         raise InputError(str(path), "no parquet file", "one that begins and ends with PAR1", "was it cut off?")
     try:
+        number = int(pl.scan_parquet(io.BytesIO(data)).select(pl.len()).collect().item())
+        if number > MOST_ROWS:
+            raise InputError(str(path), f"{number:,} rows", f"at most {MOST_ROWS:,}", "split the file")
         rows = pl.read_parquet(io.BytesIO(data)).rows(named=True)
+    except (InputError, MemoryError):
+        raise
     except (Exception, pl.exceptions.PanicException) as error:  # a panic of the reader is no Exception
         raise InputError(str(path), f"a damaged parquet file ({error})", "one that polars can read") from None
     for i, members in enumerate(rows, 1):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sqlite3
 import threading
 import time
 import weakref
@@ -47,6 +48,7 @@ def connect(url: URL | str, *, busy_seconds: float = BUSY_SECONDS) -> Engine:
     engine = _engine(url)
     place = named(engine)
     if engine.dialect.name == "sqlite":
+        _check_own(place)
         _prepare_sqlite(engine, busy_seconds)
     try:
         with explained(place):
@@ -65,19 +67,22 @@ def _engine(url: URL | str) -> Engine:
     """
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # a port that is no number
         raise InputError("the store", "no database URL", "such as postgresql+psycopg://USER@HOST/DATABASE") from None
-    place = parsed.render_as_string(hide_password=True)
+    place = _harmless(parsed)
     if parsed.get_backend_name() not in ("sqlite", "postgresql"):
         raise InputError(
             "the store", place, "a URL of PostgreSQL or SQLite", "write postgresql+psycopg://HOST/DATABASE"
         )
     try:
         if parsed.get_backend_name() == "sqlite":
-            return create_engine(parsed, json_serializer=_canonical)
+            return create_engine(parsed, json_serializer=_canonical, hide_parameters=True)
         # As many connections as threads that may ask: waiting for one would look like a slow database.
         waits = {"connect_timeout": 10}
-        return create_engine(parsed, json_serializer=_canonical, pool_size=16, max_overflow=32, connect_args=waits)
+        return create_engine(
+            parsed, json_serializer=_canonical, hide_parameters=True,
+            pool_size=16, max_overflow=32, connect_args=waits,
+        )  # fmt: skip
     except (NoSuchModuleError, ModuleNotFoundError):
         remedy = "pip install 'imitative[people]', and begin the URL with postgresql+psycopg://"
         raise InputError("the store", f"no driver for {place}", remedy=remedy) from None
@@ -87,7 +92,30 @@ def named(engine: Engine) -> str:
     """What a message calls the database: a file's path, or a URL without its password."""
     if engine.dialect.name == "sqlite":
         return engine.url.database or str(engine.url)
-    return engine.url.render_as_string(hide_password=True)
+    return _harmless(engine.url)
+
+
+def _harmless(url: URL) -> str:
+    """Without what may be secret: the password, and the query, which may hold another."""
+    return url.set(query={}).render_as_string(hide_password=True)
+
+
+def _check_own(place: str) -> None:
+    """Look, without a trace, whether the file is another program's database: not even its journal may be changed.
+
+    Raises:
+        InputError: if it is.
+    """
+    path = Path(place).resolve()
+    if not path.is_file() or not path.stat().st_size:
+        return
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as file:
+            held = {str(name) for (name,) in file.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    except sqlite3.Error:
+        return  # damaged or locked: who opens it says so better
+    if held and "alembic_version" not in held:
+        raise InputError(place, "a database of another program", "one of runs", "give another folder, or another store")
 
 
 def _canonical(value: Any) -> str:

@@ -127,7 +127,7 @@ def read_json(path: Path) -> dict[str, Any]:
         raw = path.read_bytes()
     try:
         found = json.loads(raw.decode("utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(str(path), str(error), "valid JSON", "run the problem again to rewrite it") from error
     if not isinstance(found, dict):
         raise InputError(str(path), "no JSON object", "one", "run the problem again to rewrite it")

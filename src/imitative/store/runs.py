@@ -22,7 +22,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.dml import Insert
 
-from imitative.errors import InputError, listed
+from imitative.errors import InputError, listed, one_line
 from imitative.records import Answer, Judgement, Query
 from imitative.store import database, files, tables
 
@@ -366,6 +366,22 @@ def read_model(folder: Path | str) -> dict[str, Any]:
         InputError: if there is no run, or it is not finished.
     """
     return _read_finished(Path(folder), MODEL)
+
+
+@contextlib.contextmanager
+def as_written(path: Path) -> Iterator[None]:
+    """Around what makes something of a file of a run, which somebody else may have written.
+
+    Raises:
+        InputError: in place of whatever goes wrong where the file does not hold what a run writes.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
+        damaged = f"something damaged ({type(error).__name__}: {one_line(str(error))[:200]})"
+        raise InputError(str(path), damaged, "what a run wrote", "run the problem again to rewrite it") from error
 
 
 def _read_finished(folder: Path, name: str) -> dict[str, Any]:

@@ -44,6 +44,7 @@ def make_api(service: Service, at_once: int = AT_ONCE) -> FastAPI:
         redoc_url=None,
         openapi_url="/openapi.json",
         lifespan=in_turn,
+        redirect_slashes=False,  # behind a proxy that speaks HTTPS it would send people to http
     )
     api.include_router(judging.router(service))
     api.include_router(leading.router(service))

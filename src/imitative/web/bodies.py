@@ -265,10 +265,10 @@ def whole(text: str, field: str) -> int:
     """A whole number from a form.
 
     Raises:
-        Refused: if it is none.
+        Refused: if it is none, or larger than any that is kept.
     """
     digits = text.removeprefix("-")
-    if not digits.isascii() or not digits.isdigit() or len(digits) > 10:
+    if not digits.isascii() or not digits.isdigit() or len(digits) > 10 or int(digits) > MOST_ID:
         raise Refused(422, f"{field}: found {shown(text)}; expected a whole number")
     return int(text)
 

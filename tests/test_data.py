@@ -56,6 +56,12 @@ def test_answers_are_part_of_the_fingerprint_of_examples(data: st.DataObject) ->
     assert Labelled(known.table, known.answers.copy(), known.names).fingerprint == known.fingerprint
 
 
+def test_a_data_frame_s_gap_in_a_text_is_no_word() -> None:
+    table = Table.of([Feature("note", FeatureKind.TEXT, "the note")], [{"note": float("nan")}, {"note": "nan bread"}])
+    assert table.row(0) == {"note": None}
+    assert table.row(1) == {"note": "nan bread"}
+
+
 @few
 @given(st.data(), st.floats(0.05, 0.95), st.integers(0, 2**32 - 1))
 def test_a_split_loses_and_repeats_nothing(data: st.DataObject, share: float, seed: int) -> None:

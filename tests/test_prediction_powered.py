@@ -23,6 +23,14 @@ def test_the_interval_covers(share: float, wrong: float, n: int) -> None:
     assert np.mean([each.value for each in found]) == pytest.approx(share, abs=0.02)
 
 
+@pytest.mark.parametrize(("n", "many"), [(200, 200), (200, 100)])
+def test_the_interval_covers_where_people_judge_as_many_as_the_model_alone(n: int, many: int) -> None:
+    """What people and the model both judged is no part of what the model judged alone."""
+    rng = np.random.default_rng(7)
+    found = [corrected_mean(*draw(rng, n, many, 0.5, 0.0)) for _ in range(1000)]
+    assert np.mean([each.low <= 0.5 <= each.high for each in found]) >= 0.935  # 95 % less 2 standard errors
+
+
 def test_a_model_that_is_right_narrows_the_interval_and_a_useless_one_hardly_widens_it() -> None:
     rng = np.random.default_rng(0)
     widths: dict[str, list[float]] = {"right": [], "useless": [], "alone": []}

@@ -369,6 +369,20 @@ def test_what_ratings_cannot_be_worth_is_refused(tmp_path: Path, more: str, comp
         load(tmp_path, f'file = "rated.csv", {more}')
 
 
+@pytest.mark.parametrize(
+    ("rating", "sd", "complaint"),
+    [("99", "0", "found 99 for 'odor'; expected 0 to 10"), ("1e300", "0", "for 'odor'"), ("8", "-1", "0 to 10"),
+     ("8", "1e300", "ratings.spread")],
+)  # fmt: skip
+def test_a_rating_beyond_its_scale_is_refused(tmp_path: Path, rating: str, sd: str, complaint: str) -> None:
+    told = 'file = "rated.csv", spread = "sd", between = [0, 10], nats = [0, 5]'
+    load(tmp_path)
+    (tmp_path / "problem.toml").write_text(PROBLEM.format(ratings=told))
+    (tmp_path / "rated.csv").write_text(f"item,rating,sd\nodor,{rating},{sd}\n")
+    with pytest.raises(InputError, match=complaint):
+        load_problem(tmp_path).build_overseer(0)
+
+
 def test_the_crowd_speaks_of_mushrooms(data: Path) -> None:
     if not (data / "rule_plausibility").is_dir():
         pytest.skip("no rule_plausibility in the data folder")

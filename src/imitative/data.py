@@ -185,7 +185,10 @@ class Table:
             elif feature.kind is FeatureKind.NUMERIC:
                 columns[feature.name] = np.array([np.nan if cell is None else float(cell) for cell in cells])
             else:
-                columns[feature.name] = np.array(["" if cell is None else str(cell) for cell in cells], dtype=object)
+                # A data frame's gap is a NaN.
+                missing = [cell is None or (isinstance(cell, float) and np.isnan(cell)) for cell in cells]
+                texts = ["" if gap else str(cell) for gap, cell in zip(missing, cells, strict=True)]
+                columns[feature.name] = np.array(texts, dtype=object)
         return cls(tuple(features), columns)
 
     @cached_property

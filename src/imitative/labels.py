@@ -21,13 +21,13 @@ from imitative.store import files, runs
 from imitative.texts.labelling import TextTransferModel
 
 
-def load_model(folder: Path) -> TransferModel | TextTransferModel:
+def load_model(folder: Path | str) -> TransferModel | TextTransferModel:
     """M_test of a finished run.
 
     Raises:
         InputError: if there is none, or it is damaged.
     """
-    return _rebuilt(runs.read_model(folder), folder)
+    return _rebuilt(runs.read_model(folder), Path(folder))
 
 
 def _rebuilt(row: Mapping[str, Any], folder: Path) -> TransferModel | TextTransferModel:
@@ -49,7 +49,7 @@ class Labels(NamedTuple):
     notes: tuple[str, ...]
 
 
-def label_file(folder: Path, file: Path, out: Path) -> Labels:
+def label_file(folder: Path | str, file: Path | str, out: Path | str) -> Labels:
     """Label the questions of `file` with a run's M_test and write them to `out` as CSV, in the order of the rows.
 
     `file` is read as that of D′ was, but for what it itself contradicts: see `rows.written_like`.
@@ -57,6 +57,7 @@ def label_file(folder: Path, file: Path, out: Path) -> Labels:
     Raises:
         InputError: if the run is not finished, the file lacks a feature, or `out` cannot be written or is read from.
     """
+    folder, file, out = Path(folder), Path(file), Path(out)
     if out.exists() and file.exists() and out.samefile(file):
         raise InputError(str(out), "the file to be labelled", "another one", "give --out another name")
     if file.is_dir() and out.resolve().is_relative_to(file.resolve()):

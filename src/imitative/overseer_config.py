@@ -192,6 +192,9 @@ class OverseerConfig:
             ratings = self.ratings(section.ratings)
 
         features, words, favours = self._worth(section.ratings, space)
+        self._check_rated(
+            ratings, (min(features.between[0], words.between[0]), max(features.between[1], words.between[1]))
+        )
         said = section.ratings
         doubts = None if said is None or said.doubts is None else (said.doubts[0], said.doubts[1])
         unrated, unrated_doubt = (None, None) if said is None else (said.unrated, said.unrated_doubt)
@@ -236,6 +239,17 @@ class OverseerConfig:
         if not folder.is_dir():
             raise InputError(self._source.at("overseer.images"), shown(str(folder)), "a folder", "check the path")
         return str(folder.absolute())
+
+    def _check_rated(self, ratings: Sequence[tuple[str, float, float, str]], scale: tuple[float, float]) -> None:
+        """Refuse what lies beyond the scale: *99* between −4 and 4 is a slip, and would outweigh all else."""
+        (low, high), remedy = scale, "correct it, or set `between` to the ends of the scale"
+        for item, rating, spread, _ in ratings:
+            if not low <= rating <= high:
+                place, expected = self._source.at("overseer.ratings.rating"), f"{low:g} to {high:g}"
+                raise InputError(place, f"{rating:g} for {shown(item)}", expected, remedy)
+            if not 0.0 <= spread <= high - low:
+                place, expected = self._source.at("overseer.ratings.spread"), f"0 to {high - low:g}"
+                raise InputError(place, f"{spread:g} for {shown(item)}", expected, remedy)
 
     def _worth(self, section: RatingsFile | None, space: StatementSpace) -> tuple[Stretch, Stretch, str | None]:
         """What ratings of features and of words are worth in nats, and which answer high ratings speak for."""

@@ -1,6 +1,6 @@
 """A mean from many cheap judgements and a few dear ones, without the cheap ones' bias.
 
-    θ̂ = mean of λ·f over all N  +  mean of (y − λ·f) over the n that have both
+    θ̂ = mean of λ·f over the N that have f alone  +  mean of (y − λ·f) over the n that have both
 
 f is what the model said, y what people said. The second term measures how far the model is off and takes it back, so θ̂
 estimates the mean of y whatever the model does; λ is the slope of y on f, so a model that is right narrows the interval
@@ -76,11 +76,12 @@ def corrected_mean(
     every, n = np.concatenate([f, rest]), len(y)
     width = bounds[1] - bounds[0]
     slope = _slope(y, f, every, len(rest), bounds) if len(rest) else 0.0
-    value = float(np.mean(slope * every) + np.mean(y - slope * f)) if len(rest) else float(y.mean())
     centre = float(np.mean(y - slope * f))
+    value = slope * float(rest.mean()) + centre if len(rest) else float(y.mean())
     spread = _variance(y - slope * f, (centre - width, centre + width)) / n
     if len(rest):
-        spread += slope**2 * float(np.var(every)) / len(every)
+        # Of the N alone: those n that have both are in the other term already, and would not be independent of it.
+        spread += slope**2 * float(np.var(every)) / len(rest)
     from scipy.special import stdtrit
 
     reach = float(stdtrit(n - 1, 0.5 + confidence / 2.0)) * float(np.sqrt(spread))

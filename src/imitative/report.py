@@ -46,7 +46,7 @@ _PURPOSES = {
     "prior": "to learn what is plausible",
     "likelihood": "to learn how hypotheses are read",
     "transfer": "to answer D′ under the best hypothesis",
-    "audit": "to check, and for nothing else",
+    "audit": "to check; a check of z* that failed teaches the next round",
 }
 
 

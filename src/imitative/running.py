@@ -46,7 +46,7 @@ Watch = Callable[[Progress], None]
 
 def run_problem(
     loaded: LoadedProblem,
-    out: Path,
+    out: Path | str,
     *,
     seed: int | None = None,
     budget: int | None = None,
@@ -75,6 +75,7 @@ def run_problem(
     Raises:
         InputError: for a budget below 1, a negative seed, or a folder that cannot be used.
     """
+    out = Path(out)
     seed, budget = loaded.seed if seed is None else seed, loaded.budget if budget is None else budget
     if not 1 <= budget <= MOST_JUDGEMENTS:
         raise InputError("the budget", str(budget), f"1 to {MOST_JUDGEMENTS:,} judgements", "give another number")

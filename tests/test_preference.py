@@ -482,22 +482,6 @@ def test_leaving_an_answer_out_is_fitting_without_it() -> None:
     np.testing.assert_allclose(whole.mean + moved, without.mean, rtol=0.05, atol=0.02)
 
 
-def test_a_crowd_that_contradicts_itself_is_heard_to_the_end_and_a_fit_cut_short_says_so() -> None:
-    rng = np.random.default_rng(4)
-    w, rows = 0.5 * rng.normal(size=20), rng.normal(size=(450, 20))
-    careless, said_then, noise = rng.random(450) < 0.4, rng.integers(-2, 3, 450), rng.normal(size=450)
-    grades = np.where(careless, said_then, np.clip(np.round(rows @ w + noise), -2, 2))
-    ratings = rng.normal(size=(225, 20))
-    ratios = np.clip(ratings @ w + 1.5 * rng.normal(size=225), -6.0, 6.0)
-    judges = [f"judge {i % 150}" for i in range(450)]
-    said = Comparisons(rows, grades, judges), Odds(ratings, ratios, judges[:225])
-    rested = fit_preference(*said)  # the suite takes any warning for an error
-    np.testing.assert_array_equal(rested.mean, fit_preference(*said, rounds=1000).mean)
-    with pytest.warns(RuntimeWarning, match="not come to rest in 5 rounds"):
-        short = fit_preference(*said, rounds=5)
-    assert np.abs(short.mean - rested.mean).max() > 1e-3
-
-
 def test_the_interval_of_a_judges_reliability_covers_what_it_should() -> None:
     """Against how often each judge would prefer the higher of the pairs compared, by the truth they answer from."""
     covered, judges, means = 0, 0, []

@@ -12,8 +12,6 @@ from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any, final
 
-from imitative.errors import one_line
-
 CHARACTERS = 280
 """A cell is shown up to so many characters: a film review is a page long."""
 
@@ -28,9 +26,6 @@ SPACE = "\u00a0"
 
 _MISLEADING = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 """Controls, halves of characters, and the marks that turn the direction of the text after them."""
-
-_MARKDOWN = re.compile(r"[\\`*<&\[\]]")
-"""What a word may hold and Markdown would take for its own."""
 
 
 @final
@@ -97,15 +92,6 @@ def clean(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [clean(item) for item in value]
     return value
-
-
-def in_markdown(text: str) -> str:
-    r"""A line of text as Markdown shows it as it stands: no link, no tag, no code.
-
-    >>> in_markdown("is it [so](x), <b>?")
-    'is it \\[so\\](x), \\<b>?'
-    """
-    return _MARKDOWN.sub(r"\\\g<0>", one_line(text))
 
 
 def label(name: str) -> str:

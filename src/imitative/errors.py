@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from typing import NoReturn, final
 
 LONGEST_SHOWN = 60
 """Characters of an offending value quoted in a message: enough to recognise it, short enough for one line."""
+_MARKDOWN = re.compile(r"[\\`*<&\[\]]")
+"""What a word may hold and Markdown would take for its own."""
 
 
 @final
@@ -43,6 +46,15 @@ def one_line(text: str) -> str:
     """`text` with every run of white space made one space, and what cannot be printed escaped."""
     words = " ".join(text.split())
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in words)
+
+
+def in_markdown(text: str) -> str:
+    r"""A line of text as Markdown shows it as it stands: no link, no tag, no code.
+
+    >>> in_markdown("is it [so](x), <b>?")
+    'is it \\[so\\](x), \\<b>?'
+    """
+    return _MARKDOWN.sub(r"\\\g<0>", one_line(text))
 
 
 def shown(value: object) -> str:

@@ -18,8 +18,8 @@ import numpy as np
 
 from imitative.attended import attended
 from imitative.data import Floats
-from imitative.display import counted, in_markdown
-from imitative.errors import InputError, shown
+from imitative.display import counted
+from imitative.errors import InputError, in_markdown, shown
 from imitative.guidance import Guide, Heard
 from imitative.induction import Induced, Progress, induce
 from imitative.labelling import transfer

@@ -20,8 +20,7 @@ from imitative.beliefs.forecasting import LEVELS, Forecast, assessed, flat_line,
 from imitative.beliefs.induction import BeliefProblem, Believed, Company, Stood, believe, target_of, with_prior
 from imitative.beliefs.page import render
 from imitative.beliefs.prior import Elicitor
-from imitative.display import in_markdown
-from imitative.errors import InputError
+from imitative.errors import InputError, in_markdown
 from imitative.exchange.spreadsheet import harmless
 from imitative.hypotheses.belief import Belief, BeliefSpace
 from imitative.overseers.overseer import Overseer

@@ -392,7 +392,7 @@ class _Desk:
             said = {k: v for k in ("model", "base_url") if (v := getattr(section, k)) is not None}
             taken = base.model_dump(include={"model", "base_url", "key", "context", "timeout"}) if base else {}
             if said.get("base_url", taken.get("base_url")) != taken.get("base_url"):
-                del taken["key"]  # a key is for the server it was given for
+                taken.pop("key", None)  # a key is for the server it was given for
             own = section.model_dump(include={"key", "context", "timeout"}, exclude_unset=True)
             full = LanguageModelSection.model_validate(taken | own | said | {"kind": "language_model"})
             price = self._price(section.price, section.prices, full.model, "proposer")

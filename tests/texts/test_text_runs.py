@@ -198,17 +198,24 @@ def test_bad_input_is_one_line_that_names_the_place(tmp_path: Path, overseer: st
     assert "\n" not in str(error.value)
 
 
+MODEL_A = """[overseer]
+kind = "language_model"
+model = "m"
+base_url = "http://127.0.0.1:1/v1"
+key = "IMITATIVE_KEY_A"
+"""
+
+
 @pytest.mark.parametrize(
-    ("proposer", "variable"),
+    ("overseer", "proposer", "variable"),
     [
-        ('base_url = "http://127.0.0.1:2/v1"', "IMITATIVE_API_KEY"),
-        ('base_url = "http://127.0.0.1:2/v1"\nkey = "IMITATIVE_KEY_B"', "IMITATIVE_KEY_B"),
-        ('model = "n"', "IMITATIVE_KEY_A"),  # the same server
+        (MODEL_A, 'base_url = "http://127.0.0.1:2/v1"', "IMITATIVE_API_KEY"),
+        (MODEL_A, 'base_url = "http://127.0.0.1:2/v1"\nkey = "IMITATIVE_KEY_B"', "IMITATIVE_KEY_B"),
+        (MODEL_A, 'model = "n"', "IMITATIVE_KEY_A"),  # the same server
+        (PERSON, 'model = "n"\nbase_url = "http://127.0.0.1:2/v1"', "IMITATIVE_API_KEY"),
     ],
 )
-def test_a_key_goes_to_the_server_it_was_given_for(tmp_path: Path, proposer: str, variable: str) -> None:
-    model = '[overseer]\nkind = "language_model"\nmodel = "m"\n'
-    overseer = f'{model}base_url = "http://127.0.0.1:1/v1"\nkey = "IMITATIVE_KEY_A"'
+def test_a_key_goes_to_the_server_it_was_given_for(tmp_path: Path, overseer: str, proposer: str, variable: str) -> None:
     loaded = load_problem(husky_folder(tmp_path, overseer, f'[proposer]\nkind = "language_model"\n{proposer}'))
     assert isinstance(loaded.study, TextStudy)
     assert isinstance(loaded.study.proposer, LanguageModelProposer)

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest, kendalltau, wilcoxon
 
 from imitative.preference import Bets, Comparisons, Odds, Preference, bradley_terry, fit_preference, reliability
-from imitative.preference.answers import CARELESS, Answers
+from imitative.preference.answers import CARELESS, ODDS_FLOOR, Answers
 from imitative.preference.evidence import prepare
+from imitative.preference.fit import JudgesModel
 from imitative.preference.reliability import reliabilities
 from imitative.records import GRADES
 
@@ -480,6 +481,43 @@ def test_leaving_an_answer_out_is_fitting_without_it() -> None:
     only[0] = removal.jump[0]
     moved = whole._factor.solve(removal.design.back(only))
     np.testing.assert_allclose(whole.mean + moved, without.mean, rtol=0.05, atol=0.02)
+
+
+def test_a_crowd_that_contradicts_itself_is_heard_to_the_end_and_a_fit_cut_short_says_so() -> None:
+    rng = np.random.default_rng(4)
+    w, rows = 0.5 * rng.normal(size=20), rng.normal(size=(450, 20))
+    careless, said_then, noise = rng.random(450) < 0.4, rng.integers(-2, 3, 450), rng.normal(size=450)
+    grades = np.where(careless, said_then, np.clip(np.round(rows @ w + noise), -2, 2))
+    ratings = rng.normal(size=(225, 20))
+    ratios = np.clip(ratings @ w + 1.5 * rng.normal(size=225), -6.0, 6.0)
+    judges = [f"judge {i % 150}" for i in range(450)]
+    said = Comparisons(rows, grades, judges), Odds(ratings, ratios, judges[:225])
+    rested = fit_preference(*said)  # the suite takes any warning for an error
+    np.testing.assert_array_equal(rested.mean, fit_preference(*said, rounds=1000).mean)
+    with pytest.warns(RuntimeWarning, match="not come to rest in 5 rounds"):
+        short = fit_preference(*said, rounds=5)
+    assert np.abs(short.mean - rested.mean).max() > 1e-3
+
+
+@pytest.mark.parametrize("judges_model", ["each", "none"])
+def test_whoever_calls_everything_a_tie_is_heard_to_the_end(judges_model: JudgesModel) -> None:
+    """Ties alone say that differences are small, not how small: steps between them and a few bets reach too far."""
+    scales = []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        ties = Comparisons(rng.normal(size=(10, 4)), [0] * 10)
+        bets = Bets(np.abs(rng.normal(size=(4, 4))), rng.integers(1, 15, 4), rng.random(4) < 0.5)
+        fitted = fit_preference(ties, None, bets, judges_model=judges_model)  # the suite takes any warning for an error
+        scales.append(fitted.scale.nats_per_unit)
+    assert max(scales) / min(scales) < 20.0
+
+
+def test_odds_that_agree_to_the_last_digit_rest_at_the_least_spread_there_is() -> None:
+    rng = np.random.default_rng(0)
+    rows, w = rng.normal(size=(400, 3)), rng.normal(size=3)
+    fitted = fit_preference(None, Odds(rows, rows @ w))  # the suite takes any warning for an error
+    assert fitted.odds_sd == pytest.approx(ODDS_FLOOR)
+    np.testing.assert_allclose(fitted.mean, w, atol=0.02)
 
 
 def test_the_interval_of_a_judges_reliability_covers_what_it_should() -> None:

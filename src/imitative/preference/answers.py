@@ -19,6 +19,7 @@ CUT_MEANS, CUT_SD = np.log([0.5, 1.5]), 1.0  #: of log c₁ and log(c₂ − c�
 ODDS_SD, ODDS_WEIGHT, ODDS_FLOOR = 0.5, 2.0, 0.05  #: prior of σ_odds in nats, the answers it is worth, its floor.
 EXACT_SD = 1e-6  #: σ_odds when odds are exact: moves a score by less than 1e-11 of the prior's pull.
 WIDEST = 3.0  #: sd, in logits, up to which a score's Gaussian is believed when averaging over it: beyond, σ is flat.
+PACE_GAIN = 1.4  #: how fast steps that were too long and were halved grow again: 1.2 does as well.
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(7)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 _BY_CUT = np.array([[0, -1, -1, 0, 1, 1, 0], [0, -1, 0, 0, 0, 1, 0]])  # what c₁ and c₂ − c₁ add to each edge
@@ -53,6 +54,7 @@ class Answers:
         self.prior_sd = np.concatenate([[POPULATION_SD], blank + JUDGE_SD, blank + BIAS_SD, [CUT_SD, CUT_SD, math.inf]])
         self.theta = self.prior_mean.copy()
         self.theta[-1] = math.log(EXACT_SD if exact else 2.0 * ODDS_SD)
+        self.floor = np.where(self.free == len(self.theta) - 1, math.log(ODDS_FLOOR), -math.inf)
         self.open = np.array([ties, grades.all()], dtype=np.float64)
         # Where each row's five local parameters (β, β_j, b_j, cuts) stand in θ.
         judge = data.judge[:n]
@@ -63,6 +65,7 @@ class Answers:
         self.careful = np.ones(len(data.judge))
         self.tunable = len(self.free) > 0 or each
         self.trail: list[tuple[Floats, Floats]] = []
+        self.pace = 1.0
         self.log_beta_sd = math.inf
 
     @property
@@ -120,8 +123,8 @@ class Answers:
         return lost, slope, np.where(censored, hazard * (hazard + u), 1.0) / self.odds_sd**2
 
     def refine(self, mode: Floats, factor: Factor) -> float:
-        """One step of everything but w, given its Gaussian: the largest change made."""
-        data, n = self.data, self.n
+        """One step of everything but w, given its Gaussian: the largest change made or, of θ, still called for."""
+        data, n, called_for = self.data, self.n, 0.0
         before = np.concatenate([self.theta, self.careless])
         mean = data.design.scores(mode) + data.offset
         own, spread = factor.of_rows(data.design)
@@ -154,23 +157,34 @@ class Answers:
             values, vectors = np.linalg.eigh(marginal)
             # Away from the optimum the curvature may have the wrong sign; there the prior's own is a safe length.
             values = np.where(values > 0.1, values, np.maximum(np.abs(values), 1.0))
-            step = vectors @ ((vectors.T @ gradient) / values)
+            step = np.maximum(vectors @ ((vectors.T @ gradient) / values), self.floor - self.theta[self.free])
+            called_for = float(np.abs(step).max())
             step = self._extrapolate(step)
             self.theta[self.free] += step / max(1.0, float(np.abs(step).max()))
-            if not self.exact:
-                self.theta[-1] = max(self.theta[-1], math.log(ODDS_FLOOR))
+            self.theta[self.free] = np.maximum(self.theta[self.free], self.floor)
             if self.identified:
                 self.log_beta_sd = math.sqrt(float(vectors[0] ** 2 @ (1.0 / values)))
-        return float(np.abs(np.concatenate([self.theta, self.careless]) - before).max())
+        return max(called_for, float(np.abs(np.concatenate([self.theta, self.careless]) - before).max()))
 
     def _extrapolate(self, step: Floats) -> Floats:
-        """Anderson's mixing of the last steps: how q's width and P(careful) follow θ is left out of the Hessian."""
+        """Anderson's mixing of the last steps: how q's width and P(careful) follow θ is left out of the Hessian.
+
+        A step longer than the last says that the mixing misled: it begins anew. One that turns back as well says that
+        steps reach too far, as they do where few ties place a cut: their `pace` is halved, and recovers as they shrink.
+        """
+        if self.trail:
+            last = self.trail[-1][1]
+            if step @ step > last @ last:
+                self.trail = []
+                self.pace *= 0.5 if step @ last < 0.0 else 1.0
+            else:
+                self.pace = min(1.0, PACE_GAIN * self.pace)
         self.trail = [*self.trail, (self.theta[self.free].copy(), step)][-4:]
         if len(self.trail) < 3:
-            return step
+            return self.pace * step
         places, steps = (np.diff(np.stack(side), axis=0).T for side in zip(*self.trail, strict=True))
         share = np.linalg.lstsq(steps, step, rcond=1e-6)[0]
-        return np.asarray(step - (places + steps) @ share)
+        return np.asarray(self.pace * step - (places + self.pace * steps) @ share)
 
     def _at_end(self, delta: Floats) -> tuple[Floats, Floats, Floats]:
         """u = ±(Δ − ratio)/σ, log Φ(u) and λ = φ(u)/Φ(u) of the odds: of use only at an end of the scale."""

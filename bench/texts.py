@@ -107,7 +107,7 @@ def bias(bench: Bench) -> Iterator[Row]:
         mixed = Mixed(Wrong(people, seed), people, SHARE, seed, audit_share=AUDIT_SHARE)
         done = _run(bench, seed, mixed, 1000)
         used = done[0].ledger.judgements
-        corrected = done[1].corrected
+        corrected = done[1].compared.corrected
         assert corrected is not None
         truth = _agreement(loaded.problem.unlabelled, done, people)
         rows.append(

@@ -12,8 +12,10 @@ import pytest
 
 from imitative.calls import Book, Call, ContextOverflow, Message, Paid, Patience, Reply, Server, Token
 from imitative.overseers.language_model import LanguageModel, letter_of, read_letter
+from imitative.overseers.mixed import Mixed
 from imitative.overseers.prompts import Phrasing, quoted, suspicious
 from imitative.records import Judgement, Kind, Outcome, Query, Question
+from imitative.results import flagged
 from imitative.testing.server import Serving, Spoken, Wish, spoken_of
 from imitative.testing.tiny import TinyModel
 from tests.contracts.test_overseers import FOUL, HEIGHT, ODOUR, QUERIES, QUESTIONS, SPOKEN, SWEET
@@ -231,6 +233,8 @@ def test_an_injection_leaks_nothing_and_is_flagged(
     # Whatever the model says, a judgement is one of the answers, or none.
     assert injected.answer.choice in (*SPOKEN, None)
     assert [query.question for query in overseer.flagged.values()] == [question]
+    for asked in (overseer, Mixed(overseer, overseer, 0.1)):
+        assert flagged(asked) == [{"question": question, "row": 1, "purpose": "audit"}]
     assert not suspicious(other)
     for body in gullible.seen.bodies:
         sent = json.dumps(body, ensure_ascii=False)

@@ -31,6 +31,7 @@ from imitative.guidance import Heard
 from imitative.hypotheses.statements import Hypothesis, StatementSpace
 from imitative.induction import Induced, Progress
 from imitative.likelihood import BY_DEFAULT, Reading
+from imitative.overseers.mixed import NOTHING_COMPARED, Compared, compared
 from imitative.problem import Problem
 from imitative.records import Judgement, Kind, Query
 from imitative.streams import Stream, generator
@@ -163,6 +164,7 @@ class Transferred:
         audit: on a sample no model was fitted to; None where nobody could be asked.
         answered: how many answers M_test was fitted to.
         seconds: by stage.
+        compared: what a model that answered for people comes to; empty for any other overseer.
     """
 
     model: TransferModel
@@ -171,6 +173,7 @@ class Transferred:
     audit: Audit | None
     answered: int
     seconds: dict[str, float]
+    compared: Compared = NOTHING_COMPARED
 
 
 def transfer(
@@ -221,11 +224,14 @@ async def atransfer(
     labels = probabilities.argmax(axis=1)
     seconds["transfer"] = time.perf_counter() - started
     started = time.perf_counter()
-    said: Sequence[Judgement] = await ledger.judge(questions_of(problem, shown, audited, "audit"))
+    queries = questions_of(problem, shown, audited, "audit")
+    said: Sequence[Judgement] = await ledger.judge(queries)
     said = said if heard is None else heard("audit", said)
+    names = {query.key: problem.answers[labels[row]] for query, row in zip(queries, audited, strict=True)}
+    beside = await compared(ledger, said, names)
     seconds["audit"] = time.perf_counter() - started
     return Transferred(
-        model, probabilities, labels, audit_of(labels, audited, said, problem.answers), len(rows), seconds
+        model, probabilities, labels, audit_of(labels, audited, said, problem.answers), len(rows), seconds, beside
     )
 
 

@@ -8,7 +8,10 @@ from typing import Any, Protocol
 
 from imitative.display import cell
 from imitative.labelling import Audit
+from imitative.overseers.mixed import Mixed
 from imitative.overseers.overseer import Ledger
+from imitative.prediction_powered import Estimate
+from imitative.records import Kind
 from imitative.survival import Survival
 
 
@@ -71,8 +74,23 @@ def _brief(value: Any) -> Any:
     return cell(value) if isinstance(value, str) else value
 
 
-def audit_told(found: Audit | None, rounds: Sequence[Ended], best: object) -> dict[str, Any] | None:
-    """M_test against the overseer on questions nothing was fitted to, and M_prior against the overseer on z*."""
+def flagged(overseer: object) -> list[dict[str, Any]]:
+    """Questions whose text speaks to whoever answers, as a model that judges has met them."""
+    queries = getattr(overseer.model if isinstance(overseer, Mixed) else overseer, "flagged", {}).values()
+    # Only where an answer is asked for does `repeat` say which row of D′ it is.
+    rows = [q.repeat + 1 if q.kind is Kind.ANSWER else None for q in queries]
+    return [
+        {"question": dict(query.question or {}), "row": row, "purpose": query.purpose}
+        for query, row in zip(queries, rows, strict=True)
+    ]
+
+
+def audit_told(
+    found: Audit | None, rounds: Sequence[Ended], best: object, corrected: Estimate | None = None
+) -> dict[str, Any] | None:
+    """M_test against the overseer on questions nothing was fitted to, corrected where a model answered for people, and
+    M_prior against the overseer on z*.
+    """
     judged = [ended.audit for ended in rounds if ended.audit is not None and ended.best == best]
     if found is None and not judged:
         return None
@@ -87,4 +105,5 @@ def audit_told(found: Audit | None, rounds: Sequence[Ended], best: object) -> di
         "confidence": 0.95 if found is None else found.confidence,
         "judge": "" if found is None else found.judge,
         "score": score,
+        "corrected": None if corrected is None else corrected._asdict(),
     }

@@ -15,8 +15,9 @@ from imitative.hypotheses.statements import Hypothesis, Statement
 from imitative.induction import Induced, Round, induce_again
 from imitative.labelling import Transferred
 from imitative.loaded import LoadedProblem
+from imitative.overseers.mixed import disagreements
 from imitative.overseers.overseer import Overseer
-from imitative.results import audit_told, judgements_told, unaudited
+from imitative.results import audit_told, flagged, judgements_told, unaudited
 
 RUNNERS_UP = 10
 """How many runners-up a result tells of."""
@@ -76,12 +77,14 @@ def result_of(
             for scored, p in list(zip(induced.found, induced.probabilities, strict=True))[1 : 1 + RUNNERS_UP]
         ],
         "judgements": judgements_told(induced.ledger, induced.budget),
-        "audit": audit_told(transferred.audit, induced.rounds, induced.best),
+        "audit": audit_told(transferred.audit, induced.rounds, induced.best, transferred.compared.corrected),
+        "disagreement": [each._asdict() for each in disagreements(transferred.compared.pairs)] or None,
         **evaluate(problem, loaded.truth, on_labelled, transferred.probabilities),
         "baselines": baselines(problem, loaded.truth, seed, held_out=folds(problem.labelled.answers, seed)),
         "ours_held_out": _held_out(induced, seed, measuring),
         "scale": _scale(induced),
         "rounds": [_round(r, loaded, induced) for r in induced.rounds],
+        "flagged": flagged(overseer),
         "notes": [
             *loaded.notes,
             *getattr(overseer, "notes", ()),

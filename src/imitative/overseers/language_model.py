@@ -268,4 +268,5 @@ def _place(query: Query) -> str:
     """Which query, for a person."""
     if query.question is None:
         return f"{query.kind.value} of {shown(query.hypotheses[0])}"
-    return f"row {query.repeat + 1}: {shown(dict(query.question))}"
+    row = f"row {query.repeat + 1}: " if query.kind is Kind.ANSWER else ""  # else it counts repetitions
+    return row + shown(dict(query.question))

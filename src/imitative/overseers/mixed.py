@@ -7,9 +7,10 @@ Where people were asked, theirs is the judgement that counts; what the model sai
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, final
 
-from imitative.overseers.overseer import Overseer
+from imitative.overseers.overseer import Ledger, OrderSwapped, Overseer
 from imitative.prediction_powered import Estimate, corrected_mean
 from imitative.records import Judgement, Kind, Query, content_key
 
@@ -18,7 +19,7 @@ FEWEST = 2
 
 
 class Pair(NamedTuple):
-    """What people and the model said of the same query."""
+    """What people said of a query, and the model of the same, unless it was silent."""
 
     people: Judgement
     model: Judgement
@@ -26,7 +27,7 @@ class Pair(NamedTuple):
     @property
     def agree(self) -> bool:
         """Whether they favour the same side, choose the same answer, or both call it a tie."""
-        return bool(_side(self.people) == _side(self.model))
+        return self.model.answered and bool(_side(self.people) == _side(self.model))
 
 
 class Disagreement(NamedTuple):
@@ -65,8 +66,7 @@ class Mixed:
     async def judge(self, queries: Sequence[Query]) -> list[Judgement]:
         """See `Overseer.judge`."""
         said = await self.model.judge(queries)
-        for judgement in said:
-            self._said[judgement.query.key] = judgement
+        self._keep(said)
         chosen = [query for query in queries if self.asks_people(query)]
         people = iter(await self.people.judge(chosen) if chosen else [])
         found = []
@@ -77,16 +77,26 @@ class Mixed:
         return found
 
     async def pairs(self, judgements: Sequence[Judgement]) -> list[Pair]:
-        """People's judgements of a run beside the model's of the same queries; what it said is asked of it again.
+        """People's judgements of a run beside the model's of the same queries.
 
-        A run that went on after a stop has forgotten what the model said: the book of calls has not.
+        A run that went on after a stop has forgotten what the model said, and asks it again: the book of calls has not.
         """
         mine = [j for j in judgements if j.answered and self.asks_people(j.query)]
         unknown = [j.query for j in mine if j.query.key not in self._said]
-        for judgement in await self.model.judge(unknown) if unknown else []:
-            self._said[judgement.query.key] = judgement
+        self._keep(await self.model.judge(unknown) if unknown else [])
         both = [Pair(judgement, self._said[judgement.query.key]) for judgement in mine]
-        return [pair for pair in both if pair.model.answered and pair.people.judge != pair.model.judge]
+        return [pair for pair in both if pair.people.judge != pair.model.judge]
+
+    def _keep(self, said: Sequence[Judgement]) -> None:
+        """What the model said of each query, and so of the same with its sides exchanged: a ledger keeps it as asked,
+        whichever order it was shown in.
+        """
+        for judgement in said:
+            query = judgement.query
+            self._said[query.key] = judgement
+            if query.kind in _TWO_SIDED:
+                turned = replace(judgement, query=query.swapped(), answer=judgement.answer.swapped())
+                self._said.setdefault(turned.query.key, turned)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -94,41 +104,76 @@ class Mixed:
         return (*getattr(self.model, "notes", ()), *getattr(self.people, "notes", ()))
 
 
+class Compared(NamedTuple):
+    """What a model's part in a run came to.
+
+    Args:
+        corrected: how often people would agree with the labels; None where too few were asked.
+        pairs: of all that people judged.
+    """
+
+    corrected: Estimate | None = None
+    pairs: tuple[Pair, ...] = ()
+
+
+NOTHING_COMPARED = Compared()
+"""Of a run whose judgements were all of one source."""
+
+
+async def compared(ledger: Ledger, audited: Sequence[Judgement], labels: Mapping[str, str]) -> Compared:
+    """Where a model answered for people: its audit without its bias, and the two beside each other.
+
+    Args:
+        ledger: of the run, with who was asked.
+        audited: every judgement of the audit.
+        labels: query key → the label the question was given.
+    """
+    mixed = ledger.overseer
+    if isinstance(mixed, OrderSwapped):
+        mixed = mixed.inner
+    if not isinstance(mixed, Mixed):
+        return NOTHING_COMPARED
+    pairs = tuple(await mixed.pairs(ledger.judgements))
+    alone = [judgement for judgement in audited if not mixed.asks_people(judgement.query)]
+    audit = [pair for pair in pairs if pair.people.query.purpose == "audit"]
+    return Compared(corrected_agreement(audit, alone, labels), pairs)
+
+
 def disagreements(pairs: Sequence[Pair]) -> list[Disagreement]:
     """By kind of query, how many were judged by both and the share on which they differ."""
     found = []
     for kind in Kind:
-        of_kind = [pair for pair in pairs if pair.people.query.kind is kind]
+        of_kind = [pair for pair in pairs if pair.people.query.kind is kind and pair.model.answered]
         if of_kind:
             found.append(Disagreement(kind.value, len(of_kind), sum(not p.agree for p in of_kind) / len(of_kind)))
     return found
 
 
 def corrected_agreement(
-    audited: Sequence[Judgement], pairs: Sequence[Pair], labels: Mapping[str, str]
+    pairs: Sequence[Pair], alone: Sequence[Judgement], labels: Mapping[str, str]
 ) -> Estimate | None:
     """How often people would agree with the labels, from an audit that a model mostly answered.
 
+    A question the model is silent on counts as one on which it agrees with no label, wherever it stands: what is
+    corrected may be anything, as long as it is the same of those that people judged and of those that they did not.
+
     Args:
-        audited: every judgement of the audit.
-        pairs: those of them that both judged.
+        pairs: of the audit, those that people judged.
+        alone: of the audit, what the model said where people were not to be asked.
         labels: query key → the label the question was given.
 
     Returns:
         None where people judged fewer than two.
     """
-    keys = {pair.people.query.key for pair in pairs} & set(labels)
-    both = [pair for pair in pairs if pair.people.query.key in keys]
+    both = [pair for pair in pairs if pair.people.query.key in labels]
     if len(both) < FEWEST:
         return None
-    alone = [j for j in audited if j.answered and j.query.key in labels and j.query.key not in keys]
 
     def right(judgement: Judgement) -> float:
         return float(labels[judgement.query.key] == judgement.answer.choice)
 
-    return corrected_mean(
-        [right(pair.people) for pair in both], [right(pair.model) for pair in both], [right(j) for j in alone]
-    )
+    rest = [right(judgement) for judgement in alone if judgement.query.key in labels]
+    return corrected_mean([right(pair.people) for pair in both], [right(pair.model) for pair in both], rest)
 
 
 def _side(judgement: Judgement) -> Any:

@@ -186,7 +186,7 @@ class OrderSwapped:
     """
 
     def __init__(self, overseer: Overseer | Judging, seed: int = 0) -> None:
-        self._overseer = overseer
+        self.inner = overseer
         self._seed = seed
 
     def _swaps(self, query: Query) -> bool:
@@ -196,7 +196,7 @@ class OrderSwapped:
     async def judge(self, queries: Sequence[Query]) -> list[Judgement]:
         """See `Overseer.judge`."""
         shown = [query.swapped() if self._swaps(query) else query for query in queries]
-        judgements = await asked(self._overseer, shown)
+        judgements = await asked(self.inner, shown)
         return [
             replace(judgement, query=query, answer=judgement.answer.swapped()) if self._swaps(query) else judgement
             for query, judgement in zip(queries, judgements, strict=True)

@@ -24,9 +24,7 @@ from imitative.hypotheses.statements import StatementSpace
 from imitative.hypotheses.text import TextHypothesis
 from imitative.induction import Progress
 from imitative.labelling import CARELESS, Audit, answers_of, audit_of, questions_of, samples
-from imitative.overseers.mixed import Mixed, Pair, corrected_agreement
-from imitative.overseers.overseer import Ledger, OrderSwapped
-from imitative.prediction_powered import Estimate
+from imitative.overseers.mixed import NOTHING_COMPARED, Compared, compared
 from imitative.records import Judgement, Kind, Question
 from imitative.streams import Stream, generator
 from imitative.texts.induction import TextInduced
@@ -125,7 +123,7 @@ class Clause(NamedTuple):
 @final
 @dataclass(frozen=True, eq=False)
 class TextTransferred:
-    """What Step 4 gives; fields as in `labelling.Transferred`, and the correction of a mixed overseer's audit."""
+    """What Step 4 gives; fields as in `labelling.Transferred`."""
 
     model: TextTransferModel
     probabilities: Floats
@@ -133,8 +131,7 @@ class TextTransferred:
     audit: Audit | None
     answered: int
     seconds: dict[str, float]
-    corrected: Estimate | None = None
-    pairs: tuple[Pair, ...] = ()
+    compared: Compared = NOTHING_COMPARED
 
 
 def transfer_text(
@@ -184,7 +181,7 @@ async def atransfer_text(
     said: Sequence[Judgement] = await ledger.judge(queries)
     said = said if heard is None else heard("audit", said)
     names = {query.key: problem.answers[labels[row]] for query, row in zip(queries, audited, strict=True)}
-    corrected, pairs = await _corrected(ledger, said, names)
+    beside = await compared(ledger, said, names)
     seconds["audit"] = time.perf_counter() - started
     return TextTransferred(
         model,
@@ -193,8 +190,7 @@ async def atransfer_text(
         audit_of(labels, audited, said, problem.answers),
         len(rows),
         seconds,
-        corrected,
-        pairs,
+        beside,
     )
 
 
@@ -332,19 +328,6 @@ def _log_likelihood(induced: TextInduced, logits: Floats) -> float:
     labelled = induced.text.problem.labelled
     log_p = log_softmax(logits, axis=1)[np.arange(len(labelled)), labelled.answers]
     return induced.settings.evidence * float(log_p.sum())
-
-
-async def _corrected(
-    ledger: Ledger, said: Sequence[Judgement], labels: Mapping[str, str]
-) -> tuple[Estimate | None, tuple[Pair, ...]]:
-    """Where a model answered for people: its audit without its bias, and every pair they were compared on."""
-    overseer = ledger.overseer
-    mixed = overseer._overseer if isinstance(overseer, OrderSwapped) else overseer
-    if not isinstance(mixed, Mixed):
-        return None, ()
-    pairs = tuple(await mixed.pairs(ledger.judgements))
-    audit = [pair for pair in pairs if pair.people.query.purpose == "audit"]
-    return corrected_agreement(said, audit, labels), pairs
 
 
 __all__ = ["Clause", "TextHypothesis", "TextTransferModel", "TextTransferred", "clauses", "decides", "transfer_text"]

@@ -17,7 +17,7 @@ from imitative.loaded import Finished, LoadedProblem
 from imitative.overseers.mixed import disagreements
 from imitative.overseers.overseer import Overseer, Record
 from imitative.records import Judgement
-from imitative.results import audit_told, judgements_told, unaudited
+from imitative.results import audit_told, flagged, judgements_told, unaudited
 from imitative.settings import Settings
 from imitative.texts.induction import TextInduced, TextRound, induce_text
 from imitative.texts.judges import Judges
@@ -138,7 +138,7 @@ def _result(
         ],
         "judgements": judgements_told(induced.ledger, induced.budget),
         "audit": _audit(induced, transferred),
-        "disagreement": [each._asdict() for each in disagreements(transferred.pairs)] or None,
+        "disagreement": [each._asdict() for each in disagreements(transferred.compared.pairs)] or None,
         **evaluate(problem, loaded.truth, on_labelled, transferred.probabilities),
         "baselines": baselines(problem, loaded.truth, seed, held_out=folds(problem.labelled.answers, seed)),
         "ours_held_out": held_out(induced, seed),
@@ -146,10 +146,7 @@ def _result(
         "rounds": [_round(done, loaded, induced) for done in induced.rounds],
         "proposals": dict(sum((Counter(done.refused) for done in induced.rounds), Counter[str]()))
         | {"accepted": sum(done.proposed for done in induced.rounds)},
-        "flagged": [
-            {"question": dict(query.question or {}), "row": query.repeat + 1, "purpose": query.purpose}
-            for query in _flagged(overseer)
-        ],
+        "flagged": flagged(overseer),
         "notes": [
             *loaded.notes,
             *getattr(overseer, "notes", ()),
@@ -170,13 +167,11 @@ def _likelihood(induced: TextInduced, sections: tuple[str, ...]) -> float:
 
 def _audit(induced: TextInduced, transferred: TextTransferred) -> dict[str, Any] | None:
     """M_test against the overseer, corrected where a model answered for people, and M_prior against the overseer."""
-    told = audit_told(transferred.audit, induced.rounds, induced.best)
+    told = audit_told(transferred.audit, induced.rounds, induced.best, transferred.compared.corrected)
     if told is None:
         return None
-    corrected = transferred.corrected
     return {
         **told,
-        "corrected": None if corrected is None else corrected._asdict(),
         "alarm": any(r.audit is not None and not r.audit.survived for r in induced.rounds[-1:]),
     }
 
@@ -198,8 +193,3 @@ def _round(done: TextRound, loaded: LoadedProblem, induced: TextInduced) -> dict
         "refused": dict(done.refused),
         "unlabelled_accuracy": evaluate(problem, loaded.truth, p, p2)["accuracy"]["unlabelled"],
     }
-
-
-def _flagged(overseer: Any) -> list[Any]:
-    model = getattr(overseer, "model", overseer)
-    return list(getattr(model, "flagged", {}).values())

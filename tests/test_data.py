@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imitative.data import Feature, FeatureKind, Labelled, Table, WordIndex
-from imitative.testing import labelled, questions, spaces, tables
+from imitative.problem import Problem
+from imitative.records import Value
+from imitative.testing import labelled, problems, questions, spaces, tables
 
 few = settings(max_examples=25)
 
@@ -62,21 +66,47 @@ def test_a_data_frame_s_gap_in_a_text_is_no_word() -> None:
     assert table.row(1) == {"note": "nan bread"}
 
 
+def test_a_question_from_a_program_is_read_as_a_file_would_be() -> None:
+    dry = Feature("dry", FeatureKind.BOOLEAN, "it", values=("false", "true"))
+    year = Feature("year", FeatureKind.ORDINAL, "the year", values=("2018", "2019"))
+    depth = Feature("depth", FeatureKind.NUMERIC, "the depth")
+    rows: list[dict[str, Value]] = [
+        {"dry": True, "year": 2019.0, "depth": 1},
+        {"dry": "no", "year": "soon", "depth": None, "note": "x"},
+    ]
+    table = Table.of([dry, year, depth], rows)
+    assert table.row(0) == {"dry": "true", "year": "2019", "depth": 1.0}
+    assert table.row(1) == {"dry": None, "year": None, "depth": None}
+    with pytest.raises(ValueError, match=r"no question says 'depth'; did you mean 'dept'"):
+        Table.of([depth, dry], [{"dept": 2.0}])
+    with pytest.raises(ValueError, match=r"'depth' holds numbers: .*deep"):
+        Table.of([depth], [{"depth": "deep"}])
+
+
+@pytest.mark.parametrize(
+    ("answers", "names", "told"),
+    [
+        ([0], ("p", "e"), "one to each of 2 rows"),
+        ([0, 2], ("p", "e"), "0 to 1"),
+        ([-1, 0], ("p", "e"), "0 to 1"),
+        ([0.0, 1.0], ("p", "e"), "float64"),
+        ([0, 1], ("p", "p"), "twice"),
+    ],
+)
+def test_labels_that_are_none_are_refused(answers: list[float], names: tuple[str, ...], told: str) -> None:
+    table = Table.of([Feature("i", FeatureKind.NUMERIC, "the i")], [{"i": 0.0}, {"i": 1.0}])
+    with pytest.raises(ValueError, match=told):
+        Labelled(table, np.array(answers), names)
+
+
 @few
-@given(st.data(), st.floats(0.05, 0.95), st.integers(0, 2**32 - 1))
-def test_a_split_loses_and_repeats_nothing(data: st.DataObject, share: float, seed: int) -> None:
-    size = data.draw(st.integers(1, 30))
-    feature = Feature("i", FeatureKind.NUMERIC, "the i")
-    table = Table.of([feature], [{"i": float(i)} for i in range(size)])
-    whole = Labelled(table, np.arange(size) % 2, ("p", "e"))
-    kept, held = whole.split(share, seed)
-    found = [*kept.table.numbers("i"), *held.table.numbers("i")]
-    assert sorted(found) == list(range(size))
-    assert len(held) == (max(1, round(share * size)) if size > 1 else 0)
-    for part in (kept, held):
-        np.testing.assert_array_equal(part.answers, part.table.numbers("i").astype(int) % 2)
-    again = whole.split(share, seed)[1].table.numbers("i")
-    np.testing.assert_array_equal(again, held.table.numbers("i"))
+@given(problems())
+def test_a_problem_s_parts_are_of_one_another(problem: Problem) -> None:
+    fewer = Table(problem.space.features[1:], problem.unlabelled.columns)
+    with pytest.raises(ValueError, match="D′ has the features"):
+        replace(problem, unlabelled=fewer)
+    with pytest.raises(ValueError, match="they must be the same"):
+        replace(problem, spoken={"another": "it is another"})
 
 
 def test_an_example_is_a_question_with_its_answer() -> None:

@@ -17,6 +17,8 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+from imitative.cells import respellings
+from imitative.errors import did_you_mean
 from imitative.records import Example, Value
 
 Floats = NDArray[np.float64]
@@ -173,17 +175,28 @@ class Table:
 
     @classmethod
     def of(cls, features: Sequence[Feature], questions: Sequence[Mapping[str, Value]]) -> Table:
-        """A table of a few questions given as mappings; a value outside `Feature.values` reads as missing."""
+        """A table of a few questions given as mappings.
+
+        A value outside `Feature.values` reads as missing, but for another spelling of one (`True`, `1.0`); what is no
+        feature is not read.
+
+        Raises:
+            ValueError: for a feature that no question names, where some name what may be meant, and for words where
+                numbers are needed.
+        """
         columns: dict[str, NDArray[np.generic]] = {}
+        _refuse_misspelt([feature.name for feature in features], {name for question in questions for name in question})
         for feature in features:
             cells = [question.get(feature.name) for question in questions]
             if feature.discrete:
                 index = {value: code for code, value in enumerate(feature.values)}
-                columns[feature.name] = np.array(
-                    [-1 if cell is None else index.get(str(cell), -1) for cell in cells], dtype=np.int32
-                )
+                said = [None if cell is None else str(cell) for cell in cells]
+                strange = {cell for cell in said if cell is not None and cell not in index}
+                meant = respellings(strange, feature.values) if strange else {}
+                codes = [-1 if cell is None else index.get(meant.get(cell, cell), -1) for cell in said]
+                columns[feature.name] = np.array(codes, dtype=np.int32)
             elif feature.kind is FeatureKind.NUMERIC:
-                columns[feature.name] = np.array([np.nan if cell is None else float(cell) for cell in cells])
+                columns[feature.name] = _numbers(feature.name, cells)
             else:
                 # A data frame's gap is a NaN.
                 missing = [cell is None or (isinstance(cell, float) and np.isnan(cell)) for cell in cells]
@@ -207,6 +220,20 @@ class Table:
         return digest.hexdigest()
 
 
+def _refuse_misspelt(features: Sequence[str], said: set[str]) -> None:
+    strange = said - set(features)
+    for name in features if strange else ():
+        if name not in said and (meant := did_you_mean(name, strange)):
+            raise ValueError(f"no question says {name!r}; {meant}")
+
+
+def _numbers(name: str, cells: Sequence[Value]) -> Floats:
+    try:
+        return np.array([np.nan if cell is None else float(cell) for cell in cells], dtype=np.float64)
+    except ValueError as error:
+        raise ValueError(f"{name!r} holds numbers: {error}") from None
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class Labelled:
@@ -216,11 +243,27 @@ class Labelled:
         table: the N questions.
         answers: (N,) int indices into `names`.
         names: the possible answers, Y.
+
+    Raises:
+        ValueError: for another number of answers than of questions, an index that is none, or a name given twice.
     """
 
     table: Table
     answers: NDArray[np.int64]
     names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if self.answers.shape != (len(self.table),):
+            raise ValueError(f"answers have the shape {self.answers.shape}: give one to each of {len(self.table)} rows")
+        if not np.issubdtype(self.answers.dtype, np.integer):
+            raise ValueError(f"answers are {self.answers.dtype}: give the indices of `names`, as integers")
+        if len(self.answers) and not 0 <= self.answers.min() <= self.answers.max() < len(self.names):
+            most = len(self.names) - 1
+            raise ValueError(
+                f"answers go from {self.answers.min()} to {self.answers.max()}: give indices of `names`, 0 to {most}"
+            )
+        if len(set(self.names)) < len(self.names):
+            raise ValueError(f"names has one answer twice: {self.names}")
 
     def __len__(self) -> int:
         return len(self.answers)
@@ -240,12 +283,6 @@ class Labelled:
         digest = hashlib.sha256(self.table.fingerprint.encode())
         digest.update("\x1e".join(self.names).encode() + self.answers.tobytes())
         return digest.hexdigest()
-
-    def split(self, share: float, seed: int) -> tuple[Labelled, Labelled]:
-        """Two disjoint random parts, the second with `share` of the rows (at least one, where N > 1)."""
-        order = np.random.default_rng(seed).permutation(len(self))
-        held = max(1, round(share * len(self))) if len(self) > 1 else 0
-        return self.take(np.sort(order[held:])), self.take(np.sort(order[:held]))
 
 
 @final

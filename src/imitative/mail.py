@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol, final
 
-from imitative.records import Answer, Judgement, Query
+from imitative.records import Answer, Query
 
 
 class Role(StrEnum):
@@ -139,8 +139,4 @@ class Mailbox(Protocol):
 
     def newest(self) -> float:
         """Seconds since anybody last said or took back anything; infinite if nobody has."""
-        ...
-
-    def known(self, keys: Sequence[str]) -> Mapping[str, Judgement]:
-        """Judgements of these queries that the run has recorded."""
         ...

@@ -31,6 +31,9 @@ class Problem:
         spoken: answer → the clause that says it, `p` → `the mushroom is poisonous`.
         space: Z.
         candidates: where Z is a short list, its members; None: all of `space`.
+
+    Raises:
+        ValueError: where D, D′, Z and the answers are not of one another.
     """
 
     name: str
@@ -40,6 +43,21 @@ class Problem:
     spoken: Mapping[str, str]
     space: StatementSpace
     candidates: tuple[Hypothesis, ...] | None = None
+
+    def __post_init__(self) -> None:
+        features = [feature.name for feature in self.space.features]
+        for what, table in (("D", self.labelled.table), ("D′", self.unlabelled)):
+            if [feature.name for feature in table.features] != features:
+                found = [feature.name for feature in table.features]
+                raise ValueError(f"{what} has the features {found}, and the space {features}: they must be the same")
+        if self.space.answers != self.answers or set(self.spoken) != set(self.answers):
+            raise ValueError(
+                f"the answers are {self.answers} in D, {self.space.answers} in the space and {tuple(self.spoken)} in "
+                "`spoken`: they must be the same"
+            )
+        strange = [z for z in self.candidates or () if z not in self.space]
+        if strange:
+            raise ValueError(f"candidates: not in the space: {self.space.show(strange[0])!r}")
 
     @property
     def answers(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, final
 
@@ -16,7 +16,7 @@ from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from imitative.mail import Guidance, Posting, Proposed, Reply, Role, Standing
-from imitative.records import Answer, Judgement
+from imitative.records import Answer
 from imitative.store import runs, tables
 from imitative.store.runs import Run
 
@@ -202,11 +202,6 @@ class StoredMailbox:
         last = select(said.created).where(said.run_id == self._run.id).order_by(said.id.desc()).limit(1)
         found = self._run.read(lambda connection: connection.execute(last).scalar())
         return math.inf if found is None else age(found)
-
-    def known(self, keys: Sequence[str]) -> Mapping[str, Judgement]:
-        """See `Mailbox.known`."""
-        everything, wanted = self._run.known(), set(keys)
-        return {key: judgement for key, judgement in everything.items() if key in wanted}
 
     def guidance(self, stage: int | str) -> Guidance:
         """What people have done to a round, by its number, or to a stage of Step 4, besides judging; settled when it

@@ -20,6 +20,7 @@ from pydantic import BaseModel
 from imitative.beliefs.problem_file import BeliefFile
 from imitative.config import load_problem
 from imitative.data import Feature, FeatureKind, Table
+from imitative.describing import describe
 from imitative.errors import InputError
 from imitative.hypotheses.vocabulary import cut_points, vocabulary
 from imitative.loaded import LoadedProblem
@@ -192,7 +193,10 @@ def test_recorded_people(folder: Path) -> None:
     (folder / "lexicon.txt").write_text('bad\t-2.5\t0.8\t[-3, -2]\ngood\t1.9\t0.9\t[2, 1]\n:"(\t-1\t1\t[]\n')
     ratings = {"file": "lexicon.txt", "columns": ["w", "mean", "sd", "all"], "separator": "\t", "quote": ""}
     overseer = {"kind": "recorded", "ratings": ratings | {"item": "w", "rating": "mean", "spread": "sd"}}
-    assert load_problem(write(folder, changed() | {"overseer": overseer})).build_overseer(0) is not None
+    loaded = load_problem(write(folder, changed() | {"overseer": overseer}))
+    notes = describe(loaded)["notes"]  # what could not be used is told before anything is asked
+    assert set(getattr(loaded.build_overseer(0), "notes", ())) <= set(notes)
+    assert any("rated items are neither features nor words" in note for note in notes)
     refused(
         folder,
         changed() | {"overseer": {"kind": "recorded"}},

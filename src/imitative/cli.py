@@ -159,14 +159,14 @@ def run(
         from imitative.overseer_config import judged_by_record
 
         loaded = judged_by_record(loaded, recorded)
-        showing.notes(getattr(loaded.build_overseer(loaded.seed), "notes", ()))
         folder = out or folder.with_name(folder.name + "-recorded")  # another overseer's run is another run
-    showing.notes(loaded.notes)
+    told = [*loaded.notes, *getattr(loaded.build_overseer(loaded.seed), "notes", ())]  # what an archive could not use
+    showing.notes(told)
     hint = showing.how_to_judge(folder)
     with showing.Watcher(loaded.budget if budget is None else budget, waiting=hint) as watcher:
         result = run_problem(loaded, folder, seed=seed, budget=budget, progress=watcher, store=_store(store))
     showing.result(result)
-    showing.notes([note for note in result["notes"] if note not in loaded.notes])
+    showing.notes([note for note in result["notes"] if note not in told])
     showing.line(f"The report is {folder / 'report.html'}")
 
 

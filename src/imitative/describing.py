@@ -38,7 +38,7 @@ def describe(loaded: LoadedProblem) -> dict[str, Any]:
         "overseer": type(overseer).__name__.lower(),
         "budget": loaded.budget,
         "seed": loaded.seed,
-        "notes": list(loaded.notes),
+        "notes": [*loaded.notes, *getattr(overseer, "notes", ())],
     }
 
 

@@ -18,6 +18,7 @@ from typing import NamedTuple, final
 from imitative.hypotheses.conditions import Condition, Relation
 from imitative.hypotheses.statements import Hypothesis, Statement, StatementSpace, Strength
 
+_SENTENCES = re.compile(r"[.;]\s+if\b", re.IGNORECASE)
 _PREAMBLE = re.compile(r"\s*if\b(?:.*?\(simultaneously\))?\s*", re.IGNORECASE | re.DOTALL)
 _WORDS = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 _ARTICLES = frozenset(("the", "a", "an"))
@@ -79,12 +80,17 @@ class RuleReader:
         Raises:
             ValueError: naming what cannot be read.
         """
+        said = []
         for read in (self.space.read, self._statement, self._rule):
             try:
                 return read(text)
             except ValueError as error:
-                said = error
-        raise said
+                said.append(error)
+        if "\n" in text.strip():  # only a whole hypothesis has lines
+            raise said[0]
+        if _SENTENCES.search(text):
+            raise ValueError(f"{said[-1]}; several sentences stand on a line each, what holds by default on the last")
+        raise said[-1]
 
     def _statement(self, text: str) -> Hypothesis:
         return self._alone(self.space.read_statement(text))

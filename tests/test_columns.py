@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from imitative.columns import Stated
 from imitative.data import FeatureKind
-from imitative.reading import Data
+from imitative.reading import Data, read_table
 from imitative.row_filter import RowTest
 from imitative.rows import Source, read_rows
 from tests.tables import Columns, columns_of, given_text, read, refused, write_csv
@@ -150,6 +150,9 @@ def test_decimal_commas_read_as_points_do(folder: Path, cells: list[float], sepa
     if separator != ",":
         assert unsaid.labelled.fingerprint == points.labelled.fingerprint
         assert any("decimal commas" in note for note in unsaid.notes)
+        known = read_table(commas, points.unlabelled.features)
+        assert known.table.fingerprint == points.unlabelled.fingerprint
+        assert any("decimal commas" in note and "kind =" not in note for note in known.notes)
     at_least = (RowTest("x", at_least=min(cells)),)
     assert len(read_rows(replace(commas, decimal=",", where=at_least)).numbers) == 4
     if separator != ",":

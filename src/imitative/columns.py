@@ -276,8 +276,10 @@ def respell(columns: Sequence[Column], named: Sequence[str]) -> dict[str, str]:
     return respelled
 
 
-def read_commas(columns: Sequence[Column], notes: list[str]) -> bool:
-    """Whether these columns of one name are numbers with decimal commas, which then become points."""
+def read_commas(columns: Sequence[Column], notes: list[str], settled: bool = False) -> bool:
+    """Whether these columns of one name are numbers with decimal commas, which then become points; `settled` where
+    nobody is asked any more what they are.
+    """
     import polars as pl
 
     found = [decimal_commas(column.distinct, column.separator) for column in columns]
@@ -287,9 +289,10 @@ def read_commas(columns: Sequence[Column], notes: list[str]) -> bool:
     shown_cell = _first(pl.concat([column.distinct.sort() for column in columns]), DECIMAL_COMMA)
     for column in columns:
         column.cells, column.distinct = pointed(column.cells), pointed(column.distinct).unique()
+    remedy = "" if settled else '; say kind = "categorical" if they are words'
     notes.append(
-        f"column {shown(columns[0].name)} is read with decimal commas: {shown_cell} is {shown_cell.replace(',', '.')};"
-        ' say kind = "categorical" if they are words'
+        f"column {shown(columns[0].name)} is read with decimal commas: {shown_cell} is {shown_cell.replace(',', '.')}"
+        + remedy
     )
     return True
 

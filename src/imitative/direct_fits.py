@@ -139,7 +139,8 @@ class _Reader:
     """Columns as numbers, learned from the rows that are fitted and from no others: a sparse matrix (N, F).
 
     Words one-hot (an ordinal one its rank too), numbers standardised, text as tf-idf of words.
-    A missing cell is a column of its own; a value never seen in the fitted rows sets none.
+    A missing cell is a column of its own, but for a text, which then has no word; a value never seen in the fitted rows
+    sets none.
     """
 
     def __init__(self, table: Table) -> None:

@@ -169,7 +169,7 @@ def read_table(source: Source, features: Sequence[Feature]) -> Read:
         said = Stated(feature.kind, values=feature.values)
         column = Column(rows, source, feature.name, said)
         if feature.kind is FeatureKind.NUMERIC:
-            read_commas([column], [])
+            read_commas([column], notes, settled=True)
         if feature.discrete:
             respell([column], feature.values)
         new = (

@@ -203,8 +203,10 @@ class Induction:
         rounds = (*state.rounds, ended)
         # A z* that says nothing has nothing that could be found implausible.
         survived = settled and (not found[0].hypothesis.statements or (audit is not None and audit.survived))
-        finished = last or survived
-        # What an audit has said of this round's z* may teach the next round; the last round's audit teaches nobody.
+        # What an audit has said of this round's z* teaches the next round. A z* that the last audit refutes is not what
+        # the judgements in hand speak for: it is sought once more, by a round that has nothing left to ask.
+        refuted = audit is not None and not audit.survived and self.settings.ask_again and bool(plan.queries)
+        finished = survived or (last and not refuted)
         taught = judgements if finished else (*judgements, *audited)
         after = State(prior, reading, found, rounds, taught, finished)
         self._tell("round", after)

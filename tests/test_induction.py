@@ -355,6 +355,48 @@ def test_an_audit_says_whether_the_overseer_agrees_about_z(whole: Ran) -> None:
         assert ended.audit.overseer == pytest.approx(sum(np.log(ratio) for ratio in said if ratio is not None))
 
 
+class Turning:
+    """Somebody who, after so many judgements, says of any part of a hypothesis that names the place: it is absurd."""
+
+    def __init__(self, overseer: Overseer, after: int) -> None:
+        self.overseer, self.left = overseer, after
+
+    async def judge(self, queries: Sequence[Query]) -> list[Judgement]:
+        self.left -= len(queries)
+        said = await self.overseer.judge(queries)
+        return [self._turned(judgement) if self.left < 0 else judgement for judgement in said]
+
+    def _turned(self, judgement: Judgement) -> Judgement:
+        if judgement.query.kind is not Kind.ODDS:
+            return judgement
+        first, second = (text.count("the place") for text in judgement.query.hypotheses)
+        return replace(judgement, answer=Answer(ratio=0.001)) if first > second else judgement
+
+
+def test_a_z_that_its_last_audit_refutes_is_sought_once_more_with_what_the_audit_said() -> None:
+    problem = problem_of(limits=Limits(2, 1, 2))
+    believes = [problem.space.read_statement("If the place is sun, the plant is poisonous (strong evidence).")]
+    again = 0
+    for seed in range(6):
+        turning = Turning(Simulated(problem.space, believes, {"place": 0.5}, seed=seed), after=56)
+        ran = go(problem, 80, overseer=turning, settings=Settings(rounds=3, steps=40), seed=seed)
+        *before, last = ran.induced.rounds
+        assert isinstance(ran.induced.prior, StatementPrior)
+        heard = {judgement.query.key for judgement in ran.induced.prior.heard}
+        for j in ran.induced.ledger.judgements:
+            if j.query.kind is Kind.ODDS and j.query.purpose == "audit":
+                assert (j.query.key in heard) == (j.query.repeat < len(before))  # the last round's audit teaches nobody
+        refuted = before[-1].audit is not None and not before[-1].audit.survived
+        if last.audit is None or not last.audit.survived:
+            assert refuted
+            assert last.asked == (0 if last.audit is None else last.audit.judgements)  # nothing was left to ask
+            again += 1
+    assert again
+    once = Turning(Simulated(problem.space, believes, {"place": 0.5}), after=56)
+    frozen = go(problem, 80, overseer=once, settings=Settings(rounds=3, steps=40, ask_again=False))
+    assert len(frozen.induced.rounds) == 1  # M is frozen after its first round, whatever an audit says
+
+
 def test_progress_is_told() -> None:
     told: list[Progress] = []
     problem = problem_of(rows=12)

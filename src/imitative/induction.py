@@ -319,7 +319,8 @@ class Induction:
         if self._progress is not None:
             best = self.problem.space.show(state.found[0].hypothesis) if state.found else ""
             fitted = state.prior.preference if isinstance(state.prior, StatementPrior) else None
-            at = len(state.rounds) + 1, self._rounds
+            number = len(state.rounds) + 1
+            at = number, max(number, self._rounds)  # one more than the most, where the last audit refuted z*
             self._progress(Progress.of(self.ledger, self.budget, stage, best, at, fitted))
 
 

@@ -16,8 +16,9 @@ from imitative.config import load_problem
 from imitative.data import Feature, FeatureKind, Labelled, Table
 from imitative.guidance import Guided
 from imitative.hypotheses.statements import Hypothesis, Limits, StatementSpace, Strength
-from imitative.induction import Induced, Progress, ainduce, induce
+from imitative.induction import Induced, Progress, Round, ainduce, induce
 from imitative.labelling import Transferred, transfer
+from imitative.loaded import LoadedProblem
 from imitative.overseers.overseer import Overseer, Record
 from imitative.overseers.recorded import Recorded
 from imitative.overseers.simulated import Simulated
@@ -25,6 +26,8 @@ from imitative.prior import StatementPrior
 from imitative.problem import Problem
 from imitative.records import Answer, Judgement, Kind, Outcome, Query, Value
 from imitative.settings import Settings
+from imitative.statement_results import result_of
+from imitative.survival import Survival
 from imitative.testing import Counting, Interrupted, Interrupting, Scripted, by_spelling, follows, problems
 from imitative.traits import Traits
 
@@ -395,6 +398,21 @@ def test_a_z_that_its_last_audit_refutes_is_sought_once_more_with_what_the_audit
     once = Turning(Simulated(problem.space, believes, {"place": 0.5}), after=56)
     frozen = go(problem, 80, overseer=once, settings=Settings(rounds=3, steps=40, ask_again=False))
     assert len(frozen.induced.rounds) == 1  # M is frozen after its first round, whatever an audit says
+
+
+def test_a_z_that_nothing_was_left_to_audit_is_told(whole: Ran) -> None:
+    induced, problem = whole.induced, whole.induced.problem
+    loaded = LoadedProblem(problem, None, lambda seed: person(problem.space, seed))
+    refuted = Round(1, 5, Hypothesis((), "p"), 0.0, Survival(model=9.0, overseer=1.0, judgements=3, tolerance=1.0))
+    found = Round(2, 0, induced.best, 1.0, None)
+
+    def notes(*rounds: Round) -> str:
+        told = result_of(loaded, replace(induced, rounds=rounds), whole.transferred, whole.counted, 0, "none")
+        return " ".join(told["notes"])
+
+    assert "refuted the z* of round 1, which M_prior scored 8.0 nats above the overseer" in notes(refuted, found)
+    for rounds in ((found,), (refuted,), (refuted, refuted), (refuted, found._replace(best=refuted.best))):
+        assert "refuted" not in notes(*rounds)
 
 
 def test_progress_is_told() -> None:

@@ -89,6 +89,7 @@ def result_of(
             *loaded.notes,
             *getattr(overseer, "notes", ()),
             *_full(loaded, z, told),
+            *_sought_again(induced.rounds),
             *unaudited(transferred.audit),
         ],
     }
@@ -108,6 +109,18 @@ def _full(loaded: LoadedProblem, z: Hypothesis, told: Sequence[Mapping[str, Any]
         f"z* says as much as it may, statements = {space.limits.statements}, and would lose {least:.1f} nats without "
         "the one it misses least: there may be more to say. Allow it in [space], with another --out, and see whether "
         "D held out gains"
+    ]
+
+
+def _sought_again(rounds: Sequence[Round]) -> list[str]:
+    """A note where the last audit refuted z*, and nothing was left to ask about the one that was found instead."""
+    *before, last = rounds
+    audit = before[-1].audit if before else None
+    if audit is None or audit.survived or last.audit is not None or last.best == before[-1].best:
+        return []
+    return [
+        f"the last audit refuted the z* of round {before[-1].number}, which M_prior scored {audit.gap:.1f} nats above "
+        "the overseer; z* is what was found with what it said, and nothing was left to audit that: raise the budget"
     ]
 
 

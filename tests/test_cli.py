@@ -344,7 +344,7 @@ def test_the_program_can_be_stopped_and_called_again(tmp_path: Path, stopping: s
     fails(
         "show",
         out,
-        saying=f"unfinished run of berries with {before} judgements? and a budget of 30.*same command goes on",
+        saying=f"unfinished run of berries with {before} judgements? and a budget of 30.*the `imitative run` that began it goes on",
     )
     loaded, overseer = counted(path)
     result = run_problem(loaded, out, budget=30, settings=QUICK, encode=encode)
@@ -807,6 +807,19 @@ def test_what_takes_long_is_told_when_it_begins_and_without_rounds_where_there_a
         "round 2 of 5 · asking, fitting, searching",
         "answers on D′",
         "round 2 of 5 · measuring on D held out, part 1 of 5",
+    ]
+
+
+def test_the_lines_of_a_log_say_what_is_best_where_it_has_changed() -> None:
+    log = io.StringIO()
+    with showing.Watcher(40, Console(file=log, width=60)) as watcher:
+        for stage, best in (("measuring", "A."), ("measuring", "A."), ("measuring", ""), ("measuring", "B.")):
+            watcher(told(stage, 12, best))
+    assert [line.partition("; ")[2] for line in log.getvalue().splitlines()] == [
+        "best so far: A.",
+        "",
+        "",
+        "best so far: B.",
     ]
 
 

@@ -456,9 +456,7 @@ def _source_of(run: Path) -> Path:
 
     source = Path(str(read_model(run).get("source", "")))
     if not source.is_file():
-        raise InputError(
-            str(run), "no problem of beliefs to look ahead with", "a run of one that is still where it was"
-        )
+        raise InputError(str(run), "no problem of beliefs", "a run of one, whose file is still where it was")
     return source
 
 

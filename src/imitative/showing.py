@@ -102,7 +102,7 @@ class Watcher:
         )
         self._task = self._bar.add_task("reading D", total=budget, cost="0")
         self._shown = Live(console=self._console, transient=True, refresh_per_second=8)
-        self._written = -SECONDS_BETWEEN_LINES
+        self._written, self._best = -SECONDS_BETWEEN_LINES, ""
 
     def __enter__(self) -> Self:
         if self._live:
@@ -133,7 +133,8 @@ class Watcher:
             self._written = now
             spent = f"{rounds}: {said} judgements{more}, cost {told.cost:g}"
             best = " ".join(" ".join(gist(told.best, MOST_WATCHED)).split())
-            best_so_far = f"; best so far: {best}" if best else ""
+            best_so_far = f"; best so far: {best}" if best and best != self._best else ""
+            self._best = best or self._best
             self._console.print(plain(spent + best_so_far), soft_wrap=True)
 
 

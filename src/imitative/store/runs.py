@@ -393,7 +393,7 @@ def _read_finished(folder: Path, name: str) -> dict[str, Any]:
         known = len(run.known())
         so_far = f"{known} judgement{'' if known == 1 else 's'}"
         told = f"an unfinished run of {run.problem} with {so_far} and a budget of {run.budget}"
-        raise InputError(str(folder), told, remedy="the same command goes on")
+        raise InputError(str(folder), told, remedy="the `imitative run` that began it goes on from here")
 
 
 def _lock(folder: Path) -> IO[str]:

@@ -344,7 +344,7 @@ def test_the_program_can_be_stopped_and_called_again(tmp_path: Path, stopping: s
     fails(
         "show",
         out,
-        saying=f"unfinished run of berries with {before} judgements? and a budget of 30.*the `imitative run` that began it goes on",
+        saying=f"unfinished run of berries with {before} judgement.*the `imitative run` that began it goes on",
     )
     loaded, overseer = counted(path)
     result = run_problem(loaded, out, budget=30, settings=QUICK, encode=encode)

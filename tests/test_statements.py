@@ -374,6 +374,24 @@ def test_to_widen_is_to_hold_more_often_and_to_narrow_less(data: st.DataObject) 
             np.testing.assert_array_equal(np.any(parts, axis=0), old.applies(table))
 
 
+def test_thresholds_move_to_the_next_one() -> None:
+    grade = Feature("grade", FeatureKind.ORDINAL, "the grade", {}, {}, ("1", "2", "3", "4"))
+    features = (grade, HEIGHT, ODOUR)
+    space = StatementSpace(features, ("p", "e"), SPOKEN, Limits(1, 2, 3), cuts={"height": (1.0, 2.0, 3.0)})
+    whose = Condition("odour", Relation.IS, ("f",))
+
+    def moved(condition: Condition) -> set[tuple[str, tuple[str, ...], float | None]]:
+        z = Hypothesis((Statement((whose, condition), "p", Strength.HINT),), "e")
+        near = [n for n in space.neighbours(z) if n.move in ("widen", "narrow")]
+        found = {(n.move, c) for n in near for s in n.hypothesis.statements for c in s.conditions}
+        return {(move, c.values, c.threshold) for move, c in found if c.feature == condition.feature and c != condition}
+
+    assert moved(Condition("grade", Relation.AT_LEAST, ("3",))) == {("widen", ("2",), None), ("narrow", ("4",), None)}
+    assert moved(Condition("grade", Relation.BELOW, ("3",))) == {("narrow", ("2",), None), ("widen", ("4",), None)}
+    assert moved(Condition("grade", Relation.AT_LEAST, ("2",))) == {("narrow", ("3",), None)}
+    assert moved(Condition("height", Relation.BELOW, threshold=2.0)) == {("narrow", (), 1.0), ("widen", (), 3.0)}
+
+
 def test_every_move_occurs(space: StatementSpace) -> None:
     odour = Statement((Condition("odour", Relation.IS_ONE_OF, ("f", "m")),), "p", Strength.MODERATE)
     z = Hypothesis((odour,), "e")

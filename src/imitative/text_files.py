@@ -50,7 +50,9 @@ def read_text(path: Path, encoding: str = "utf-8", place: str = "") -> str:
         byte = (
             f"byte 0x{data[error.start]:02x} at offset {error.start}" if error.start < len(data) else "a cut-off file"
         )
-        remedy = 'save it as UTF-8; a problem may say encoding = "latin-1"' if utf8 else "name the encoding it is written in"
+        remedy = (
+            'save it as UTF-8; a problem may say encoding = "latin-1"' if utf8 else "name the encoding it is written in"
+        )
         raise InputError(name, byte, f"text in {encoding}", remedy) from None
     except UnicodeError as error:
         raise InputError(name, str(error), f"text in {encoding}", "name the encoding it is written in") from None

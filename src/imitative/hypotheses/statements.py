@@ -448,18 +448,24 @@ class StatementSpace:
             for word in self.words.get(feature.name, ()):
                 if word not in values:
                     yield "widen", replace(condition, values=tuple(sorted(values | {word})))
-        elif condition.threshold is not None:
+        elif condition.relation in (Relation.AT_LEAST, Relation.BELOW):
             yield from self._shifted(condition)
 
     def _shifted(self, condition: Condition) -> Iterator[tuple[str, Condition]]:
-        cuts = self.cuts.get(condition.feature, ())
-        lower = [cut for cut in cuts if cut < (condition.threshold or 0.0)]
-        higher = [cut for cut in cuts if cut > (condition.threshold or 0.0)]
+        """To the threshold before and to the one after."""
+        feature = self.feature[condition.feature]
+
+        def place(c: Condition) -> float:
+            return feature.values.index(c.values[0]) if c.threshold is None else c.threshold
+
+        alike = [c for c in self.conditions_on(feature) if c.relation is condition.relation]
+        lower = [c for c in alike if place(c) < place(condition)]
+        higher = [c for c in alike if place(c) > place(condition)]
         at_least = condition.relation is Relation.AT_LEAST
         if lower:
-            yield "widen" if at_least else "narrow", replace(condition, threshold=lower[-1])
+            yield "widen" if at_least else "narrow", lower[-1]
         if higher:
-            yield "narrow" if at_least else "widen", replace(condition, threshold=higher[0])
+            yield "narrow" if at_least else "widen", higher[0]
 
     def _splits(self, statement: Statement) -> Iterator[tuple[Statement, ...]]:
         """One statement about several values as two, each about some of them."""

@@ -205,8 +205,9 @@ class Induction:
         survived = settled and (not found[0].hypothesis.statements or (audit is not None and audit.survived))
         # What an audit has said of this round's z* teaches the next round. A z* that the last audit refutes is not what
         # the judgements in hand speak for: it is sought once more, by a round that has nothing left to ask.
-        refuted = audit is not None and not audit.survived and self.settings.ask_again and bool(plan.queries)
-        finished = survived or (last and not refuted)
+        refuted = audit is not None and not audit.survived and self.settings.ask_again
+        once_more = refuted and number < self._rounds and bool(plan.queries)
+        finished = survived or (last and not once_more)
         taught = judgements if finished else (*judgements, *audited)
         after = State(prior, reading, found, rounds, taught, finished)
         self._tell("round", after)

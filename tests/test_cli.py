@@ -238,7 +238,7 @@ def test_what_the_ledger_says_is_what_the_overseer_was_asked(tmp_path: Path) -> 
     result = run_problem(loaded, tmp_path / "run", settings=QUICK, encode=encode)
     with Run.load(tmp_path / "run") as run:
         assert len(overseer.asked) == len(run.known()) == sum(result["judgements"]["asked"].values())
-        assert [event.body["round"] for event in run.events("round")] == list(range(2, 2 + len(result["rounds"])))
+        assert [event.body["round"] for event in run.events("round")] == list(range(1, 1 + len(result["rounds"])))
         assert len(run.events("finished")) == 1
 
 

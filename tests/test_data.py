@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imitative.data import Feature, FeatureKind, Labelled, Table, WordIndex
+from imitative.hypotheses.conditions import Condition, Relation
+from imitative.hypotheses.statements import Hypothesis, Statement, Strength
 from imitative.problem import Problem
 from imitative.records import Value
 from imitative.testing import labelled, problems, questions, spaces, tables
@@ -81,14 +83,26 @@ def test_a_question_from_a_program_is_read_as_a_file_would_be() -> None:
         Table.of([depth, dry], [{"dept": 2.0}])
     with pytest.raises(ValueError, match=r"'depth' holds numbers: .*deep"):
         Table.of([depth], [{"depth": "deep"}])
+    assert Table.of([depth], [{"page": 3, "depth": "NA"}]).row(0) == {"depth": None}
+    assert Table.of([replace(depth, name="age"), dry], [{"page": 3, "dry": True}]).row(0) == {
+        "age": None,
+        "dry": "true",
+    }
+
+
+def test_a_question_kept_from_long_ago_is_read_as_far_as_it_can_be() -> None:
+    depth, size = (Feature(name, FeatureKind.NUMERIC, "it") for name in ("depth", "size"))
+    every: list[dict[str, Value]] = [{"dept": 2.0, "size": 1.0}, {"depth": "deep", "size": 1.0}]
+    for kept in every:
+        assert Table.of([depth, size], [kept], strict=False).row(0) == {"depth": None, "size": 1.0}
 
 
 @pytest.mark.parametrize(
     ("answers", "names", "told"),
     [
         ([0], ("p", "e"), "one to each of 2 rows"),
-        ([0, 2], ("p", "e"), "0 to 1"),
-        ([-1, 0], ("p", "e"), "0 to 1"),
+        ([0, 2], ("p", "e"), "0 to 2: give indices of the 2"),
+        ([-1, 0], ("p", "e"), "-1 to 0"),
         ([0.0, 1.0], ("p", "e"), "float64"),
         ([0, 1], ("p", "p"), "twice"),
     ],
@@ -105,6 +119,15 @@ def test_a_problem_s_parts_are_of_one_another(problem: Problem) -> None:
     fewer = Table(problem.space.features[1:], problem.unlabelled.columns)
     with pytest.raises(ValueError, match="D′ has the features"):
         replace(problem, unlabelled=fewer)
+    first, *rest = problem.space.features
+    kind = FeatureKind.NUMERIC if first.kind is FeatureKind.TEXT else FeatureKind.TEXT
+    other = (replace(first, kind=kind), *rest)
+    with pytest.raises(ValueError, match="D has the features"):
+        replace(problem, labelled=replace(problem.labelled, table=Table(other, problem.labelled.table.columns)))
+    strange = Statement((Condition("another", Relation.IS, ("x",)),), problem.answers[0], Strength.HINT)
+    for z in (Hypothesis((), "another"), Hypothesis((strange,), problem.answers[0])):
+        with pytest.raises(ValueError, match="candidates: not of the space"):
+            replace(problem, candidates=(z,))
     with pytest.raises(ValueError, match="they must be the same"):
         replace(problem, spoken={"another": "it is another"})
 

@@ -406,12 +406,20 @@ def test_a_z_that_nothing_was_left_to_audit_is_told(whole: Ran) -> None:
     refuted = Round(1, 5, Hypothesis((), "p"), 0.0, Survival(model=9.0, overseer=1.0, judgements=3, tolerance=1.0))
     found = Round(2, 0, induced.best, 1.0, None)
 
+    silent = found._replace(best=Hypothesis((), "e"))
+
     def notes(*rounds: Round) -> str:
         told = result_of(loaded, replace(induced, rounds=rounds), whole.transferred, whole.counted, 0, "none")
         return " ".join(told["notes"])
 
     assert "refuted the z* of round 1, which M_prior scored 8.0 nats above the overseer" in notes(refuted, found)
-    for rounds in ((found,), (refuted,), (refuted, refuted), (refuted, found._replace(best=refuted.best))):
+    for rounds in (
+        (found,),
+        (refuted,),
+        (refuted, refuted),
+        (refuted, found._replace(best=refuted.best)),
+        (refuted, silent),
+    ):
         assert "refuted" not in notes(*rounds)
 
 
@@ -419,7 +427,9 @@ def test_progress_is_told() -> None:
     told: list[Progress] = []
     problem = problem_of(rows=12)
     overseer = person(problem.space)
-    asyncio.run(ainduce(problem, overseer, budget=20, progress=told.append, settings=QUICK))
+    induced = asyncio.run(ainduce(problem, overseer, budget=20, progress=told.append, settings=QUICK))
+    assert [step.round for step in told if step.stage == "round"] == [done.number for done in induced.rounds]
+    assert max(step.rounds for step in told) == max(QUICK.rounds, len(induced.rounds))
     assert [step.asked for step in told] == sorted(step.asked for step in told)
     assert {step.budget for step in told} == {20}
     assert told[-1].stage == "round"

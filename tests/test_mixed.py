@@ -14,7 +14,7 @@ from imitative.loaded import LoadedProblem
 from imitative.overseers.mixed import Mixed, Pair, corrected_agreement, disagreements
 from imitative.overseers.overseer import OrderSwapped, Overseer
 from imitative.problems.huskies import huskies
-from imitative.records import Answer, Judgement, Kind, Outcome, Query
+from imitative.records import LITERAL_READER, Answer, Judgement, Kind, Outcome, Query
 from imitative.settings import Settings
 from imitative.statement_results import result_of
 from imitative.waiting import waited
@@ -64,6 +64,11 @@ def test_what_the_model_said_is_found_whichever_side_was_shown_first() -> None:
     assert model.asked == len(COMPARED)  # nothing was asked again
     assert len(pairs) == sum(map(mixed.asks_people, COMPARED)) > 0
     assert all(pair.agree and pair.people.query == pair.model.query for pair in pairs)
+
+
+def test_what_is_read_to_the_letter_for_an_archive_is_no_word_of_people() -> None:
+    mixed = Mixed(Clerk("model"), Clerk(LITERAL_READER), 0.5)
+    assert not waited(mixed.pairs(waited(mixed.judge(ASKED))))
 
 
 def test_a_silent_models_questions_are_corrected_for_and_not_taken_for_its_word() -> None:

@@ -494,7 +494,7 @@ def test_a_crowd_that_contradicts_itself_is_heard_to_the_end_and_a_fit_cut_short
     said = Comparisons(rows, grades, judges), Odds(ratings, ratios, judges[:225])
     rested = fit_preference(*said)  # the suite takes any warning for an error
     np.testing.assert_array_equal(rested.mean, fit_preference(*said, rounds=1000).mean)
-    with pytest.warns(RuntimeWarning, match="not come to rest in 5 rounds"):
+    with pytest.warns(RuntimeWarning, match="not come to rest in 5 of `rounds`"):
         short = fit_preference(*said, rounds=5)
     assert np.abs(short.mean - rested.mean).max() > 1e-3
 

@@ -270,6 +270,7 @@ QUESTION: dict[str, Value] = {"odor": "f", "cap-color": "g", "width": 1.0, "note
         (Query(Kind.ANSWER, (EVEN,), QUESTION, ("p", "e")), Answer(choice="p")),
         (Query(Kind.COMPARE_ANSWERS, (Z,), QUESTION, ("p", "e")), Answer(grade=1)),
         (Query(Kind.COMPARE_ANSWERS, (Z,), QUESTION, ("e", "p")), Answer(grade=-1)),
+        (Query(Kind.ANSWER, (Z,), {"odour": "f", "width": "wide"}, ("e", "p")), Answer(choice="e")),  # as it was kept
         (Query(Kind.ANSWER, (Z,), None, ("e", "p")), Answer(Outcome.SKIPPED)),
         (Query(Kind.ANSWER, (Z,), QUESTION), Answer(Outcome.SKIPPED)),
     ],

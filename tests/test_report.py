@@ -399,7 +399,7 @@ def test_a_corrected_audit_is_told_beside_the_uncorrected() -> None:
     corrected = {"value": 0.86, "low": 0.74, "high": 0.98, "n": 28, "many": 112, "bias": -0.1, "slope": 0.5}
     page = render({"audit": {**audit, "corrected": corrected}})
     assert "86" in page
-    assert "28 answers of theirs and 112 of the model" in page
+    assert "28 answers of theirs and 112 asked of the model alone" in page
     assert "how often people would agree" not in render({"audit": audit})
 
 

@@ -17,7 +17,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from imitative.cells import respellings
+from imitative.cells import MISSING, respellings
 from imitative.errors import did_you_mean
 from imitative.records import Example, Value
 
@@ -174,18 +174,25 @@ class Table:
         return found
 
     @classmethod
-    def of(cls, features: Sequence[Feature], questions: Sequence[Mapping[str, Value]]) -> Table:
+    def of(cls, features: Sequence[Feature], questions: Sequence[Mapping[str, Value]], *, strict: bool = True) -> Table:
         """A table of a few questions given as mappings.
 
         A value outside `Feature.values` reads as missing, but for another spelling of one (`True`, `1.0`); what is no
         feature is not read.
 
+        Args:
+            features: what is read of each question.
+            questions: feature → value; what one leaves out is missing.
+            strict: refuses what looks like a slip; else that reads as missing, as in questions kept from long ago.
+
         Raises:
-            ValueError: for a feature that no question names, where some name what may be meant, and for words where
-                numbers are needed.
+            ValueError: where `strict`, for a feature that no question names while some name one spelled almost so, and
+                for words where numbers are needed.
         """
         columns: dict[str, NDArray[np.generic]] = {}
-        _refuse_misspelt([feature.name for feature in features], {name for question in questions for name in question})
+        if strict:
+            said_of = {str(name) for question in questions for name in question}
+            _refuse_misspelt([feature.name for feature in features], said_of)
         for feature in features:
             cells = [question.get(feature.name) for question in questions]
             if feature.discrete:
@@ -196,7 +203,7 @@ class Table:
                 codes = [-1 if cell is None else index.get(meant.get(cell, cell), -1) for cell in said]
                 columns[feature.name] = np.array(codes, dtype=np.int32)
             elif feature.kind is FeatureKind.NUMERIC:
-                columns[feature.name] = _numbers(feature.name, cells)
+                columns[feature.name] = _numbers(feature.name, cells, strict)
             else:
                 # A data frame's gap is a NaN.
                 missing = [cell is None or (isinstance(cell, float) and np.isnan(cell)) for cell in cells]
@@ -220,18 +227,28 @@ class Table:
         return digest.hexdigest()
 
 
+ALMOST = 0.87
+"""How alike a word is to a feature's name to be taken for a slip: as *colour* to *color*, not as *page* to *age*."""
+
+
 def _refuse_misspelt(features: Sequence[str], said: set[str]) -> None:
     strange = said - set(features)
     for name in features if strange else ():
-        if name not in said and (meant := did_you_mean(name, strange)):
+        if name not in said and (meant := did_you_mean(name, strange, ALMOST)):
             raise ValueError(f"no question says {name!r}; {meant}")
 
 
-def _numbers(name: str, cells: Sequence[Value]) -> Floats:
-    try:
-        return np.array([np.nan if cell is None else float(cell) for cell in cells], dtype=np.float64)
-    except ValueError as error:
-        raise ValueError(f"{name!r} holds numbers: {error}") from None
+def _numbers(name: str, cells: Sequence[Value], strict: bool) -> Floats:
+    found = np.full(len(cells), np.nan)
+    for i, cell in enumerate(cells):
+        if cell is None or cell in MISSING:
+            continue
+        try:
+            found[i] = float(cell)
+        except (TypeError, ValueError) as error:
+            if strict:
+                raise ValueError(f"{name!r} holds numbers: {error}") from None
+    return found
 
 
 @final
@@ -253,14 +270,16 @@ class Labelled:
     names: tuple[str, ...]
 
     def __post_init__(self) -> None:
+        if not isinstance(self.answers, np.ndarray):
+            raise ValueError(f"answers are a {type(self.answers).__name__}: give an array of the indices of `names`")
         if self.answers.shape != (len(self.table),):
             raise ValueError(f"answers have the shape {self.answers.shape}: give one to each of {len(self.table)} rows")
         if not np.issubdtype(self.answers.dtype, np.integer):
             raise ValueError(f"answers are {self.answers.dtype}: give the indices of `names`, as integers")
         if len(self.answers) and not 0 <= self.answers.min() <= self.answers.max() < len(self.names):
-            most = len(self.names) - 1
             raise ValueError(
-                f"answers go from {self.answers.min()} to {self.answers.max()}: give indices of `names`, 0 to {most}"
+                f"answers go from {self.answers.min()} to {self.answers.max()}: give indices of the {len(self.names)} "
+                "`names`, from 0 on"
             )
         if len(set(self.names)) < len(self.names):
             raise ValueError(f"names has one answer twice: {self.names}")

@@ -76,15 +76,15 @@ def listed(values: Iterable[object], most: int = 8) -> str:
     return text if len(everything) <= most else f"{text}, … ({len(everything)} in all)"
 
 
-def did_you_mean(word: str, options: Iterable[str]) -> str:
-    """`did you mean 'odor'?`, or the empty string when nothing comes close.
+def did_you_mean(word: str, options: Iterable[str], alike: float = 0.6) -> str:
+    """`did you mean 'odor'?`, or the empty string when nothing is `alike`, from 0 to 1.
 
     >>> did_you_mean("odour", ["odor", "habitat"])
     "did you mean 'odor'?"
     """
     known = list(options)
     lowered = {option.lower(): option for option in known}
-    near = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=alike)
     return f"did you mean {lowered[near[0]]!r}?" if near else ""
 
 

@@ -45,8 +45,8 @@ from imitative.waiting import waited
 SETTLED = 0.01
 """The share of D′ still undecided below which a z* that stands is audited, and nothing more asked if it survives."""
 AUDITS = 3
-"""Audits that must still be affordable for another round without one: what an audit but the last finds implausible is
-heard by M_prior, and need not stay in z*."""
+"""Audits that must still be affordable for another round without one: what an audit finds implausible is heard by
+M_prior, and need not stay in z*."""
 
 
 class Round(NamedTuple):
@@ -320,7 +320,7 @@ class Induction:
         if self._progress is not None:
             best = self.problem.space.show(state.found[0].hypothesis) if state.found else ""
             fitted = state.prior.preference if isinstance(state.prior, StatementPrior) else None
-            number = len(state.rounds) + 1
+            number = len(state.rounds) + (stage != "round")  # which is told when it has ended
             at = number, max(number, self._rounds)  # one more than the most, where the last audit refuted z*
             self._progress(Progress.of(self.ledger, self.budget, stage, best, at, fitted))
 

@@ -150,7 +150,7 @@ def _departures(space: StatementSpace, query: Query) -> tuple[float, dict[tuple[
     """The literal log odds of the two answers, and what they would gain by each value met but not said."""
     assert query.question is not None
     z = space.read(query.hypotheses[0])
-    table = Table.of(space.features, [query.question])
+    table = Table.of(space.features, [query.question], strict=False)
     literal = LITERAL.logits(table, z, space.answers)[0]
     first, second = (space.answers.index(answer) for answer in query.answers)
     gains: dict[tuple[str, str, str], float] = {}

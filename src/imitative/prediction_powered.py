@@ -26,7 +26,7 @@ class Estimate(NamedTuple):
         value: θ̂.
         low, high: of the interval, kept within `bounds`.
         confidence: how often such an interval covers the mean.
-        n, many: judgements of people, and of the model alone.
+        n, many: questions that people judged, and that only the model was asked.
         bias: how far the model's own mean is from θ̂: what was corrected.
         slope: λ, how much of the model was used.
     """

@@ -45,19 +45,24 @@ class Problem:
     candidates: tuple[Hypothesis, ...] | None = None
 
     def __post_init__(self) -> None:
-        features = [feature.name for feature in self.space.features]
+        features = [(feature.name, feature.kind.value) for feature in self.space.features]
         for what, table in (("D", self.labelled.table), ("D′", self.unlabelled)):
-            if [feature.name for feature in table.features] != features:
-                found = [feature.name for feature in table.features]
+            found = [(feature.name, feature.kind.value) for feature in table.features]
+            if found != features:
                 raise ValueError(f"{what} has the features {found}, and the space {features}: they must be the same")
         if self.space.answers != self.answers or set(self.spoken) != set(self.answers):
             raise ValueError(
                 f"the answers are {self.answers} in D, {self.space.answers} in the space and {tuple(self.spoken)} in "
                 "`spoken`: they must be the same"
             )
-        strange = [z for z in self.candidates or () if z not in self.space]
+        strange = [z for z in self.candidates or () if not self._is_of(z)]
         if strange:
-            raise ValueError(f"candidates: not in the space: {self.space.show(strange[0])!r}")
+            raise ValueError(f"candidates: not of the space: {strange[0]}")
+
+    def _is_of(self, z: Hypothesis) -> bool:
+        said = {z.default, *(statement.answer for statement in z.statements)}
+        spoken_of = {condition.feature for statement in z.statements for condition in statement.conditions}
+        return said <= set(self.answers) and spoken_of <= self.space.feature.keys() and z in self.space
 
     @property
     def answers(self) -> tuple[str, ...]:

@@ -286,7 +286,9 @@ def _corrected(found: Entry) -> dict[str, str]:
     value, low, high = (found.number(key) for key in ("value", "low", "high"))
     if value is None or low is None or high is None:
         return {"corrected": "", "people": ""}
-    from_whom = f"{count(found.number('n'))} answers of theirs and {count(found.number('many'))} of the model's"
+    from_whom = (
+        f"{count(found.number('n'))} answers of theirs and {count(found.number('many'))} asked of the model alone"
+    )
     return {"corrected": percent(value), "people": f"between {percent(low)} and {percent(high)}, from {from_whom}"}
 
 

@@ -12,7 +12,7 @@ class Settings:
     """How induction spends its budget and its time; one setting serves every problem.
 
     Args:
-        rounds: how often to ask, fit and search.
+        rounds: how often to ask, fit and search; once more where the last audit refutes z*.
         transfer_share: of the budget, kept for answers on D′ and their audit.
         reading_share: of each round's judgements, spent on how people read (M_L).
         steps: draws of each chain per round; the last round takes twice as many.

@@ -195,7 +195,7 @@ def _figures(found: Mapping[str, Any]) -> list[str]:
         lines.append(
             f"audit: people would agree with {corrected['value']:.3f} of M_test's labels (95 % interval "
             f"{corrected['low']:.3f} to {corrected['high']:.3f}), from {corrected['n']} of their own answers and "
-            f"{corrected['many']} of the model's, whose bias of {corrected['bias']:+.3f} was taken back"
+            f"{corrected['many']} asked of the model alone, off by {corrected['bias']:+.3f}, which was taken back"
         )
     if audit is not None and audit["agreement"] is not None:
         (low, high), who = audit["interval"], auditor(audit.get("judge", ""))

@@ -116,11 +116,17 @@ def _sought_again(rounds: Sequence[Round]) -> list[str]:
     """A note where the last audit refuted z*, and nothing was left to ask about the one that was found instead."""
     *before, last = rounds
     audit = before[-1].audit if before else None
-    if audit is None or audit.survived or last.audit is not None or last.best == before[-1].best:
+    if (
+        audit is None
+        or audit.survived
+        or last.audit is not None
+        or last.best == before[-1].best
+        or not last.best.statements
+    ):
         return []
     return [
         f"the last audit refuted the z* of round {before[-1].number}, which M_prior scored {audit.gap:.1f} nats above "
-        "the overseer; z* is what was found with what it said, and nothing was left to audit that: raise the budget"
+        "the overseer; z* is what was found with what it said, and has no audit of its own: raise the budget for one"
     ]
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, final
 
 from imitative.overseers.overseer import Ledger, OrderSwapped, Overseer
 from imitative.prediction_powered import Estimate, corrected_mean
-from imitative.records import Judgement, Kind, Query, content_key
+from imitative.records import LITERAL_READER, Judgement, Kind, Query, content_key
 
 FEWEST = 2
 """Pairs below which a disagreement is not estimated: it would have no interval."""
@@ -85,7 +85,8 @@ class Mixed:
         unknown = [j.query for j in mine if j.query.key not in self._said]
         self._keep(await self.model.judge(unknown) if unknown else [])
         both = [Pair(judgement, self._said[judgement.query.key]) for judgement in mine]
-        return [pair for pair in both if pair.people.judge != pair.model.judge]
+        # Where people are an archive, z* read to the letter answers questions: that is no word of theirs.
+        return [pair for pair in both if pair.people.judge not in (pair.model.judge, LITERAL_READER)]
 
     def _keep(self, said: Sequence[Judgement]) -> None:
         """What the model said of each query, and so of the same with its sides exchanged: a ledger keeps it as asked,

@@ -59,7 +59,7 @@ def _sentences(text: str, space: StatementSpace, question: Question | None) -> l
     lines: list[dict[str, Any]] = [{"text": line} for line in text.splitlines() if line.strip()]
     if question is None:
         return lines
-    table = Table.of(space.features, [question])
+    table = Table.of(space.features, [question], strict=False)
     for line in lines:
         try:
             statement = space.read_statement(line["text"])

@@ -202,7 +202,7 @@ class Recorded:
         """What following z to the letter gives; SKIPPED where the question or its answers are missing."""
         if query.question is None or len(query.answers) < 2:
             return Answer(Outcome.SKIPPED)
-        table = Table.of(self.space.features, [query.question])
+        table = Table.of(self.space.features, [query.question], strict=False)
         z = self.space.read(query.hypotheses[0])
         log_p = LITERAL.log_probabilities(table, z, self.space.answers)[0]
         said = {answer: float(log_p[self.space.answers.index(answer)]) for answer in query.answers}

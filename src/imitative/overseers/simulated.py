@@ -232,7 +232,7 @@ class Simulated:
     def _read(self, z: Hypothesis, query: Query) -> dict[str, float]:
         """log P(y | x, z) as the person reads z, taking in the statements that bear on x first."""
         assert query.question is not None
-        table = Table.of(self.space.features, [query.question])
+        table = Table.of(self.space.features, [query.question], strict=False)
         reading = Reading(covers=self.covers)
         bearing = [s for s in z.statements if reading.statement(s, table)[0]][: self.reads]
         log_p = reading.log_probabilities(

@@ -201,7 +201,7 @@ def fit_preference(
             break
     else:
         if answers.tunable:
-            left = f"what is said of the judges has not come to rest in {rounds} rounds; give more `rounds`"
+            left = f"what is said of the judges has not come to rest in {rounds} of `rounds`"
             warnings.warn(left, RuntimeWarning, stacklevel=2)
     mode, _ = _newton(answers, mode, steps=100, tolerance=1e-18)
     return _finish(answers, mode, data.design.factor(answers.loss(data.design.scores(mode) + data.offset)[2]))

@@ -271,7 +271,7 @@ class TextReading:
         literal = cls(lexicon, space)
         if not compared or lexicon._encode is None:
             return literal
-        table = Table.of(lexicon.space.features, [j.query.question or {} for j in compared])
+        table = Table.of(lexicon.space.features, [j.query.question or {} for j in compared], strict=False)
         holds, answers = lexicon.holds(table), lexicon.space.answers
         texts = [space.read(j.query.hypotheses[0]) for j in compared]
         lexicon.learn([section for z in texts for section in z.sections])

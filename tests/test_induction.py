@@ -413,13 +413,9 @@ def test_a_z_that_nothing_was_left_to_audit_is_told(whole: Ran) -> None:
         return " ".join(told["notes"])
 
     assert "refuted the z* of round 1, which M_prior scored 8.0 nats above the overseer" in notes(refuted, found)
-    for rounds in (
-        (found,),
-        (refuted,),
-        (refuted, refuted),
-        (refuted, found._replace(best=refuted.best)),
-        (refuted, silent),
-    ):
+    kept = refuted._replace(best=found.best)
+    assert "it was found again with what the audit said" in notes(kept, found)
+    for rounds in ((found,), (refuted,), (refuted, refuted), (refuted, silent)):
         assert "refuted" not in notes(*rounds)
 
 

@@ -234,7 +234,7 @@ def test_an_injection_leaks_nothing_and_is_flagged(
     assert injected.answer.choice in (*SPOKEN, None)
     assert [query.question for query in overseer.flagged.values()] == [question]
     for asked in (overseer, Mixed(overseer, overseer, 0.1)):
-        assert flagged(asked) == [{"question": question, "row": 1, "purpose": "audit"}]
+        assert flagged(asked, [injected, plain]) == [{"question": question, "row": 1, "purpose": "audit"}]
     assert not suspicious(other)
     for body in gullible.seen.bodies:
         sent = json.dumps(body, ensure_ascii=False)

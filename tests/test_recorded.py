@@ -97,6 +97,7 @@ def test_a_rule_is_one_strong_statement_against_the_other_answer() -> None:
         ("if then the mushroom is edible", "expected “if CLAUSE"),
         ("", "expected “if CLAUSE"),
         (f"{FOUL}. If odour is almond then the mushroom is edible.", "several sentences stand on a line each"),
+        (f"{FOUL}. By default, the mushroom is edible.", "several sentences stand on a line each"),
         (f"{FOUL}\nIf odour is almond then the mushroom is edible.", "the last line must be “By default"),
     ],
 )

@@ -235,13 +235,13 @@ def _refuse_misspelt(features: Sequence[str], said: set[str]) -> None:
     strange = said - set(features)
     for name in features if strange else ():
         if name not in said and (meant := did_you_mean(name, strange, ALMOST)):
-            raise ValueError(f"no question says {name!r}; {meant}")
+            raise ValueError(f"no question says {name!r}; {meant} If not, say {name!r}: None, or strict=False")
 
 
 def _numbers(name: str, cells: Sequence[Value], strict: bool) -> Floats:
     found = np.full(len(cells), np.nan)
     for i, cell in enumerate(cells):
-        if cell is None or cell in MISSING:
+        if cell is None or (isinstance(cell, str) and cell in MISSING):
             continue
         try:
             found[i] = float(cell)
@@ -281,6 +281,8 @@ class Labelled:
                 f"answers go from {self.answers.min()} to {self.answers.max()}: give indices of the {len(self.names)} "
                 "`names`, from 0 on"
             )
+        if not isinstance(self.names, tuple):
+            raise ValueError(f"names are a {type(self.names).__name__}: give a tuple")
         if len(set(self.names)) < len(self.names):
             raise ValueError(f"names has one answer twice: {self.names}")
 

@@ -204,7 +204,7 @@ class Induction:
         # A z* that says nothing has nothing that could be found implausible.
         survived = settled and (not found[0].hypothesis.statements or (audit is not None and audit.survived))
         # What an audit has said of this round's z* teaches the next round. A z* that the last audit refutes is not what
-        # the judgements in hand speak for: it is sought once more, by a round that has nothing left to ask.
+        # the judgements in hand speak for: it is sought once more, with whatever is left of the budget.
         refuted = audit is not None and not audit.survived and self.settings.ask_again
         once_more = refuted and number < self._rounds and bool(plan.queries)
         finished = survived or (last and not once_more)

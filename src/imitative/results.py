@@ -10,8 +10,9 @@ from imitative.display import cell
 from imitative.labelling import Audit
 from imitative.overseers.mixed import Mixed
 from imitative.overseers.overseer import Ledger
+from imitative.overseers.prompts import suspicious
 from imitative.prediction_powered import Estimate
-from imitative.records import Kind
+from imitative.records import Judgement, Kind
 from imitative.survival import Survival
 
 
@@ -74,9 +75,12 @@ def _brief(value: Any) -> Any:
     return cell(value) if isinstance(value, str) else value
 
 
-def flagged(overseer: object) -> list[dict[str, Any]]:
-    """Questions whose text speaks to whoever answers, as a model that judges has met them."""
-    queries = getattr(overseer.model if isinstance(overseer, Mixed) else overseer, "flagged", {}).values()
+def flagged(overseer: object, judgements: Sequence[Judgement]) -> list[dict[str, Any]]:
+    """Questions whose text speaks to whoever answers, where a model was asked them: in this sitting or before."""
+    if not hasattr(overseer.model if isinstance(overseer, Mixed) else overseer, "flagged"):
+        return []
+    met = {j.query.key: j.query for j in judgements if j.query.question and suspicious(j.query.question)}
+    queries = met.values()
     # Only where an answer is asked for does `repeat` say which row of D′ it is.
     rows = [q.repeat + 1 if q.kind is Kind.ANSWER else None for q in queries]
     return [

@@ -18,7 +18,7 @@ from typing import NamedTuple, final
 from imitative.hypotheses.conditions import Condition, Relation
 from imitative.hypotheses.statements import Hypothesis, Statement, StatementSpace, Strength
 
-_SENTENCES = re.compile(r"[.;]\s+if\b", re.IGNORECASE)
+_SENTENCES = re.compile(r"[.;]\s+(?:if|by default)\b", re.IGNORECASE)
 _PREAMBLE = re.compile(r"\s*if\b(?:.*?\(simultaneously\))?\s*", re.IGNORECASE | re.DOTALL)
 _WORDS = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 _ARTICLES = frozenset(("the", "a", "an"))

@@ -84,7 +84,7 @@ def result_of(
         "ours_held_out": _held_out(induced, seed, measuring),
         "scale": _scale(induced),
         "rounds": [_round(r, loaded, induced) for r in induced.rounds],
-        "flagged": flagged(overseer),
+        "flagged": flagged(overseer, induced.ledger.judgements),
         "notes": [
             *loaded.notes,
             *getattr(overseer, "notes", ()),
@@ -113,17 +113,16 @@ def _full(loaded: LoadedProblem, z: Hypothesis, told: Sequence[Mapping[str, Any]
 
 
 def _sought_again(rounds: Sequence[Round]) -> list[str]:
-    """A note where the last audit refuted z*, and nothing was left to ask about the one that was found instead."""
+    """A note where the last audit refuted z*, and nothing was left to ask about what was found with what it said."""
     *before, last = rounds
     audit = before[-1].audit if before else None
-    if (
-        audit is None
-        or audit.survived
-        or last.audit is not None
-        or last.best == before[-1].best
-        or not last.best.statements
-    ):
+    if audit is None or audit.survived or last.audit is not None or not last.best.statements:
         return []
+    if last.best == before[-1].best:
+        return [
+            f"the last audit refuted z*, which M_prior scored {audit.gap:.1f} nats above the overseer; it was found "
+            "again with what the audit said, and has no other: raise the budget for one"
+        ]
     return [
         f"the last audit refuted the z* of round {before[-1].number}, which M_prior scored {audit.gap:.1f} nats above "
         "the overseer; z* is what was found with what it said, and has no audit of its own: raise the budget for one"

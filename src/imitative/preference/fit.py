@@ -178,7 +178,7 @@ def fit_preference(
         judges_model: `each` fits every judge's discrimination, carelessness and bias; `none` takes all for the same,
             careful and unbiased, which on grades ±1 is plain Bradley–Terry.
         exact: take odds at their word.
-        rounds: at most so many refinements of θ. One judge takes about ten, a crowd who contradict each other twenty.
+        rounds: at most so many refinements of θ. One judge takes about ten, a crowd who differ some tens.
 
     Raises:
         ValueError: naming the argument at fault and the remedy.

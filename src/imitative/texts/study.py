@@ -146,7 +146,7 @@ def _result(
         "rounds": [_round(done, loaded, induced) for done in induced.rounds],
         "proposals": dict(sum((Counter(done.refused) for done in induced.rounds), Counter[str]()))
         | {"accepted": sum(done.proposed for done in induced.rounds)},
-        "flagged": flagged(overseer),
+        "flagged": flagged(overseer, induced.ledger.judgements),
         "notes": [
             *loaded.notes,
             *getattr(overseer, "notes", ()),

@@ -20,6 +20,11 @@ class Ended(Protocol):
     """A round, as far as it matters here."""
 
     @property
+    def number(self) -> int:
+        """Of the run's rounds, from 1."""
+        ...
+
+    @property
     def audit(self) -> Survival | None:
         """Of the z* it ended with."""
         ...
@@ -52,6 +57,28 @@ def unaudited(found: Audit | None) -> list[str]:
     return [
         "no audit: none of the questions of D′ that were kept for it was answered, so that nothing says how far the "
         "overseer would agree with the labels"
+    ]
+
+
+def sought_again(rounds: Sequence[Ended], auditable: bool) -> list[str]:
+    """A note where the last audit refuted z*, and nothing was left to ask about what was found with what it said.
+
+    Args:
+        rounds: all of them.
+        auditable: whether z* says anything that could be asked about without the rest.
+    """
+    *before, last = rounds
+    audit = before[-1].audit if before else None
+    if audit is None or audit.survived or last.audit is not None or not auditable:
+        return []
+    if last.best == before[-1].best:
+        return [
+            f"the last audit refuted z*, which M_prior scored {audit.gap:.1f} nats above the overseer; it was found "
+            "again with what the audit said, and has no other: raise the budget for one"
+        ]
+    return [
+        f"the last audit refuted the z* of round {before[-1].number}, which M_prior scored {audit.gap:.1f} nats above "
+        "the overseer; z* is what was found with what it said, and has no audit of its own: raise the budget for one"
     ]
 
 

@@ -17,7 +17,7 @@ from imitative.labelling import Transferred
 from imitative.loaded import LoadedProblem
 from imitative.overseers.mixed import disagreements
 from imitative.overseers.overseer import Overseer
-from imitative.results import audit_told, flagged, judgements_told, unaudited
+from imitative.results import audit_told, flagged, judgements_told, sought_again, unaudited
 
 RUNNERS_UP = 10
 """How many runners-up a result tells of."""
@@ -89,7 +89,7 @@ def result_of(
             *loaded.notes,
             *getattr(overseer, "notes", ()),
             *_full(loaded, z, told),
-            *_sought_again(induced.rounds),
+            *sought_again(induced.rounds, auditable=bool(z.statements)),
             *unaudited(transferred.audit),
         ],
     }
@@ -109,23 +109,6 @@ def _full(loaded: LoadedProblem, z: Hypothesis, told: Sequence[Mapping[str, Any]
         f"z* says as much as it may, statements = {space.limits.statements}, and would lose {least:.1f} nats without "
         "the one it misses least: there may be more to say. Allow it in [space], with another --out, and see whether "
         "D held out gains"
-    ]
-
-
-def _sought_again(rounds: Sequence[Round]) -> list[str]:
-    """A note where the last audit refuted z*, and nothing was left to ask about what was found with what it said."""
-    *before, last = rounds
-    audit = before[-1].audit if before else None
-    if audit is None or audit.survived or last.audit is not None or not last.best.statements:
-        return []
-    if last.best == before[-1].best:
-        return [
-            f"the last audit refuted z*, which M_prior scored {audit.gap:.1f} nats above the overseer; it was found "
-            "again with what the audit said, and has no other: raise the budget for one"
-        ]
-    return [
-        f"the last audit refuted the z* of round {before[-1].number}, which M_prior scored {audit.gap:.1f} nats above "
-        "the overseer; z* is what was found with what it said, and has no audit of its own: raise the budget for one"
     ]
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 import pytest
@@ -18,8 +19,9 @@ from imitative.errors import InputError
 from imitative.guidance import Guided
 from imitative.labels import load_model
 from imitative.loaded import LoadedProblem
+from imitative.overseers.overseer import Overseer
 from imitative.problems.huskies import FEATURES, huskies
-from imitative.records import Kind, Query
+from imitative.records import Answer, Judgement, Kind, Query
 from imitative.running import run_problem, write_report
 from imitative.serving import reader
 from imitative.settings import Settings
@@ -27,7 +29,10 @@ from imitative.store import Run
 from imitative.testing.server import Serving
 from imitative.testing.world import World
 from imitative.texts.induction import TextInduced, induce_text
-from imitative.texts.proposing import LanguageModelProposer
+from imitative.texts.prior import TextPrior
+from imitative.texts.problem import TextProblem
+from imitative.texts.proposing import LanguageModelProposer, Proposal, Situation, StatementProposer
+from imitative.texts.reading import TextReading
 from imitative.texts.study import TextStudy
 
 
@@ -240,6 +245,54 @@ def test_what_judges_write_joins_the_pool_and_whoever_is_excluded_teaches_nothin
     assert written in heard.pool.sections
     assert heard.prior.preference is not None
     assert unheard.prior.preference is None
+
+
+@final
+class Turning:
+    """Somebody who finds every part of the first audited z* absurd, and an overseer and a proposer who are counted."""
+
+    def __init__(self, overseer: Overseer) -> None:
+        self.overseer, self.proposer, self.proposed, self.audits = overseer, StatementProposer(), 0, list[int]()
+
+    async def judge(self, queries: Sequence[Query]) -> list[Judgement]:
+        said = await self.overseer.judge(queries)
+        audit = [j for j in said if j.query.kind is Kind.ODDS and j.query.purpose == "audit"]
+        self.audits += [len(audit)] if audit else []
+        if not audit or len(self.audits) > 1:
+            return said
+        fuller = [len(j.query.hypotheses[0]) > len(j.query.hypotheses[1]) for j in said]
+        absurd = [Answer(ratio=0.001 if first else 1000.0) for first in fuller]
+        return [replace(judgement, answer=answer) for judgement, answer in zip(said, absurd, strict=True)]
+
+    async def propose(
+        self, situation: Situation, prior: TextPrior, reading: TextReading, rng: np.random.Generator
+    ) -> list[Proposal]:
+        self.proposed += 1
+        return await self.proposer.propose(situation, prior, reading, rng)
+
+
+@pytest.mark.parametrize(("budget", "left"), [(150, True), (60, False)])
+def test_a_text_that_its_last_audit_refutes_is_sought_once_more(budget: int, left: bool) -> None:
+    loaded = load_problem("huskies", seed=0)
+    text = TextProblem.of(loaded.problem)
+
+    def found(ask_again: bool) -> tuple[TextInduced, Turning]:
+        turning = Turning(World(loaded.build_overseer(0), loaded.problem))
+        settings = replace(loaded.settings, rounds=2, ask_again=ask_again)
+        return induce_text(text, turning, turning, budget=budget, settings=settings), turning
+
+    induced, turning = found(ask_again=True)
+    _, refuted, last = induced.rounds
+    assert refuted.audit is not None
+    assert not refuted.audit.survived
+    assert turning.proposed == 2  # nobody could be asked about what would be written
+    assert last.proposed == 0
+    assert last.asked == (last.audit.judgements if last.audit is not None else 0)
+    assert (len(turning.audits) == 2, last.audit is not None) == (left, left)
+    assert last.score < refuted.score  # of the same pool: what was said to be absurd has been heard
+    assert max(j.query.repeat for j in induced.ledger.judgements if j.query.purpose == "audit") == 1 + left
+    frozen, turning = found(ask_again=False)
+    assert len(frozen.rounds) == turning.proposed
 
 
 def test_judges_of_texts_are_told_what_can_be_said(tmp_path: Path) -> None:

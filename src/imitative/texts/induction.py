@@ -6,7 +6,7 @@
         queries ← where M_prior and M_L are least sure of what matters
         M_prior, M_L ← fit(all judgements)
         z*, rivals   ← select(pool)                                     search/sections.py
-        audit: odds of z* over z* without each of its sections
+        audit: odds of z* over z* without each of its sections; one that refutes the last z* is heard once more
 
 The models, the search and the space are those of texts; ledger, settings, rounds and audits are those of statements.
 """
@@ -162,20 +162,17 @@ class TextInduction:
     async def step(self, state: TextState) -> TextState:
         """One round."""
         number, rng = len(state.rounds), generator(self.seed, Stream.TEXT_ROUNDS + len(state.rounds))
+        # Once all is asked, a last audit is heard: nothing is written any more, which nobody could be asked about.
+        hearing = bool(state.pool) and (number >= self._rounds or self._spent)
         with Timer(self.seconds, "proposing"):
-            self._tell("proposing", state)
-            proposals = await self.proposer.propose(self._situation(state, rng), state.prior, state.reading, rng)
+            proposals = [] if hearing else await self._propose(state, rng)
             self._guided = Guided() if self._guide is None else self._guide(number)
             written = [Proposal(section, WRITTEN) for text in self._guided.written for section in self._sections(text)]
             accepted = accept(self.text, [*written, *proposals], state.pool)
         pool = (*state.pool, *(proposal.section for proposal in accepted.sections))
         if not pool:
             pool = tuple(f"By default, {clause} (slight evidence)." for clause in self.text.problem.spoken.values())
-        with Timer(self.seconds, "fit"):
-            prior, reading = self._fit(pool, state.judgements, number)
-        with Timer(self.seconds, "elicitation"):
-            queries = self._queries(state, pool, prior, reading, rng)
-        fresh = await self._ask(queries, "asking", state)
+        fresh = [] if hearing else await self._elicit(state, pool, rng)
         judgements = (*state.judgements, *fresh)
         with Timer(self.seconds, "fit"):
             prior, reading = self._fit(pool, judgements, number + 1)
@@ -185,7 +182,7 @@ class TextInduction:
         before = [ended.best for ended in state.rounds[-ALIKE:]]
         alike = len(before) == ALIKE and all(best == found[0].hypothesis for best in before)
         settled = alike and self._undecided(pool, prior, reading, found[0].hypothesis) < SETTLED
-        last = number + 1 >= self._rounds or self._spent
+        last = hearing or number + 1 >= self._rounds or self._spent
         audit, audited = None, list[Judgement]()
         if settled or last:
             audit, audited = await self._audit(found[0].hypothesis, prior, number, state)
@@ -195,7 +192,9 @@ class TextInduction:
         )  # fmt: skip
         rounds = (*state.rounds, ended)
         survived = settled and audit is not None and audit.survived and audit.judgements > 0
-        finished = last or survived
+        # A z* that the last audit refutes is sought once more, with what the audit said, as over statements.
+        refuted = audit is not None and not audit.survived and self.settings.ask_again
+        finished = survived or (last and (hearing or not refuted))
         taught = judgements if finished else (*judgements, *audited)
         after = TextState(prior, reading, pool, found, rounds, taught, finished)
         self._tell("round", after)
@@ -206,6 +205,10 @@ class TextInduction:
         return state.finished
 
     # -- proposing ---------------------------------------------------------------------------------------------------
+
+    async def _propose(self, state: TextState, rng: np.random.Generator) -> list[Proposal]:
+        self._tell("proposing", state)
+        return await self.proposer.propose(self._situation(state, rng), state.prior, state.reading, rng)
 
     def _situation(self, state: TextState, rng: np.random.Generator) -> Situation:
         best = state.found[0].hypothesis if state.found else None
@@ -273,6 +276,14 @@ class TextInduction:
     @property
     def _left(self) -> int:
         return max(0, self._for_induction - self.ledger.asked_in_all)
+
+    async def _elicit(self, state: TextState, pool: Sequence[str], rng: np.random.Generator) -> list[Judgement]:
+        """What is said of the pool, asked by what M_prior and M_L do not know yet."""
+        with Timer(self.seconds, "fit"):
+            prior, reading = self._fit(pool, state.judgements, len(state.rounds))
+        with Timer(self.seconds, "elicitation"):
+            queries = self._queries(state, pool, prior, reading, rng)
+        return await self._ask(queries, "asking", state)
 
     def _queries(
         self, state: TextState, pool: Sequence[str], prior: TextPrior, reading: TextReading, rng: np.random.Generator
@@ -361,7 +372,8 @@ class TextInduction:
     def _tell(self, stage: str, state: TextState) -> None:
         if self._progress is not None:
             best = self.text.space.show(state.found[0].hypothesis) if state.found else ""
-            at = len(state.rounds) + 1, self._rounds
+            number = len(state.rounds) + (stage != "round")  # which is told when it has ended
+            at = number, max(number, self._rounds)  # one more than the most, where the last audit refuted z*
             self._progress(Progress.of(self.ledger, self.budget, stage, best, at, state.prior.preference))
 
 

@@ -17,7 +17,7 @@ from imitative.loaded import Finished, LoadedProblem
 from imitative.overseers.mixed import disagreements
 from imitative.overseers.overseer import Overseer, Record
 from imitative.records import Judgement
-from imitative.results import audit_told, flagged, judgements_told, unaudited
+from imitative.results import audit_told, flagged, judgements_told, sought_again, unaudited
 from imitative.settings import Settings
 from imitative.texts.induction import TextInduced, TextRound, induce_text
 from imitative.texts.judges import Judges
@@ -151,6 +151,7 @@ def _result(
             *loaded.notes,
             *getattr(overseer, "notes", ()),
             *getattr(study.proposer, "notes", ()),
+            *sought_again(induced.rounds, auditable=len(z.sections) > 1),
             *unaudited(transferred.audit),
         ],
     }
@@ -170,10 +171,8 @@ def _audit(induced: TextInduced, transferred: TextTransferred) -> dict[str, Any]
     told = audit_told(transferred.audit, induced.rounds, induced.best, transferred.compared.corrected)
     if told is None:
         return None
-    return {
-        **told,
-        "alarm": any(r.audit is not None and not r.audit.survived for r in induced.rounds[-1:]),
-    }
+    judged = [done.audit for done in induced.rounds if done.audit is not None and done.best == induced.best]
+    return {**told, "alarm": bool(judged) and not judged[-1].survived}
 
 
 def _round(done: TextRound, loaded: LoadedProblem, induced: TextInduced) -> dict[str, Any]:

@@ -14,7 +14,9 @@ import ast
 import math
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from importlib.util import find_spec
+from io import StringIO
 from typing import Any, NamedTuple, final
 
 import numpy as np
@@ -154,7 +156,8 @@ def against_mipro(bench: Bench) -> Iterator[Row]:
             for seed in SEEDS:
                 mine.append(ours(bench, load(seed), budget, seed))
                 theirs.append(mipro(load(seed), budget, seed))
-                bench.say(f"{name}, {budget} calls, seed {seed}: ours {mine[-1].unlabelled:.3f}, {theirs[-1]}")
+                lead = mine[-1].unlabelled - theirs[-1].unlabelled
+                bench.say(f"{name}, {budget} calls, seed {seed}: D′ {mine[-1].unlabelled:.3f}, above by {lead:.3f}")
             yield row(name, budget, mine, theirs)
 
 
@@ -198,7 +201,9 @@ def mipro(loaded: LoadedProblem, budget: int, seed: int) -> Reached:
         model = dspy.LM(
             f"openai/{mind.name}", api_base=server.base_url, api_key="none", cache=False, num_retries=0, max_tokens=4000
         )
-        with dspy.context(lm=model):
+        # Some twenty thousand lines of logs and progress, among which a bench's own would be lost.
+        dspy.disable_logging()
+        with dspy.context(lm=model), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
             optimiser = dspy.MIPROv2(
                 metric=_right, auto=None, num_candidates=plan.candidates, max_bootstrapped_demos=0, max_labeled_demos=0,
                 seed=seed, num_threads=1,

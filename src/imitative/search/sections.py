@@ -148,6 +148,7 @@ class Sections:
         self._twins = pool.twins
         place = {section: i for i, section in enumerate(pool.sections)}
         known = [frozenset(place[s] for s in z.sections if s in place) for z in starts]
+        self._before = {s: z for s, z in zip(known, starts, strict=True) if len(s) == len(z.sections)}
         # What was found before may say something twice by now: M_L has learned.
         self._starts = list(dict.fromkeys([*filter(self._fits, known), frozenset()]))
 
@@ -160,7 +161,12 @@ class Sections:
         return tuple(ScoredText(self.text(chosen), score) for chosen, score in order[:most])
 
     def text(self, chosen: frozenset[int]) -> TextHypothesis:
-        """A subset as a text: the sections worth most first, so that it reads from what matters to what does not."""
+        """A subset as a text: the sections worth most first, so that it reads from what matters to what does not.
+
+        One that the search began at stays as it is: in another order it would be another text, to be judged anew.
+        """
+        if chosen in self._before:
+            return self._before[chosen]
         ranked = sorted(chosen, key=lambda i: (self.pool.sections[i].startswith("By default"), -self.pool.worth[i], i))
         return TextHypothesis(tuple(self.pool.sections[i] for i in ranked))
 

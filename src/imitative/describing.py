@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ import numpy as np
 from imitative.data import Feature, Table
 from imitative.hypotheses.statements import Statement, StatementSpace, Strength
 from imitative.loaded import LoadedProblem
+from imitative.overseers.overseer import Overseer
+from imitative.overseers.reader import Reader
 
 
 def describe(loaded: LoadedProblem) -> dict[str, Any]:
@@ -34,12 +37,27 @@ def describe(loaded: LoadedProblem) -> dict[str, Any]:
         "features": [
             _feature(feature, problem.labelled.table, problem.unlabelled, space) for feature in space.features
         ],
-        "space": space_size(space) if problem.candidates is None else {"hypotheses": float(len(problem.candidates))},
-        "overseer": type(overseer).__name__.lower(),
+        "space": _space(loaded),
+        "overseer": _kind(overseer),
         "budget": loaded.budget,
         "seed": loaded.seed,
         "notes": [*loaded.notes, *getattr(overseer, "notes", ())],
     }
+
+
+def _space(loaded: LoadedProblem) -> dict[str, Any]:
+    """How much Z can say: of statements how many there are, of texts how long they may be."""
+    if loaded.study is not None:
+        return loaded.described
+    candidates = loaded.problem.candidates
+    return space_size(loaded.problem.space) if candidates is None else {"hypotheses": float(len(candidates))}
+
+
+def _kind(overseer: Overseer) -> str:
+    """Who judges, by the word that problem files have for them; of any other overseer its class."""
+    if isinstance(overseer, Reader):
+        return "simulated"  # who reads texts, made of one who reads statements
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(overseer).__name__).lower()
 
 
 def _feature(feature: Feature, labelled: Table, unlabelled: Table, space: StatementSpace) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from imitative import spending
-from imitative.display import clean, of_budget
+from imitative.display import clean, counted, of_budget
 from imitative.explained import auditor, gist
 from imitative.induction import Progress as Told
 from imitative.overseers.people import WAITING
@@ -206,8 +206,9 @@ def _figures(found: Mapping[str, Any]) -> list[str]:
     if audit is not None and audit["score"] is not None:
         score, parts = audit["score"], len(found.get("statements", ()))
         some = f"{score['n']} of z*'s {parts}" if score["n"] < parts else "z*'s"
+        said = "sections" if found.get("space", {}).get("kind") == "text" else "statements"
         lines.append(
-            f"audit: M_prior scores {some} statements {score['model']:.2f} nats, the overseer's fresh judgement "
+            f"audit: M_prior scores {some} {said} {score['model']:.2f} nats, the overseer's fresh judgement "
             f"{score['overseer']:.2f} (gap {score['gap']:+.2f}; of each, no more than the scale of odds can tell)"
         )
     calibration = found["calibration"]
@@ -276,11 +277,14 @@ def description(found: Mapping[str, Any]) -> None:
     console.print(table)
     size = found["space"]
     if "conditions" in size:
+        together = counted(size["most_conditions"], "condition", "conditions")
         line(
-            f"Z says {size['conditions']:,.0f} conditions, {size['statements']:,.0f} statements of at most "
-            f"{size['most_conditions']:.0f} conditions, and at most 10^{size['log10_hypotheses']:.0f} hypotheses "
-            f"of at most {size['most_statements']:.0f} statements"
+            f"Z says {size['conditions']:,.0f} conditions, {size['statements']:,.0f} statements of at most {together}, "
+            f"and at most 10^{size['log10_hypotheses']:.0f} hypotheses of at most {size['most_statements']:.0f} "
+            "statements"
         )
+    elif "sections" in size:
+        line(f"Z is free text: at most {size['max_words']} words in {size['sections']} sections")
     else:
         line(f"Z has {size['hypotheses']:,.0f} hypotheses")
     line(f"overseer: {found['overseer']}; budget: {found['budget']} judgements; seed: {found['seed']}")

@@ -15,6 +15,7 @@ import pytest
 from bench.site import Site
 from imitative.calls import Paid
 from imitative.config import load_problem
+from imitative.describing import describe
 from imitative.errors import InputError
 from imitative.guidance import Guided
 from imitative.labels import load_model
@@ -95,6 +96,8 @@ PERSON = '[overseer]\nkind = "simulated"\nbelieves = [\n  "If the dog has a thic
 def test_a_run_with_a_simulated_person_and_no_language_model(tmp_path: Path) -> None:
     folder = husky_folder(tmp_path, PERSON, budget=120)
     loaded = load_problem(folder)
+    described = describe(loaded)
+    assert (described["overseer"], described["space"]["max_words"]) == ("simulated", 300)
     result = run_problem(loaded, tmp_path / "run")
     assert result["accuracy"]["unlabelled"] > 0.9
     assert result["judgements"]["cost"] == 0.0

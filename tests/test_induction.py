@@ -409,7 +409,8 @@ def test_a_z_that_nothing_was_left_to_audit_is_told(whole: Ran) -> None:
     silent = found._replace(best=Hypothesis((), "e"))
 
     def notes(*rounds: Round) -> str:
-        told = result_of(loaded, replace(induced, rounds=rounds), whole.transferred, whole.counted, 0, "none")
+        ended = replace(induced, rounds=rounds, best=rounds[-1].best)
+        told = result_of(loaded, ended, whole.transferred, whole.counted, 0, "none")
         return " ".join(told["notes"])
 
     assert "refuted the z* of round 1, which M_prior scored 8.0 nats above the overseer" in notes(refuted, found)

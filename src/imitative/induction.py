@@ -331,6 +331,20 @@ def _discrimination(prior: StatementPrior) -> float:
     return fitted.population.discrimination if fitted is not None and fitted.scale.identified else 1.0
 
 
+def refuse_empty(problem: Problem, budget: int) -> None:
+    """What a run cannot begin with.
+
+    Raises:
+        ValueError: for a budget below 1, a D′ without a row, or a D without one where Z is to be searched.
+    """
+    if budget < 1:
+        raise ValueError(f"the budget is how many judgements may be asked: at least 1, found {budget}")
+    if len(problem.unlabelled) == 0:
+        raise ValueError("the problem's unlabelled has no rows: give the questions of D′, which are to be labelled")
+    if len(problem.labelled) == 0 and problem.candidates is None:
+        raise ValueError("the problem's labelled has no rows: give the questions of D with their answers")
+
+
 def induce(
     problem: Problem,
     overseer: Overseer | Judging,
@@ -359,7 +373,7 @@ def induce(
         guide: what people do to a round besides judging.
 
     Raises:
-        ValueError: for a budget below 1, or a D′ without a row.
+        ValueError: for a budget below 1, a D′ without a row, or a D without one where Z is to be searched.
     """
     return waited(
         ainduce(
@@ -391,10 +405,7 @@ async def ainduce(
     guide: Guide | None = None,
 ) -> Induced:
     """`induce` for callers that already run an event loop."""
-    if budget < 1:
-        raise ValueError(f"the budget is how many judgements may be asked: at least 1, found {budget}")
-    if len(problem.unlabelled) == 0:
-        raise ValueError("the problem's unlabelled has no rows: give the questions of D′, which are to be labelled")
+    refuse_empty(problem, budget)
     settings = settings or Settings()
     ledger = Ledger(overseer if isinstance(overseer, Archive) else OrderSwapped(overseer, seed), known, record)
     started = time.perf_counter()

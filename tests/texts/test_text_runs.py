@@ -298,6 +298,25 @@ def test_a_text_that_its_last_audit_refutes_is_sought_once_more(budget: int, lef
     assert len(frozen.rounds) == turning.proposed
 
 
+def test_what_a_run_cannot_begin_with_is_told(tmp_path: Path) -> None:
+    loaded = load_problem("huskies", seed=0)
+    problem, nothing = loaded.problem, np.empty(0, dtype=np.int64)
+    text = TextProblem.of(problem)
+
+    def go(text: TextProblem) -> None:
+        induce_text(text, loaded.build_overseer(0), StatementProposer(), budget=20, settings=Settings(rounds=1))
+
+    with pytest.raises(ValueError, match="the problem's labelled has no rows"):
+        go(replace(text, problem=replace(problem, labelled=problem.labelled.take(nothing))))
+    with pytest.raises(ValueError, match="the problem's unlabelled has no rows"):
+        go(replace(text, problem=replace(problem, unlabelled=problem.unlabelled.take(nothing))))
+    folder = husky_folder(tmp_path, PERSON, budget=20)
+    file = folder / "problem.toml"
+    file.write_text(file.read_text("utf-8").replace("max_words = 300", "max_words = 5"), "utf-8")
+    with pytest.raises(InputError, match=r"space\.max_words: found 5 words; expected at least 9"):
+        run_problem(load_problem(folder), tmp_path / "run")
+
+
 def test_judges_of_texts_are_told_what_can_be_said(tmp_path: Path) -> None:
     """The page reads what they write by what the run has told of its space."""
     loaded = load_problem(husky_folder(tmp_path, '[overseer]\nkind = "people"'))

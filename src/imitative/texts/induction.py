@@ -21,9 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imitative.data import Floats
+from imitative.errors import InputError
 from imitative.guidance import Guide, Guided
 from imitative.hypotheses.text import TextHypothesis
-from imitative.induction import SETTLED, Progress
+from imitative.induction import SETTLED, Progress, refuse_empty
 from imitative.outlay import Outlay, Timer
 from imitative.overseers.overseer import Archive, Ledger, OrderSwapped, Overseer, Record
 from imitative.overseers.prompts import suspicious
@@ -144,10 +145,17 @@ class TextInduction:
         self._labelled = problem.labelled.take(rows)
         self._evidence = settings.evidence * len(problem.labelled) / len(rows)
         self._holds = self.lexicon.holds(self._labelled.table)
+        self._showable = np.array([not suspicious(self._labelled.table.row(row)) for row in range(len(rows))])
         elsewhere = generator(seed, Stream.COMPARED).permutation(len(problem.unlabelled))[:400]
         sample = problem.unlabelled.take(np.sort(elsewhere))
         self._agenda = TextAgenda(text, self.lexicon, sample, encode is not None, settings.active)
         self._for_induction = budget - round(settings.transfer_share * budget)
+        # What is left to say where nobody proposes anything.
+        self._bare = tuple(f"By default, {clause} (slight evidence)." for clause in problem.spoken.values())
+        words = min(len(section.split()) for section in self._bare)
+        if words > text.space.max_words:
+            most, least = f"{text.space.max_words} words", f"at least {words}, as many as an answer by default takes"
+            raise InputError("space.max_words", most, least, "raise it: a sentence takes ten to twenty")
 
     # -- the loop ---------------------------------------------------------------------------------------------------
 
@@ -171,7 +179,7 @@ class TextInduction:
             accepted = accept(self.text, [*written, *proposals], state.pool)
         pool = (*state.pool, *(proposal.section for proposal in accepted.sections))
         if not pool:
-            pool = tuple(f"By default, {clause} (slight evidence)." for clause in self.text.problem.spoken.values())
+            pool = self._bare
         fresh = [] if hearing else await self._elicit(state, pool, rng)
         judgements = (*state.judgements, *fresh)
         with Timer(self.seconds, "fit"):
@@ -216,13 +224,15 @@ class TextInduction:
         log_p = state.reading.log_probabilities(labelled.table, best or TextHypothesis(()), labelled.names)
         said = log_p[np.arange(len(labelled)), labelled.answers]
         order = np.argsort(said + 0.1 * rng.gumbel(size=len(said)), kind="stable")
+        order = order[self._showable[order]]
+        shown = min(max(12, len(order) // 4), max(1, len(order) // 2))  # of few, none as both well and badly answered
         complaints = sorted(best.sections, key=state.prior.worth) if best is not None else []
         return Situation(
             self.text,
             best,
             [scored.hypothesis for scored in state.found[1:6]],
-            self._examples(order[: max(12, len(order) // 4)], rng),
-            self._examples(order[-max(12, len(order) // 4) :], rng) if best is not None else [],
+            self._examples(order[:shown], rng),
+            self._examples(order[len(order) - shown :], rng) if best is not None else [],
             [section for section in complaints if state.prior.worth(section) < 0.0],
             WANTED,
             len(state.rounds),
@@ -400,10 +410,10 @@ async def ainduce_text(
     """Find z* in free text. Arguments as in `induction.induce`, and who proposes.
 
     Raises:
-        ValueError: for a budget below 1.
+        ValueError: for a budget below 1, a D or a D′ without a row.
+        InputError: for a space in which nothing can be said.
     """
-    if budget < 1:
-        raise ValueError(f"the budget is how many judgements may be asked: at least 1, found {budget}")
+    refuse_empty(text.problem, budget)
     settings = settings or Settings()
     ledger = Ledger(overseer if isinstance(overseer, Archive) else OrderSwapped(overseer, seed), known, record)
     induction = TextInduction(text, ledger, proposer, budget, encode, settings, seed, progress, judges, guide)

@@ -33,8 +33,8 @@ from imitative.waiting import waited
 
 HEED_SD, CONSTANT_SD = 0.35, 0.25
 """How far people's heed of a section is expected to be from M_L's, and their leaning from none, in nats."""
-MOVED = 0.25
-"""A section speaks of x where it moves a logit by so many nats: a hint."""
+MOVED = 0.2
+"""A section speaks of x where it moves a logit by more nats: a hint, which is of 0.25, does."""
 EXAMPLES = 3
 TURNS, SEEN = 6, 20.0
 """Of fitting M_test and its judges' slips in turn, and answers that the expected rate of slips is worth."""

@@ -66,6 +66,30 @@ def test_what_the_model_said_is_found_whichever_side_was_shown_first() -> None:
     assert all(pair.agree and pair.people.query == pair.model.query for pair in pairs)
 
 
+class Priced:
+    """Another overseer, who is paid for each query, answered or not, and skips some."""
+
+    def __init__(self, overseer: Overseer, price: float, skips: int = 0) -> None:
+        self.overseer, self.price, self.skips, self.paid = overseer, price, skips, 0.0
+
+    async def judge(self, queries: Sequence[Query]) -> list[Judgement]:
+        said = await self.overseer.judge(queries)
+        self.paid += self.price * len(said)
+        silent = [replace(j, answer=Answer(Outcome.SKIPPED)) for j in said[: self.skips]]
+        return [replace(j, cost=self.price, seconds=1.0) for j in [*silent, *said[self.skips :]]]
+
+
+@pytest.mark.parametrize("skips", [0, 3])
+def test_what_both_were_paid_is_what_it_cost(skips: int) -> None:
+    model, people = Priced(Clerk("model"), 0.5), Priced(Clerk("person"), 1.0, skips)
+    mixed = Mixed(model, people, 0.5)
+    said = waited(mixed.judge(ASKED))
+    assert people.paid > skips
+    assert sum(judgement.cost for judgement in said) == pytest.approx(model.paid + people.paid)
+    assert sum(judgement.seconds for judgement in said) == pytest.approx(model.paid / 0.5 + people.paid)
+    assert {judgement.judge for judgement in said} == {"model", "person"}
+
+
 def test_what_is_read_to_the_letter_for_an_archive_is_no_word_of_people() -> None:
     mixed = Mixed(Clerk("model"), Clerk(LITERAL_READER), 0.5)
     assert not waited(mixed.pairs(waited(mixed.judge(ASKED))))

@@ -71,9 +71,13 @@ class Mixed:
         people = iter(await self.people.judge(chosen) if chosen else [])
         found = []
         for query, by_model in zip(queries, said, strict=True):
-            by_people = next(people) if self.asks_people(query) else by_model
+            if not self.asks_people(query):
+                found.append(by_model)
+                continue
+            by_people = next(people)
             # People who skip leave the model's word standing; what either cost is paid all the same.
-            found.append(by_people if by_people.answered else by_model)
+            cost, seconds = by_people.cost + by_model.cost, by_people.seconds + by_model.seconds
+            found.append(replace(by_people if by_people.answered else by_model, cost=cost, seconds=seconds))
         return found
 
     async def pairs(self, judgements: Sequence[Judgement]) -> list[Pair]:

@@ -182,7 +182,9 @@ class LanguageModelProposer:
             try:
                 reply = await self.completer.complete(call)
             except ContextOverflow as overflow:
-                self.notes.append(f"fewer examples were shown to the proposer: {overflow}")
+                met = "could not be asked, with few examples either" if shown < SHOWN_EXAMPLES else "saw fewer examples"
+                if not any(met in note for note in self.notes):
+                    self.notes.append(f"the proposer {met}: {overflow}")
                 continue
             sections = split_sections(reply.text.replace("\n", "\n\n"))  # one to a line, as was asked for
             # The last of a reply that was cut has no end.

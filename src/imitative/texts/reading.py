@@ -323,6 +323,8 @@ _STRENGTHS: Mapping[str, float] = {
     "often": 0.5, "sometimes": 0.25, "may": 0.25, "might": 0.25,
     "slightly": 0.5,
 }  # fmt: skip
+# The longest first: *almost always* is no *always*.
+_CLAIMS = re.compile(rf"\b(?:{'|'.join(sorted(map(re.escape, _STRENGTHS), key=len, reverse=True))})\b")
 
 
 def _strength(sentence: str) -> tuple[str, float]:
@@ -332,12 +334,13 @@ def _strength(sentence: str) -> tuple[str, float]:
     ('A foul smell means poison.', 2.0)
     >>> _strength("Dogs with floppy ears are usually no huskies.")
     ('Dogs with floppy ears are usually no huskies.', 1.0)
+    >>> [_strength(said)[1] for said in ("They are almost always huskies.", "Often, they are.", "They are, always.")]
+    [2.0, 0.5, 4.0]
     """
     for words, nats in _STRENGTHS.items():
         if f"({words})" in sentence:
             return sentence.replace(f" ({words})", ""), nats
-    padded = f" {sentence.lower()} "
-    claimed = [nats for words, nats in _STRENGTHS.items() if f" {words} " in padded]
+    claimed = [_STRENGTHS[words] for words in _CLAIMS.findall(sentence.lower())]
     return sentence, max(claimed, default=USUAL_NATS)
 
 

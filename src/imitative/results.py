@@ -12,7 +12,7 @@ from imitative.overseers.mixed import Mixed
 from imitative.overseers.overseer import Ledger
 from imitative.overseers.prompts import suspicious
 from imitative.prediction_powered import Estimate
-from imitative.records import Judgement, Kind
+from imitative.records import Judgement, Kind, Outcome
 from imitative.survival import Survival
 
 
@@ -100,6 +100,20 @@ def clauses_told(result: Mapping[str, Any]) -> dict[str, Any]:
 
 def _brief(value: Any) -> Any:
     return cell(value) if isinstance(value, str) else value
+
+
+def unanswered_before(overseer: object, judgements: Sequence[Judgement]) -> list[str]:
+    """A note where a model was silent before this sitting, which its own notes do not know."""
+    model = overseer.model if isinstance(overseer, Mixed) else overseer
+    name, here = getattr(model, "name", None), getattr(model, "unanswered", None)
+    if name is None or here is None:
+        return []
+    silent = Counter(judgement.answer.outcome.value for judgement in judgements if judgement.judge == name)
+    del silent[Outcome.ANSWERED.value]
+    if silent.total() <= here:
+        return []
+    told = " and ".join(f"{n} {outcome}" for outcome, n in sorted(silent.items()))
+    return [f"{name} left queries unanswered, before the run was stopped too: {told} in all"]
 
 
 def flagged(overseer: object, judgements: Sequence[Judgement]) -> list[dict[str, Any]]:

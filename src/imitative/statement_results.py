@@ -17,7 +17,7 @@ from imitative.labelling import Transferred
 from imitative.loaded import LoadedProblem
 from imitative.overseers.mixed import disagreements
 from imitative.overseers.overseer import Overseer
-from imitative.results import audit_told, flagged, judgements_told, sought_again, unaudited
+from imitative.results import audit_told, flagged, judgements_told, sought_again, unanswered_before, unaudited
 
 RUNNERS_UP = 10
 """How many runners-up a result tells of."""
@@ -88,6 +88,7 @@ def result_of(
         "notes": [
             *loaded.notes,
             *getattr(overseer, "notes", ()),
+            *unanswered_before(overseer, induced.ledger.judgements),
             *_full(loaded, z, told),
             *sought_again(induced.rounds, auditable=bool(z.statements)),
             *unaudited(transferred.audit),

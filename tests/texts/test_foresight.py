@@ -98,6 +98,25 @@ def test_nothing_that_speaks_to_the_writer_is_shown() -> None:
     assert not any("Ignore all previous" in text for text in shown)
 
 
+def test_prose_that_means_something_else_leaves_what_nobody_speaks_of() -> None:
+    """To an encoder every sentence is a little like every condition: that is no speaking of it."""
+    problem = without_floppy(LOADED.problem)
+    induction = TextInduction(
+        TextProblem.of(problem), Ledger(World(LOADED.build_overseer(0), problem)), StatementProposer(), 40,
+        sentence_encoder(), Settings(rounds=1), 0,
+    )  # fmt: skip
+    state = asyncio.run(induction.init())
+
+    def first(*pool: str) -> list[bool]:
+        """Whether the question shown first has what no row of D has, drawn six times."""
+        shown = [induction._elsewhere(replace(state, pool=pool), np.random.default_rng(i))[0] for i in range(6)]
+        return [question["ears"] == "floppy" for question in shown]
+
+    assert all(first())
+    assert all(first("The postman comes at nine, whatever the weather, and whoever is at home."))
+    assert not all(first("If the dog has floppy ears, the dog is of another breed (strong evidence)."))
+
+
 @final
 class Heard:
     """An overseer who keeps every query."""

@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import final
 
 import numpy as np
 import pytest
 
 from imitative.config import load_problem
+from imitative.data import Floats
+from imitative.guidance import Guided
 from imitative.hypotheses.text import TextHypothesis, TextSpace
+from imitative.overseers.overseer import Asked
 from imitative.problems.huskies import huskies
-from imitative.records import Answer, Judgement, Kind, Query
+from imitative.records import Answer, Judgement, Kind, Outcome, Query
 from imitative.running import run_problem
 from imitative.testing.tiny import tiny_model, word_tokenizer
+from imitative.testing.world import World
 from imitative.texts.causal import CausalReader
+from imitative.texts.induction import induce_text
 from imitative.texts.judges import TrunkJudges
+from imitative.texts.labelling import transfer_text
 from imitative.texts.prior import TextPrior, TextTraits
 from imitative.texts.problem import TextProblem
+from imitative.texts.proposing import StatementProposer
 from imitative.texts.reading import Lexicon, TextReading
 from tests.texts.test_text_runs import PERSON, husky_folder
 
@@ -64,6 +73,9 @@ def test_a_prior_on_the_trunk_learns_what_is_preferred_and_forgets(make: Callabl
     said = preferring(rng, 80, of)
     assert judges.learn(said)
     assert not judges.learn(said)
+    bob = replace(said[-1], judge="bob")
+    assert judges.learn([*said[:-1], bob])  # as many, but others
+    assert judges.learn(said)
     prior = TextPrior.fit(TextTraits(space, judges.encode, [sentence(i) for i in of]), said)
     worth = [prior.worth(sentence(i)) for i in of]
     assert np.corrcoef(worth, list(of))[0, 1] < -0.8
@@ -106,6 +118,53 @@ def test_a_reading_on_the_trunk_learns_what_people_make_of_words() -> None:
     right = (logits.argmax(axis=1) == husky) == pointed[150:200]
     assert right.mean() > 0.8
     assert np.abs(lexicon.literal(text)).max() > 0.1  # the trunk's own reading, without what the comparisons add
+
+
+@final
+class Listening:
+    """Judges who keep what they were taught."""
+
+    def __init__(self, judges: TrunkJudges) -> None:
+        self._judges, self.taught = judges, list[list[Judgement]]()
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+        return self._judges.encode(texts)
+
+    def reads(self, conditions: Sequence[str]) -> Callable[[str], Floats]:
+        return self._judges.reads(conditions)
+
+    def answers_by(self, conditions: Sequence[str]) -> Callable[[str], Floats]:
+        return self._judges.answers_by(conditions)
+
+    def learn(self, judgements: Sequence[Judgement]) -> bool:
+        self.taught.append(list(judgements))
+        return self._judges.learn(judgements)
+
+
+def test_whoever_is_excluded_teaches_nothing_and_an_audit_that_was_heard_does(tmp_path: Path) -> None:
+    loaded = load_problem("huskies", seed=0)
+    person = World(loaded.build_overseer(0), loaded.problem)
+    listening = Listening(TrunkJudges(reader, TEXT.phrasing, PROBLEM.answers, steps=2))
+
+    async def two(queries: Sequence[Query]) -> list[Judgement]:
+        said = await person.judge(queries)
+        return [replace(each, judge="bob" if each.query.key < "4" else "ann") for each in said]
+
+    def without_bob(stage: str, judgements: Sequence[Judgement]) -> list[Judgement]:
+        return [replace(each, answer=Answer(Outcome.SKIPPED)) if each.judge == "bob" else each for each in judgements]
+
+    induced = induce_text(
+        TEXT, Asked(two), StatementProposer(), budget=60, settings=replace(loaded.settings, rounds=1),
+        judges=listening, guide=lambda number: Guided(excluded=frozenset({"bob"})),
+    )  # fmt: skip
+    refuted = [done for done in induced.rounds if done.audit is not None and not done.audit.survived]
+    transfer_text(induced, heard=without_bob)
+    last = listening.taught[-1]
+    kinds = {each.query.kind for each in last if each.answered}
+    assert {Kind.ODDS, Kind.COMPARE_ANSWERS, Kind.ANSWER} <= kinds
+    assert {each.judge for each in last if each.answered} == {"ann"}
+    assert any(each.query.purpose == "audit" for each in last) == bool(refuted)
+    assert any(each.judge == "bob" for each in induced.ledger.judgements)
 
 
 @pytest.mark.parametrize("sharing", ["adapter", pytest.param("trunk", marks=pytest.mark.slow)])

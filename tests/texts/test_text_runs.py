@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, final
 
@@ -15,9 +16,11 @@ import pytest
 from bench.site import Site
 from imitative.calls import Paid
 from imitative.config import load_problem
+from imitative.data import Table
 from imitative.describing import describe
 from imitative.errors import InputError
 from imitative.guidance import Guided
+from imitative.hypotheses.text import TextHypothesis
 from imitative.labels import load_model
 from imitative.loaded import LoadedProblem
 from imitative.overseers.overseer import Overseer
@@ -30,6 +33,7 @@ from imitative.store import Run
 from imitative.testing.server import Serving
 from imitative.testing.world import World
 from imitative.texts.induction import TextInduced, induce_text
+from imitative.texts.labelling import held_out
 from imitative.texts.prior import TextPrior
 from imitative.texts.problem import TextProblem
 from imitative.texts.proposing import LanguageModelProposer, Proposal, Situation, StatementProposer
@@ -250,6 +254,99 @@ def test_what_judges_write_joins_the_pool_and_whoever_is_excluded_teaches_nothin
     assert unheard.prior.preference is None
 
 
+def test_a_whole_text_that_somebody_wrote_is_where_the_search_begins() -> None:
+    loaded = load_problem("huskies", seed=0)
+    sections = [f"{said} (moderate evidence)." for said in (
+        "If the dog has pointed ears, the dog is a husky", "If the dog has floppy ears, the dog is of another breed",
+        "If the dog has a thick, fluffy coat, the dog is a husky",
+    )]  # fmt: skip
+
+    @final
+    class Silent:
+        async def propose(self, *situation: object) -> list[Proposal]:
+            return []
+
+    for written in (sections, sections[::-1]):
+        guided = Guided(("\n\n".join(written),))
+        induced = induce_text(
+            TextProblem.of(loaded.problem), World(loaded.build_overseer(0), loaded.problem), Silent(), budget=30,
+            settings=replace(loaded.settings, rounds=1), guide=partial(lambda given, number: given, guided),
+        )  # fmt: skip
+        # As it was written: a text put together of its sections would have them in the order of their worth.
+        assert TextHypothesis(tuple(written)) in [scored.hypothesis for scored in induced.found]
+
+
+def test_a_text_of_one_section_is_audited_against_its_rivals() -> None:
+    loaded = load_problem("huskies", seed=0)
+    text = TextProblem.of(loaded.problem, sections=1)
+    person = World(loaded.build_overseer(0), loaded.problem)
+    induced = induce_text(text, person, StatementProposer(), budget=60, settings=loaded.settings)
+    asked = [j.query.hypotheses for j in induced.ledger.judgements if j.query.purpose == "audit"]
+    assert asked
+    assert all("\n" not in side for sides in asked for side in sides)
+    audits = [done.audit for done in induced.rounds if done.audit is not None]
+    assert sum(audit.judgements for audit in audits) == len(asked)
+    last = audits[-1]
+    told = [person.log_prior(a) - person.log_prior(b) for a, b in asked[-last.judgements :]]
+    assert last.overseer == pytest.approx(sum(told), abs=2.0 * len(told))
+    assert 1 < last.judgements <= 3
+
+
+def test_what_an_archive_was_asked_about_may_be_said() -> None:
+    loaded = load_problem("huskies", seed=0)
+    good, bad = "Dogs with pointed ears tend to be huskies.", "Dogs on snow tend to be huskies."
+    queries = [Query(Kind.COMPARE_HYPOTHESES, (good, bad), repeat=i) for i in range(3)]
+
+    @final
+    class Kept:
+        queries: Sequence[Query] = ()
+
+        async def judge(self, queries: Sequence[Query]) -> list[Judgement]:
+            return [Judgement(query, Answer(grade=1), "ann") for query in queries]
+
+    archive = Kept()
+    archive.queries = queries
+    induced = induce_text(
+        TextProblem.of(loaded.problem), archive, StatementProposer(), budget=30,
+        settings=replace(loaded.settings, rounds=1),
+    )  # fmt: skip
+    assert {good, bad} <= set(induced.pool.sections)
+
+
+def test_one_row_cannot_be_held_out() -> None:
+    loaded = load_problem("huskies", seed=0)
+    alone = replace(loaded.problem, labelled=loaded.problem.labelled.take(np.arange(1)))
+    person = World(loaded.build_overseer(0), alone)
+    induced = induce_text(TextProblem.of(alone), person, StatementProposer(), budget=20, settings=Settings(rounds=1))
+    assert held_out(induced, 0) is None
+
+
+def test_what_nobody_was_asked_about_is_nobodys_complaint_and_examples_are_answered_rightly() -> None:
+    loaded = load_problem("huskies", seed=0)
+    person, shown = World(loaded.build_overseer(0), loaded.problem), list[tuple[Situation, TextPrior, TextReading]]()
+
+    @final
+    class Seen:
+        async def propose(
+            self, situation: Situation, prior: TextPrior, reading: TextReading, rng: np.random.Generator
+        ) -> list[Proposal]:
+            shown.append((situation, prior, reading))
+            return await StatementProposer().propose(situation, prior, reading, rng)
+
+    induced = induce_text(TextProblem.of(loaded.problem), person, Seen(), budget=36, settings=loaded.settings)
+    names = loaded.problem.answers
+    judged = {s for j in induced.ledger.judgements for text in j.query.hypotheses for s in text.split("\n\n")}
+    assert any(situation.complaints for situation, _, _ in shown)
+    for situation, _, reading in shown[1:]:
+        best = situation.best
+        assert best is not None
+        assert {*situation.complaints} <= {*best.sections} & judged
+        for example in situation.answered:
+            table = Table.of(loaded.problem.space.features, [example.question])
+            said = reading.log_probabilities(table, best, names)[0].argmax()
+            assert names[int(said)] == example.answer
+
+
 @final
 class Turning:
     """Somebody who finds every part of the first audited z* absurd, and an overseer and a proposer who are counted."""
@@ -274,7 +371,7 @@ class Turning:
         return await self.proposer.propose(situation, prior, reading, rng)
 
 
-@pytest.mark.parametrize(("budget", "left"), [(150, True), (60, False)])
+@pytest.mark.parametrize(("budget", "left"), [(150, True), (48, False)])
 def test_a_text_that_its_last_audit_refutes_is_sought_once_more(budget: int, left: bool) -> None:
     loaded = load_problem("huskies", seed=0)
     text = TextProblem.of(loaded.problem)

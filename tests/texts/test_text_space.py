@@ -96,6 +96,17 @@ def test_rules_about_what_rows_say_are_no_quotation(fair: str) -> None:
     assert TextSpace(guard=GUARD).refuse(TextHypothesis((fair,))) is None
 
 
+@pytest.mark.parametrize(("alike", "named", "refused"), [(4, "abcd", False), (3, "abcd", True), (4, "abcdefg", True)])
+def test_a_rule_about_a_kind_of_row_is_no_quotation_of_one(alike: int, named: str, refused: bool) -> None:
+    """Rows of twelve cells, `alike` of which hold all that a rule names and differ in one of the others."""
+    rows = [dict.fromkeys("abcdefghijkl", "x2") | dict.fromkeys(named, "x1") | {"hijkl"[i]: "x3"} for i in range(alike)]
+    features = [Feature(name, FeatureKind.CATEGORICAL, f"the {name}", values=("x1", "x2", "x3")) for name in rows[0]]
+    items = ["\n".join(f"the {name}: {value}" for name, value in row.items()) for row in rows]
+    space = TextSpace(guard=Guard(Table.of(features, rows), items))
+    rule = f"If {' and '.join(f'the {name}: x1' for name in named)}, it is bad."
+    assert (TextHypothesis((rule,)) not in space) == refused
+
+
 def test_every_run_of_a_row_is_guarded() -> None:
     words = REVIEW.replace(",", "").replace(".", "").split()
     space = TextSpace(guard=GUARD)

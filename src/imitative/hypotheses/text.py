@@ -23,7 +23,10 @@ QUOTED_WORDS = 8
 """So many words in a row that a row of D holds too are a quotation: fewer occur by chance (the text of rows written in
 the same English shares runs of up to seven words with any sentence about them)."""
 QUOTED_CELLS = 4
-"""A section that names the words of so many cells of one row, all of them, describes that row and no other."""
+"""A section that names the words of so many cells of one row, all of them, may describe that row and no other."""
+ROWS_ALIKE = 3
+"""A section speaks of a kind, and describes no row, if more rows that differ hold all that it names; but one that names
+more than half of what is known of a row recites it, whatever others hold."""
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 
 
@@ -159,7 +162,7 @@ class Guard:
     """Finds where a text quotes rows of D.
 
     Two ways of quoting: a run of `QUOTED_WORDS` words that some row's text holds too, and a section that recites
-    `QUOTED_CELLS` cells that only one row (or none other than its copies) has together.
+    `QUOTED_CELLS` cells that no more than `ROWS_ALIKE` rows have together, or more than half of a row's.
 
     Args:
         table: D's questions.
@@ -195,7 +198,8 @@ class Guard:
         if len(said) < QUOTED_CELLS:
             return None
         rows = [row for row, _ in self._rows if len(row & said) >= QUOTED_CELLS and len(row & said) > 0.8 * len(said)]
-        return "; ".join(sorted(rows[0] & said)) if rows else None
+        recited = rows if len(rows) <= ROWS_ALIKE else [row for row in rows if 2 * len(row & said) > len(row)]
+        return "; ".join(sorted(recited[0] & said)) if recited else None
 
 
 @lru_cache(maxsize=10_000)
@@ -220,12 +224,16 @@ def split_sections(text: str) -> list[str]:
 
     >>> split_sections("# Rules\n\n1. A foul smell is bad.\n2. So is slime,\n   always.\n\nElse it is fine.")
     ['A foul smell is bad.', 'So is slime, always.', 'Else it is fine.']
+    >>> split_sections("**Rules:**\n**A foul smell is bad.**")
+    ['A foul smell is bad.']
     """
     sections: list[list[str]] = [[]]
     for line in text.strip().splitlines():
         bare = line.strip()
         if not bare or _HEADING.match(bare) or _FENCE.match(bare):
             sections.append([])
+        elif stressed := _STRESSED.match(bare):
+            sections.append([stressed.group(1)])
         elif item := _BULLET.match(bare):
             sections.append([bare[item.end() :]])
         else:
@@ -234,7 +242,8 @@ def split_sections(text: str) -> list[str]:
 
 
 _BULLET = re.compile(r"(?:[-*•–]|\(?\d{1,3}[.):])\s+")
-_HEADING = re.compile(r"#{1,6}\s|\*\*[^*]+\*\*:?$|={3,}$|-{3,}$")
+_STRESSED = re.compile(r"\*\*([^*]+[.!?])\*\*$")  # a sentence in bold is a rule
+_HEADING = re.compile(r"#{1,6}\s|\*\*[^*]*[^*.!?]\*\*:?$|={3,}$|-{3,}$")
 _FENCE = re.compile(r"```")
 
 

@@ -14,13 +14,14 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from string import ascii_uppercase
 from typing import Any, NamedTuple, TypeVar, final
 
 from imitative.calls.call import Call, Completer, ContextOverflow, Reply, Token, side_by_side
 from imitative.errors import shown
 from imitative.overseers.prompts import Asked, Phrasing, suspicious
-from imitative.records import Answer, Judgement, Kind, Outcome, Query
+from imitative.records import Answer, Judgement, Kind, Outcome, Query, content_key
 
 TIE, MUCH = 0.2, 2.0
 """Below so many nats of preference a model is taken to have none (odds of 1.2), above so many a strong one (7)."""
@@ -70,9 +71,11 @@ class LanguageModel:
         self.phrasing, self.votes, self.extra = phrasing, votes, dict(extra or {})
         self.name = name or f"model {model}"
         self.flagged: dict[str, Query] = {}
+        self.unanswered = 0  # queries of this sitting
         self._notes: dict[str, int] = {}
         self._leans: list[float] = []
         self._drawn, self._varied = 0, False  # conversations voted on, and whether two letters of one ever differed
+        self._carried = set[str]()  # calls whose cost a judgement of this sitting carries already
         self._tells, self._told = True, False  # whether the server tells log probabilities; whether it ever has
 
     async def judge(self, queries: Sequence[Query]) -> list[Judgement]:
@@ -103,11 +106,10 @@ class LanguageModel:
                 "sure, or its server does not draw at random, and more letters tell no more than one"
             )
         if self.flagged:
-            rows = {query.key for query in self.flagged.values()}
+            rows = {content_key(dict(query.question or {})) for query in self.flagged.values()}
             cells = sorted({suspicious(query.question or {}) for query in self.flagged.values()})
-            found.append(
-                f"{len(rows)} questions hold text that speaks to whoever answers (in {', '.join(cells)}): see flagged"
-            )
+            hold = "1 question holds" if len(rows) == 1 else f"{len(rows)} questions hold"
+            found.append(f"{hold} text that speaks to whoever answers (in {', '.join(cells)}): see flagged")
         return (*found, *getattr(self.completer, "notes", ()))
 
     # -- one judgement -----------------------------------------------------------------------------------------------
@@ -118,17 +120,14 @@ class LanguageModel:
         try:
             heard = await side_by_side(self._heard(query, asked) for asked in self.phrasing.orders(query))
         except ContextOverflow as overflow:
-            self._note(f"skipped, because longer than the model reads ({overflow}): {_place(query)}")
-            return Judgement(query, Answer(Outcome.SKIPPED), self.name)
-        money, seconds = sum(h.money for h in heard), sum(h.seconds for h in heard)
+            why = f"skipped, because longer than the model reads ({overflow}): {_place(query)}"
+            return self._silent(query, Outcome.SKIPPED, why)
         if any(h.refused for h in heard):
-            self._note("refused by the model, and skipped")
-            return Judgement(query, Answer(Outcome.SKIPPED), self.name, money, seconds)
+            return self._silent(query, Outcome.SKIPPED, "refused by the model, and skipped", heard)
         if any(h.log_p is None for h in heard):
-            self._note("not readable as a letter, twice")
-            return Judgement(query, Answer(Outcome.UNREADABLE), self.name, money, seconds)
+            return self._silent(query, Outcome.UNREADABLE, "not readable as a letter, twice", heard)
         forth, back = (dict(h.log_p or {}) for h in heard)
-        return Judgement(query, self._answer(query, forth, back), self.name, money, seconds)
+        return self._judgement(query, self._answer(query, forth, back), heard)
 
     def _answer(self, query: Query, forth: dict[str, float], back: dict[str, float]) -> Answer:
         mean = {side: 0.5 * (forth[side] + back[side]) for side in forth}
@@ -152,7 +151,7 @@ class LanguageModel:
         for sample in range(2):
             if not self._tells:
                 break
-            reply = await self.completer.complete(self._call(query, asked, sample, 0.0))
+            reply = await self._completed(self._call(query, asked, sample, 0.0))
             money, seconds = money + reply.money, seconds + reply.seconds
             if reply.refused:
                 return Heard(None, money, seconds, True)
@@ -186,10 +185,18 @@ class LanguageModel:
         """One letter drawn; where it cannot be read, one more."""
         reply = Reply()
         for again in range(2):
-            reply = await self.completer.complete(self._call(query, asked, sample + again * self.votes, 1.0))
+            reply = await self._completed(self._call(query, asked, sample + again * self.votes, 1.0))
             if reply.refused or (said := letter_of(reply.text, asked.sides)) is not None:
                 return reply, None if reply.refused else said
         return reply, None
+
+    async def _completed(self, call: Call) -> Reply:
+        """A reply; one that was had before costs nothing, as what it cost is another judgement's."""
+        reply = await self.completer.complete(call)
+        if call.key in self._carried:
+            return replace(reply, money=0.0, seconds=0.0)
+        self._carried.add(call.key)
+        return reply
 
     def _call(self, query: Query, asked: Asked, sample: int, temperature: float) -> Call:
         return Call(
@@ -204,8 +211,13 @@ class LanguageModel:
             purpose=query.purpose,
         )
 
-    def _note(self, text: str) -> None:
-        self._notes[text] = self._notes.get(text, 0) + 1
+    def _silent(self, query: Query, outcome: Outcome, why: str, heard: Sequence[Heard] = ()) -> Judgement:
+        self.unanswered += 1
+        self._notes[why] = self._notes.get(why, 0) + 1
+        return self._judgement(query, Answer(outcome), heard)
+
+    def _judgement(self, query: Query, answer: Answer, heard: Sequence[Heard]) -> Judgement:
+        return Judgement(query, answer, self.name, sum(h.money for h in heard), sum(h.seconds for h in heard))
 
 
 class Heard(NamedTuple):
@@ -228,8 +240,9 @@ def read_letter(tokens: Sequence[Token], sides: Sequence[str]) -> dict[str, floa
     2.3
     """
     letters = ascii_uppercase[: len(sides)]
-    for token in tokens[:LETTER_TOKENS]:
-        if _letter(token.text) not in letters or not _letter(token.text):
+    for i, token in enumerate(tokens[:LETTER_TOKENS]):
+        after = tokens[i + 1].text if i + 1 < len(tokens) else ""
+        if _letter(token.text) not in letters or not _letter(token.text) or _is_word(token.text, after):
             continue
         told = [*token.alternatives, *([(token.text, token.log_probability)] if not token.alternatives else [])]
         mass = {letter: [p for text, p in told if _letter(text) == letter] for letter in letters}
@@ -243,13 +256,22 @@ def read_letter(tokens: Sequence[Token], sides: Sequence[str]) -> dict[str, floa
 def letter_of(text: str, sides: Sequence[str]) -> str | None:
     """The side whose letter a reply begins with; None where it begins with none.
 
-    >>> letter_of(" B.", ["first", "second"]), letter_of("Both are fine", ["first", "second"])
+    >>> letter_of(" B.", ["first", "second"]), letter_of("A husky has pointed ears", ["first", "second"])
     ('second', None)
     """
-    words = text.strip().split()
-    letter = _letter(words[0]) if words else ""
+    word, rest = [*text.split(maxsplit=1), "", ""][:2]
+    letter = _letter(word)
     letters = ascii_uppercase[: len(sides)]
-    return sides[letters.index(letter)] if letter and letter in letters else None
+    return sides[letters.index(letter)] if letter and letter in letters and not _is_word(word, f" {rest}") else None
+
+
+def _is_word(letter: str, after: str) -> bool:
+    """Whether a letter is a word of a sentence and no choice: *A husky has …*, *I think …*.
+
+    >>> _is_word("A", " husky"), _is_word("A", "."), _is_word("B", " husky")
+    (True, False, False)
+    """
+    return letter.strip() in ("A", "I") and after[:1] == " " and after.strip()[:1].islower()
 
 
 def _letter(text: str) -> str:

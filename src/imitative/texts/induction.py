@@ -6,13 +6,15 @@
         queries ← where M_prior and M_L are least sure of what matters
         M_prior, M_L ← fit(all judgements)
         z*, rivals   ← select(pool)                                     search/sections.py
-        audit: odds of z* over z* without each of its sections; one that refutes the last z* is heard once more
+        audit: odds of z* over z* without each of its sections, of a single one over its rivals;
+               one that refutes the last z* is heard once more
 
 The models, the search and the space are those of texts; ledger, settings, rounds and audits are those of statements.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, final
@@ -38,7 +40,7 @@ from imitative.texts.judges import Judges
 from imitative.texts.prior import OWN_VARIANCE, TextPrior, TextTraits
 from imitative.texts.problem import TextProblem
 from imitative.texts.proposing import Proposal, Proposer, Situation, accept
-from imitative.texts.reading import Lexicon, TextReading
+from imitative.texts.reading import SPEAKS, Lexicon, TextReading
 from imitative.traits import Encode
 from imitative.waiting import waited
 
@@ -46,14 +48,18 @@ WANTED = 24
 """Sections asked of the proposer each round."""
 ELSEWHERE_ITEMS = 24
 """Questions of D′ that the proposer is shown in a round, a dozen to a call."""
-WRITTEN = "written by people"
-"""The move of sections that judges wrote themselves."""
+WRITTEN, RECORDED = "written by people", "recorded"
+"""The moves of sections that judges wrote themselves, and that an archive holds judgements of."""
 MOST_ROUNDS = 12
 """Each round writes and reads a pool of sections anew: after a dozen, proposals are near copies of what is known."""
 LEAST_A_ROUND = 12
 """Judgements: of fewer a round learns less than its proposals and its search are worth."""
 RIVALS = 50
 """Texts that z* is compared with when choosing what to ask."""
+AUDITED_RIVALS = 3
+"""That a z* of one section, which leaves nothing to compare with without it, is audited against."""
+JUDGED = 200
+"""Sections that an archive's judges spoke of, the most spoken of first, which may be said beside what is proposed."""
 DRAWS = 8
 """Of M_prior, whose best texts are sought to see what is undecided."""
 ALIKE = 3
@@ -91,7 +97,9 @@ class TextState:
 @final
 @dataclass(frozen=True, eq=False)
 class TextInduced(Outlay):
-    """What Steps 1–3 give; fields as in `induction.Induced`, the pool that was searched, and who judged it."""
+    """What Steps 1–3 give; fields as in `induction.Induced`, the pool that was searched, who judged it, and what of
+    their judgements M_prior and M_L were fitted to.
+    """
 
     text: TextProblem
     best: TextHypothesis
@@ -102,6 +110,7 @@ class TextInduced(Outlay):
     rounds: tuple[TextRound, ...]
     pool: Pool
     judges: Judges | None = None
+    heard: tuple[Judgement, ...] = ()
 
 
 @final
@@ -176,7 +185,8 @@ class TextInduction:
             proposals = [] if hearing else await self._propose(state, rng)
             self._guided = Guided() if self._guide is None else self._guide(number)
             written = [Proposal(section, WRITTEN) for text in self._guided.written for section in self._sections(text)]
-            accepted = accept(self.text, [*written, *proposals], state.pool)
+            recorded = [Proposal(section, RECORDED) for section in self._recorded(state)]
+            accepted = accept(self.text, [*written, *recorded, *proposals], state.pool)
         pool = (*state.pool, *(proposal.section for proposal in accepted.sections))
         if not pool:
             pool = self._bare
@@ -193,7 +203,7 @@ class TextInduction:
         last = hearing or number + 1 >= self._rounds or self._spent
         audit, audited = None, list[Judgement]()
         if settled or last:
-            audit, audited = await self._audit(found[0].hypothesis, prior, number, state)
+            audit, audited = await self._audit([scored.hypothesis for scored in found], prior, number, state)
         ended = TextRound(
             number + 1, len(fresh) + len(audited), found[0].hypothesis, found[0].score, audit,
             len(accepted.sections), dict(accepted.refused),
@@ -218,25 +228,34 @@ class TextInduction:
         self._tell("proposing", state)
         return await self.proposer.propose(self._situation(state, rng), state.prior, state.reading, rng)
 
+    def _recorded(self, state: TextState) -> list[str]:
+        """What an archive's judges were asked about may be said: the first time."""
+        if state.rounds or not isinstance(self.ledger.overseer, Archive):
+            return []
+        spoken = Counter(self._judged(self._heard(state.judgements)))
+        return [section for section, _ in spoken.most_common(JUDGED)]
+
     def _situation(self, state: TextState, rng: np.random.Generator) -> Situation:
         best = state.found[0].hypothesis if state.found else None
         labelled = self._labelled
         log_p = state.reading.log_probabilities(labelled.table, best or TextHypothesis(()), labelled.names)
-        said = log_p[np.arange(len(labelled)), labelled.answers]
+        said, right = log_p[np.arange(len(labelled)), labelled.answers], log_p.argmax(axis=1) == labelled.answers
         order = np.argsort(said + 0.1 * rng.gumbel(size=len(said)), kind="stable")
         order = order[self._showable[order]]
         shown = min(max(12, len(order) // 4), max(1, len(order) // 2))  # of few, none as both well and badly answered
+        well = order[len(order) - shown :]
         complaints = sorted(best.sections, key=state.prior.worth) if best is not None else []
         return Situation(
             self.text,
             best,
             [scored.hypothesis for scored in state.found[1:6]],
             self._examples(order[:shown], rng),
-            self._examples(order[len(order) - shown :], rng) if best is not None else [],
-            [section for section in complaints if state.prior.worth(section) < 0.0],
+            self._examples(well[right[well]], rng) if best is not None else [],
+            [section for section in complaints if state.prior.worth(section) < state.prior.usual(section)],
             WANTED,
             len(state.rounds),
             self._elsewhere(state, rng),
+            self.settings.evidence,
         )
 
     def _elsewhere(self, state: TextState, rng: np.random.Generator) -> list[Question]:
@@ -246,7 +265,7 @@ class TextInduction:
         """
         said = np.zeros(self.lexicon.size, dtype=bool)
         for section in state.pool:
-            said |= np.abs(self.lexicon.literal(section)).max(axis=1) > 0.0
+            said |= np.abs(self.lexicon.literal(section)).max(axis=1) > SPEAKS
         new = np.asarray(self._holds.sum(axis=0)) == 0.0
         holds = self.lexicon.holds(self._agenda.sample).toarray()
         weight = holds.mean(axis=0) * (new & ~said)
@@ -276,12 +295,16 @@ class TextInduction:
     @property
     def _spent(self) -> bool:
         """Whether what is left buys no more than an audit, and rounds were to ask."""
-        return self._asks and self._left <= self.text.space.sections
+        return self._asks and self._left <= self._audit_costs
 
     @property
     def _asks(self) -> bool:
         """Whether later rounds ask."""
         return self.settings.ask_again and not isinstance(self.ledger.overseer, Archive)
+
+    @property
+    def _audit_costs(self) -> int:
+        return max(self.text.space.sections, AUDITED_RIVALS)
 
     @property
     def _left(self) -> int:
@@ -303,7 +326,7 @@ class TextInduction:
         if isinstance(self.ledger.overseer, Archive) or not asks_later or self._left == 0:
             return []
         rounds_left = self._rounds - number if self.settings.ask_again else 1
-        reserve = min(self._left // 4, self.text.space.sections)
+        reserve = min(self._left // 4, self._audit_costs)
         count = max(0, (self._left - reserve) // max(1, rounds_left))
         best = state.found[0].hypothesis if state.found else None
         rivals = [scored.hypothesis for scored in state.found[1:RIVALS]]
@@ -316,29 +339,47 @@ class TextInduction:
             return await self.ledger.judge(queries) if queries else []
 
     async def _audit(
-        self, best: TextHypothesis, prior: TextPrior, number: int, state: TextState
+        self, found: Sequence[TextHypothesis], prior: TextPrior, number: int, state: TextState
     ) -> tuple[Survival | None, list[Judgement]]:
-        """Odds of z* over z* without each of its sections: what M_prior says they add, by fresh judgements."""
-        if isinstance(self.ledger.overseer, Archive) or len(best.sections) < 2:
+        """Odds of z* over z* without each of its sections: what M_prior says they add, by fresh judgements.
+
+        A z* of one section is compared with the best that say something else.
+        """
+        if isinstance(self.ledger.overseer, Archive):
             return None, []
-        show, places = self.text.space.show, list(range(len(best.sections)))[: self._left]
-        pairs = [(show(best), show(best.without(i))) for i in places]
-        queries = [Query(Kind.ODDS, pair, purpose="audit", repeat=number) for pair in pairs]
+        best, show = found[0], self.text.space.show
+        others = [best.without(i) for i in range(len(best.sections))]
+        if len(others) == 1:
+            others = [z for z in found[1:] if not {*best.sections} & {*z.sections}][:AUDITED_RIVALS]
+        others = others[: self._left]
+        if not others:
+            return None, []
+        queries = [Query(Kind.ODDS, (show(best), show(z)), purpose="audit", repeat=number) for z in others]
         judgements = await self._ask(queries, "auditing", state)
-        expected = [prior.worth(best.sections[i]) for i in places]
-        return Survival.of(expected, judgements, prior.preference, prior.sd(best)), judgements
+        drawn = [prior.drawn(best) - prior.drawn(z) for z in others]
+        expected = [prior.log_prior(best) - prior.log_prior(z) for z in others]
+        doubt = float(np.std(np.sum(drawn, axis=0)))
+        return Survival.of(expected, judgements, prior.preference, doubt), judgements
 
     # -- fitting and searching ---------------------------------------------------------------------------------------
 
     def _fit(self, pool: Sequence[str], heard: Sequence[Judgement], number: int) -> tuple[TextPrior, TextReading]:
-        judgements = [j for j in self._guided.split(heard) if j.judge not in self._guided.excluded]
-        judged = [section for j in judgements for text in j.query.hypotheses for section in self._sections(text)]
+        judgements = self._heard(heard)
+        judged = self._judged(judgements)
         if self.judges is not None and self.judges.learn(judgements):
             self.lexicon.forget()
         traits = TextTraits(self.text.space, self._encode, [*pool, *judged])
         self.lexicon.learn(traits.sections)
         prior = TextPrior.fit(traits, judgements, int(generator(self.seed, Stream.TEXT_PRIORS, number).integers(2**31)))
         return prior, TextReading.fit(self.lexicon, self.text.space, judgements)
+
+    def _heard(self, judgements: Sequence[Judgement]) -> list[Judgement]:
+        """What M_prior and M_L are fitted to: what each judge said who is not excluded."""
+        return [j for j in self._guided.split(judgements) if j.judge not in self._guided.excluded]
+
+    def _judged(self, judgements: Sequence[Judgement]) -> list[str]:
+        """The sections that judgements are of, as often as they are."""
+        return [section for j in judgements for text in j.query.hypotheses for section in self._sections(text)]
 
     def _sections(self, text: str) -> tuple[str, ...]:
         return self.text.space.read(text).sections
@@ -376,7 +417,8 @@ class TextInduction:
         before: Sequence[ScoredText],
         rng: np.random.Generator,
     ) -> tuple[ScoredText, ...]:
-        starts = [scored.hypothesis for scored in before[:2]]
+        written = [self.text.space.read(text) for text in self._guided.written]
+        starts = [*(scored.hypothesis for scored in before[:2]), *written]
         return Sections(self.text.space, self._pool(pool, prior, reading), starts).run(rng, 100)
 
     def _tell(self, stage: str, state: TextState) -> None:
@@ -425,5 +467,5 @@ async def ainduce_text(
     return TextInduced(
         text, state.found[0].hypothesis, state.found[:50], weights / weights.sum(), state.prior, state.reading,
         state.rounds, induction._pool(state.pool, state.prior, state.reading), ledger=ledger, budget=budget,
-        settings=settings, seconds=induction.seconds, judges=judges,
+        settings=settings, seconds=induction.seconds, judges=judges, heard=tuple(induction._heard(state.judgements)),
     )  # fmt: skip

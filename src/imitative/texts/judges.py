@@ -20,7 +20,7 @@ import numpy as np
 
 from imitative.data import Floats
 from imitative.overseers.prompts import Phrasing
-from imitative.records import Judgement, Kind
+from imitative.records import Answer, Judgement, Kind
 from imitative.texts.causal import CausalReader, Preferred, Reading, section_map
 from imitative.texts.trunk import LIKELIHOOD, PRIOR, TEST, CausalJudges, Sharing
 from imitative.traits import Encode
@@ -78,7 +78,7 @@ class TrunkJudges:
         self.sharing = sharing
         self._load = load
         self._made: CausalJudges | None = None
-        self._learned = 0
+        self._learned = frozenset[tuple[str, str, Answer]]()
         self._mean: Floats | None = None
         self._conditions: tuple[str, ...] = ()
 
@@ -120,15 +120,19 @@ class TrunkJudges:
 
     def learn(self, judgements: Sequence[Judgement]) -> bool:
         """See `Judges.learn`: pairs and odds of texts teach M_prior, comparisons of answers M_L, answers M_test."""
-        preferred = [pair for j in judgements if (pair := _preferred(j)) is not None]
-        readings = {LIKELIHOOD: list[Reading](), TEST: list[Reading]()}
+        preferred, readings = list[Preferred](), {LIKELIHOOD: list[Reading](), TEST: list[Reading]()}
+        taught = set[tuple[str, str, Answer]]()
         for judgement in judgements:
-            if (read := self._reading(judgement)) is not None:
+            if (pair := _preferred(judgement)) is not None:
+                preferred.append(pair)
+            elif (read := self._reading(judgement)) is not None:
                 readings[TEST if judgement.query.kind is Kind.ANSWER else LIKELIHOOD].append(read)
-        count = len(preferred) + sum(map(len, readings.values()))
-        if count == self._learned:
+            else:
+                continue
+            taught.add((judgement.query.key, judgement.judge, judgement.answer))
+        if taught == self._learned:
             return False
-        self._learned, self._mean = count, None
+        self._learned, self._mean = frozenset(taught), None
         self.judges.reset()
         self.judges.fit(preferred, readings, steps=self.steps)
         return True

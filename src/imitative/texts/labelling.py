@@ -28,13 +28,11 @@ from imitative.overseers.mixed import NOTHING_COMPARED, Compared, compared
 from imitative.records import Judgement, Kind, Question
 from imitative.streams import Stream, generator
 from imitative.texts.induction import TextInduced
-from imitative.texts.reading import Lexicon, TextReading
+from imitative.texts.reading import SPEAKS, Lexicon, TextReading
 from imitative.waiting import waited
 
 HEED_SD, CONSTANT_SD = 0.35, 0.25
 """How far people's heed of a section is expected to be from M_L's, and their leaning from none, in nats."""
-MOVED = 0.2
-"""A section speaks of x where it moves a logit by more nats: a hint, which is of 0.25, does."""
 EXAMPLES = 3
 TURNS, SEEN = 6, 20.0
 """Of fitting M_test and its judges' slips in turn, and answers that the expected rate of slips is worth."""
@@ -199,12 +197,12 @@ def _as_answered(induced: TextInduced, answered: Sequence[Judgement]) -> TextRea
     judges, reading = induced.judges, induced.reading
     if judges is None:
         return reading
-    before = [j for j in induced.ledger.judgements if j.query.purpose not in ("transfer", "audit")]
-    if not judges.learn([*before, *answered]):
+    if not judges.learn([*induced.heard, *answered]):
         return reading
-    old = reading.lexicon
-    lexicon = Lexicon(old.space, judges.encode, induced.text.problem.labelled.table, judges.answers_by)
-    return TextReading(lexicon, reading.space, reading.learned, reading.lean)
+    table = induced.text.problem.labelled.table
+    lexicon = Lexicon(reading.lexicon.space, judges.encode, table, judges.answers_by)
+    # What comparisons taught besides is told by the encoder's vectors: it has learned, too.
+    return TextReading.fit(lexicon, reading.space, induced.heard)
 
 
 def fit(
@@ -284,7 +282,7 @@ def clauses(induced: TextInduced, transferred: TextTransferred) -> list[Clause]:
     found = []
     for section in z.sections:
         own = reading.map(section)
-        moved = [np.ptp(np.asarray(each @ own), axis=1) > MOVED for each in (here, holds)]
+        moved = [np.ptp(np.asarray(each @ own), axis=1) > SPEAKS for each in (here, holds)]
         without = np.asarray(holds @ (whole - own)).argmax(axis=1)
         changed = np.flatnonzero(without != labels)
         lost = full - _log_likelihood(induced, np.asarray(here @ (whole - own)))
@@ -305,8 +303,11 @@ def decides(induced: TextInduced, x: Question) -> list[tuple[str, dict[str, floa
     return [(section, dict(zip(answers, row.tolist(), strict=True))) for section, row in rows]
 
 
-def held_out(induced: TextInduced, seed: int) -> float:
-    """Accuracy on fifths of D that the selection among the pool did not see, in turn; nobody is asked."""
+def held_out(induced: TextInduced, seed: int) -> float | None:
+    """Accuracy on fifths of D that the selection among the pool did not see, in turn; nobody is asked.
+
+    None for a D of one row, which cannot be held out.
+    """
     from imitative.evaluation import folds
     from imitative.search.sections import Pool, Sections
 
@@ -321,7 +322,7 @@ def held_out(induced: TextInduced, seed: int) -> float:
         chosen = [i for i, section in enumerate(pool.sections) if section in best.sections]
         said = pool.whole(chosen)[fold.held].argmax(axis=1)
         right.append(said == pool.answers[fold.held])
-    return float(np.concatenate(right).mean()) if right else float("nan")
+    return float(np.concatenate(right).mean()) if right else None
 
 
 def _log_likelihood(induced: TextInduced, logits: Floats) -> float:

@@ -115,10 +115,17 @@ class TextPrior:
         """How uncertain log_prior(z) is, in nats; a section never fitted adds the variance of its own place."""
         if not z.sections:
             return 0.0
-        members = np.sum([self.members(section) for section in z.sections], axis=0)
         unknown = sum(section not in self.traits._place for section in z.sections)
-        return float(np.sqrt(members.var() + OWN_VARIANCE * unknown))
+        return float(np.sqrt(self.drawn(z).var() + OWN_VARIANCE * unknown))
+
+    def usual(self, section: str) -> float:
+        """What a section of its length adds of which no more is known, in nats."""
+        return float(self.traits.section(section)[:2] @ self.weights[:2])
 
     def members(self, section: str) -> Floats:
         """Each draw's worth of a section: (E,) nats."""
         return np.asarray(self.draws @ self.traits.section(section))
+
+    def drawn(self, z: TextHypothesis) -> Floats:
+        """Each draw's log prior of a text: (E,) nats."""
+        return np.asarray(np.sum([np.zeros(len(self.draws)), *map(self.members, z.sections)], axis=0))

@@ -17,7 +17,7 @@ from imitative.loaded import Finished, LoadedProblem
 from imitative.overseers.mixed import disagreements
 from imitative.overseers.overseer import Overseer, Record
 from imitative.records import Judgement
-from imitative.results import audit_told, flagged, judgements_told, sought_again, unaudited
+from imitative.results import audit_told, flagged, judgements_told, sought_again, unanswered_before, unaudited
 from imitative.settings import Settings
 from imitative.texts.induction import TextInduced, TextRound, induce_text
 from imitative.texts.judges import Judges
@@ -150,8 +150,9 @@ def _result(
         "notes": [
             *loaded.notes,
             *getattr(overseer, "notes", ()),
+            *unanswered_before(overseer, induced.ledger.judgements),
             *getattr(study.proposer, "notes", ()),
-            *sought_again(induced.rounds, auditable=len(z.sections) > 1),
+            *sought_again(induced.rounds, auditable=len(z.sections) > 1 or len(induced.found) > 1),
             *unaudited(transferred.audit),
         ],
     }

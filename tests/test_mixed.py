@@ -11,8 +11,8 @@ import pytest
 from imitative.induction import induce
 from imitative.labelling import transfer
 from imitative.loaded import LoadedProblem
-from imitative.overseers.mixed import Mixed, Pair, corrected_agreement, disagreements
-from imitative.overseers.overseer import OrderSwapped, Overseer
+from imitative.overseers.mixed import Mixed, Pair, compared, corrected_agreement, disagreements
+from imitative.overseers.overseer import Ledger, OrderSwapped, Overseer
 from imitative.problems.huskies import huskies
 from imitative.records import LITERAL_READER, Answer, Judgement, Kind, Outcome, Query
 from imitative.settings import Settings
@@ -64,6 +64,26 @@ def test_what_the_model_said_is_found_whichever_side_was_shown_first() -> None:
     assert model.asked == len(COMPARED)  # nothing was asked again
     assert len(pairs) == sum(map(mixed.asks_people, COMPARED)) > 0
     assert all(pair.agree and pair.people.query == pair.model.query for pair in pairs)
+
+
+class Swayed(Clerk):
+    """Always for what stands first."""
+
+    def _answer(self, query: Query) -> Answer:
+        return Answer(grade=1)
+
+
+def test_a_model_asked_again_after_a_stop_is_shown_what_it_was_shown() -> None:
+    def told(known: Sequence[Judgement]) -> tuple[Pair, ...]:
+        mixed = OrderSwapped(Mixed(Swayed("model"), Clerk("person"), 0.5), seed=1)
+        ledger = Ledger(mixed, {judgement.query.key: judgement for judgement in known})
+        waited(ledger.judge(COMPARED))
+        return waited(compared(ledger, [], {})).pairs
+
+    said = waited(OrderSwapped(Mixed(Swayed("model"), Clerk("person"), 0.5), seed=1).judge(COMPARED))
+    agreed = [pair.agree for pair in told([])]
+    assert 0 < sum(agreed) < len(agreed)
+    assert [pair.agree for pair in told(said)] == agreed
 
 
 class Priced:

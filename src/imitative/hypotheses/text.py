@@ -25,8 +25,9 @@ the same English shares runs of up to seven words with any sentence about them).
 QUOTED_CELLS = 4
 """A section that names the words of so many cells of one row, all of them, may describe that row and no other."""
 ROWS_ALIKE = 3
-"""A section speaks of a kind, and describes no row, if more rows that differ hold all that it names; but one that names
-more than half of what is known of a row recites it, whatever others hold."""
+"""A section speaks of a kind, and describes no row, if more rows that differ hold all that it names, …"""
+RECITED_CELLS = 6
+"""… unless it names so many cells: that recites a row, whatever others hold."""
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 
 
@@ -162,7 +163,7 @@ class Guard:
     """Finds where a text quotes rows of D.
 
     Two ways of quoting: a run of `QUOTED_WORDS` words that some row's text holds too, and a section that recites
-    `QUOTED_CELLS` cells that no more than `ROWS_ALIKE` rows have together, or more than half of a row's.
+    `QUOTED_CELLS` cells that no more than `ROWS_ALIKE` rows have together, or `RECITED_CELLS` of any.
 
     Args:
         table: D's questions.
@@ -198,7 +199,7 @@ class Guard:
         if len(said) < QUOTED_CELLS:
             return None
         rows = [row for row, _ in self._rows if len(row & said) >= QUOTED_CELLS and len(row & said) > 0.8 * len(said)]
-        recited = rows if len(rows) <= ROWS_ALIKE else [row for row in rows if 2 * len(row & said) > len(row)]
+        recited = rows if len(rows) <= ROWS_ALIKE else [row for row in rows if len(row & said) >= RECITED_CELLS]
         return "; ".join(sorted(recited[0] & said)) if recited else None
 
 

@@ -133,12 +133,13 @@ async def compared(ledger: Ledger, audited: Sequence[Judgement], labels: Mapping
         audited: every judgement of the audit.
         labels: query key → the label the question was given.
     """
-    mixed = ledger.overseer
-    if isinstance(mixed, OrderSwapped):
+    mixed, judgements = ledger.overseer, ledger.judgements
+    if isinstance(mixed, OrderSwapped):  # a model that has to be asked again is shown what it was shown
+        judgements = tuple(mixed.as_shown(judgement) for judgement in judgements)
         mixed = mixed.inner
     if not isinstance(mixed, Mixed):
         return NOTHING_COMPARED
-    pairs = tuple(await mixed.pairs(ledger.judgements))
+    pairs = tuple(await mixed.pairs(judgements))
     alone = [judgement for judgement in audited if not mixed.asks_people(judgement.query)]
     audit = [pair for pair in pairs if pair.people.query.purpose == "audit"]
     return Compared(corrected_agreement(audit, alone, labels), pairs)

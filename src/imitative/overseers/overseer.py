@@ -193,6 +193,12 @@ class OrderSwapped:
         two_sided = query.kind in (Kind.COMPARE_HYPOTHESES, Kind.COMPARE_ANSWERS, Kind.ODDS)
         return two_sided and int(content_key([self._seed, query.key]), 16) % 2 == 1
 
+    def as_shown(self, judgement: Judgement) -> Judgement:
+        """A judgement as it was asked for and given, before it was turned back."""
+        if not self._swaps(judgement.query):
+            return judgement
+        return replace(judgement, query=judgement.query.swapped(), answer=judgement.answer.swapped())
+
     async def judge(self, queries: Sequence[Query]) -> list[Judgement]:
         """See `Overseer.judge`."""
         shown = [query.swapped() if self._swaps(query) else query for query in queries]

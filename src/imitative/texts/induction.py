@@ -255,7 +255,6 @@ class TextInduction:
             WANTED,
             len(state.rounds),
             self._elsewhere(state, rng),
-            self.settings.evidence,
         )
 
     def _elsewhere(self, state: TextState, rng: np.random.Generator) -> list[Question]:

@@ -388,7 +388,7 @@ def test_built_in_problems(name: str) -> None:
         ({"overseer": {"belives": []}}, ["overseer", "did you mean 'believes'?"]),
         (
             {"overseer": {"believes": ["Red is bad."]}},
-            ["overseer.believes[0]", "“Red is bad.”", "“If it has no colour, it is edible (moderate evidence).”"],
+            ["overseer.believes[0]", "“Red is bad.”", "“If the hue is red, it is edible (moderate evidence).”"],
         ),
         ({"overseer": {"believes": ["x", 3]}}, ["overseer.believes[1]", "3", "string"]),
         ({"overseer": {"careless": 1.5}}, ["overseer.careless", "1.5", "less than 1"]),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
     from imitative.hypotheses.statements import Statement, StatementSpace
     from imitative.overseers.people import People
     from imitative.overseers.recorded import Recorded, Stretch
+
+MOST_LIKENED = 2000
+"""Conditions that a sentence nobody can read is compared with, for an example that is like it."""
 
 MOST_NATS = 50.0
 """What a rating may be worth: odds of e^50 to one are beyond what anybody can mean."""
@@ -63,6 +68,18 @@ def told_apart(section: Any) -> Any:
             return section.model_dump(include={"kind", "share", "audit_share"}) | parts
         case _:
             return section.model_dump(mode="json", exclude={"cost", "seconds"})
+
+
+def _nearest(text: str, space: StatementSpace) -> str:
+    """The sentence of the space that reads most like a text, of the first `MOST_LIKENED`; empty where there is none."""
+    from imitative.hypotheses.statements import Statement, Strength
+
+    said = {space.english.conditions((c,)): c for c in islice(space.conditions(), MOST_LIKENED)}
+    near = difflib.get_close_matches(text.partition(",")[0].removeprefix("If "), said, n=1, cutoff=0.0)
+    if not near:
+        return ""
+    answer = next((answer for answer in space.answers if space.spoken[answer] in text), space.answers[0])
+    return space.show_statement(Statement((said[near[0]],), answer, Strength.MODERATE))
 
 
 def _check_teaches(recorded: Recorded, given: int, place: str) -> None:
@@ -126,13 +143,10 @@ class OverseerConfig:
         try:
             return space.read_statement(text)
         except ValueError:
-            from imitative.hypotheses.statements import Statement, Strength
+            from imitative.hypotheses.statements import Strength
 
             place = self._source.at(f"overseer.believes[{i}]")
-            condition = next(space.conditions(), None)
-            form = "If CONDITION, ANSWER (STRENGTH)."
-            if condition is not None:
-                form = space.show_statement(Statement((condition,), space.answers[0], Strength.MODERATE))
+            form = _nearest(text, space) or "If CONDITION, ANSWER (STRENGTH)."
             strengths = ", ".join(str(strength.value) for strength in Strength)
             remedy = f"use the problem's own words, and one of: {strengths}"
             raise InputError(place, f"“{text}”", f"a sentence such as “{form}”", remedy) from None

@@ -132,7 +132,7 @@ def render(result: Mapping[str, Any], title: str | None = None) -> str:
         rounds=_rounds(run),
         calibration=_calibration(run.entry("calibration")),
         rivals=rivals(run),
-        audit=_audit(run.entry("audit"), len(run.items("statements"))),
+        audit=_audit(run.entry("audit"), len(run.items("statements")), run.entry("space").text("kind") == "text"),
         kinds=_amounts(judgements.entry("asked"), _KINDS),
         purposes=_amounts(judgements.entry("by_purpose"), _PURPOSES),
         cost=_cost(judgements, _point(result)),
@@ -257,7 +257,7 @@ def _calibration(found: Entry) -> Calibrated | None:
     return Calibrated(calibration_picture(bins, wilson), table, fixed(error), fixed(loss))
 
 
-def _audit(audit: Entry, parts: int) -> dict[str, str] | None:
+def _audit(audit: Entry, parts: int, text: bool) -> dict[str, str] | None:
     score = audit.entry("score")
     agreement, model, overseer, gap = (
         audit.number("agreement"), score.number("model"), score.number("overseer"), score.number("gap")
@@ -266,6 +266,7 @@ def _audit(audit: Entry, parts: int) -> dict[str, str] | None:
         gap = model - overseer
     if agreement is None and gap is None:
         return None
+    which = "sections the first" if text else "statements those that matter most to the model"
     return {
         "agreement": "" if agreement is None else percent(agreement),
         "note": _interval(audit),
@@ -276,7 +277,8 @@ def _audit(audit: Entry, parts: int) -> dict[str, str] | None:
         "gap": "" if gap is None else nats(gap, signed=True),
         "reading": "" if gap is None else _gap(gap),
         "n": count(score.number("n")),
-        "parts": count(parts) if (score.number("n") or 0) < parts else "",
+        "parts": f"{count(parts)} {which}" if (score.number("n") or 0) < parts else "",
+        "each": ("rival" if parts == 1 else "section") if text else "statement",
         **_corrected(audit.entry("corrected")),
     }
 

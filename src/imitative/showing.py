@@ -205,10 +205,13 @@ def _figures(found: Mapping[str, Any]) -> list[str]:
         )
     if audit is not None and audit["score"] is not None:
         score, parts = audit["score"], len(found.get("statements", ()))
+        text = found.get("space", {}).get("kind") == "text"
         some = f"{score['n']} of z*'s {parts}" if score["n"] < parts else "z*'s"
-        said = "sections" if found.get("space", {}).get("kind") == "text" else "statements"
+        said = f"{some} {'sections' if text else 'statements'}"
+        if text and parts == 1:  # there is no z* without it
+            said = f"z* over {counted(score['n'], 'rival', 'rivals')}"
         lines.append(
-            f"audit: M_prior scores {some} {said} {score['model']:.2f} nats, the overseer's fresh judgement "
+            f"audit: M_prior scores {said} {score['model']:.2f} nats, the overseer's fresh judgement "
             f"{score['overseer']:.2f} (gap {score['gap']:+.2f}; of each, no more than the scale of odds can tell)"
         )
     calibration = found["calibration"]

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from bench.site import Site
+from imitative import showing
 from imitative.calls import Paid
 from imitative.config import load_problem
 from imitative.data import Table
@@ -290,6 +291,21 @@ def test_a_text_of_one_section_is_audited_against_its_rivals() -> None:
     told = [person.log_prior(a) - person.log_prior(b) for a, b in asked[-last.judgements :]]
     assert last.overseer == pytest.approx(sum(told), abs=2.0 * len(told))
     assert 1 < last.judgements <= 3
+
+
+def test_what_an_audit_was_of_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = husky_folder(tmp_path, PERSON, budget=60)
+    file, written = folder / "problem.toml", (folder / "problem.toml").read_text("utf-8")
+    for sections, said, page in (
+        (1, "z* over 3 rivals", "over its rivals"),
+        (12, "sections", "of each section no more"),
+    ):
+        file.write_text(written.replace("max_words = 300", f"sections = {sections}"), "utf-8")
+        out = tmp_path / str(sections)
+        showing.result(run_problem(load_problem(folder), out))
+        told = " ".join(capsys.readouterr().out.replace("\xa0", " ").split())
+        assert f"{said} " in told[told.index("M_prior scores") :]
+        assert page in write_report(out).read_text("utf-8")
 
 
 def test_what_an_archive_was_asked_about_may_be_said() -> None:

@@ -33,6 +33,23 @@ ALIKE = 20
 """Conversations in each of which every letter drawn was the same, from which it is told that nothing seems drawn."""
 LETTER_TOKENS = 4
 """A letter may come behind a space or a quotation mark; a reply is read no further than this."""
+_AFTER_A_CHOICE = {
+    "and",
+    "as",
+    "because",
+    "but",
+    "by",
+    "for",
+    "has",
+    "if",
+    "in",
+    "is",
+    "of",
+    "or",
+    "since",
+    "the",
+    "with",
+}
 
 T = TypeVar("T")
 
@@ -266,12 +283,13 @@ def letter_of(text: str, sides: Sequence[str]) -> str | None:
 
 
 def _is_word(letter: str, after: str) -> bool:
-    """Whether a letter is a word of a sentence and no choice: *A husky has …*, *I think …*.
+    """Whether a letter is a word of a sentence and no choice: *A husky has …*, *I think …*; but *A is more likely* is one.
 
-    >>> _is_word("A", " husky"), _is_word("A", "."), _is_word("B", " husky")
-    (True, False, False)
+    >>> [_is_word("A", after) for after in (" husky has", ".", " is more", " because")], _is_word("B", " husky")
+    ([True, False, False, False], False)
     """
-    return letter.strip() in ("A", "I") and after[:1] == " " and after.strip()[:1].islower()
+    word = next(iter(after.split()), "")
+    return letter.strip() in ("A", "I") and after[:1] == " " and word[:1].islower() and word not in _AFTER_A_CHOICE
 
 
 def _letter(text: str) -> str:

@@ -283,7 +283,7 @@ def letter_of(text: str, sides: Sequence[str]) -> str | None:
 
 
 def _is_word(letter: str, after: str) -> bool:
-    """Whether a letter is a word of a sentence and no choice: *A husky has …*, *I think …*; but *A is more likely* is one.
+    """Whether a letter is a word of a sentence (*A husky has …*, *I think …*) and no choice (*A is more likely*).
 
     >>> [_is_word("A", after) for after in (" husky has", ".", " is more", " because")], _is_word("B", " husky")
     ([True, False, False, False], False)

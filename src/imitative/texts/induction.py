@@ -244,14 +244,16 @@ class TextInduction:
         order = order[self._showable[order]]
         shown = min(max(12, len(order) // 4), max(1, len(order) // 2))  # of few, none as both well and badly answered
         well = order[len(order) - shown :]
-        complaints = sorted(best.sections, key=state.prior.worth) if best is not None else []
+        hard = (
+            [] if best is None else [s for s in best.sections if state.prior.worth(s) < min(0.0, state.prior.usual(s))]
+        )
         return Situation(
             self.text,
             best,
             [scored.hypothesis for scored in state.found[1:6]],
             self._examples(order[:shown], rng),
             self._examples(well[right[well]], rng) if best is not None else [],
-            [section for section in complaints if state.prior.worth(section) < state.prior.usual(section)],
+            sorted(hard, key=state.prior.worth),
             WANTED,
             len(state.rounds),
             self._elsewhere(state, rng),

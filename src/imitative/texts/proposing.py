@@ -41,7 +41,7 @@ class Situation(NamedTuple):
         rivals: other good ones.
         failing: examples of D that z gets wrong or finds surprising.
         answered: some that it gets right: a rewrite should keep them.
-        complaints: sections of z that people find less plausible than others of their length, worst first.
+        complaints: sections that make z less plausible to people, and more so than others of their length; worst first.
         wanted: how many sections.
         round: how often has been proposed before.
         elsewhere: questions of D′ that z says least of; nobody has answered them.
